@@ -1,0 +1,44 @@
+namespace Mainstay.Internal;
+
+/// <summary>Every problem the framework itself answers with. Each has its page in <c>docs/errors</c>; codes are never reused.</summary>
+internal static class ProblemCatalogue
+{
+    public static readonly ProblemType MalformedRequest = new("malformed-request", 400, "Malformed request");
+    public static readonly ProblemType MalformedJson = new("malformed-json", 400, "Malformed JSON");
+    public static readonly ProblemType ValidationFailed = new("validation-failed", 400, "Validation failed");
+    public static readonly ProblemType InvalidParameter = new("invalid-parameter", 400, "Invalid parameter");
+    public static readonly ProblemType InvalidCursor = new("invalid-cursor", 400, "Invalid cursor");
+    public static readonly ProblemType InvalidIdempotencyKey = new("invalid-idempotency-key", 400, "Invalid idempotency key");
+    public static readonly ProblemType Unauthenticated = new("unauthenticated", 401, "Authentication required");
+    public static readonly ProblemType Forbidden = new("forbidden", 403, "Forbidden");
+    public static readonly ProblemType NotFound = new("not-found", 404, "Not found");
+    public static readonly ProblemType MethodNotAllowed = new("method-not-allowed", 405, "Method not allowed");
+    public static readonly ProblemType NotAcceptable = new("not-acceptable", 406, "Not acceptable");
+    public static readonly ProblemType RequestTimeout = new("request-timeout", 408, "Request timeout");
+    public static readonly ProblemType AlreadyExists = new("already-exists", 409, "Already exists");
+    public static readonly ProblemType StillReferenced = new("still-referenced", 409, "Still referenced");
+    public static readonly ProblemType ConcurrentUpdate = new("concurrent-update", 409, "Concurrent update");
+    public static readonly ProblemType RequestInProgress = new("request-in-progress", 409, "Request in progress");
+    public static readonly ProblemType PreconditionFailed = new("precondition-failed", 412, "Precondition failed");
+    public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "Body too large");
+    public static readonly ProblemType UriTooLong = new("uri-too-long", 414, "URI too long");
+    public static readonly ProblemType UnsupportedMediaType = new("unsupported-media-type", 415, "Unsupported media type");
+    public static readonly ProblemType UnsupportedContentCoding = new("unsupported-content-coding", 415, "Unsupported content coding");
+    public static readonly ProblemType ReferenceNotFound = new("reference-not-found", 422, "Reference not found");
+    public static readonly ProblemType IdempotencyKeyReused = new("idempotency-key-reused", 422, "Idempotency key reused");
+    public static readonly ProblemType PreconditionRequired = new("precondition-required", 428, "Precondition required");
+    public static readonly ProblemType HeadersTooLarge = new("headers-too-large", 431, "Header fields too large");
+    public static readonly ProblemType ClientClosedRequest = new("client-closed-request", 499, "Client closed request");
+    public static readonly ProblemType InternalError = new("internal-error", 500, "Internal error");
+    public static readonly ProblemType DatabaseUnavailable = new("database-unavailable", 503, "Database unavailable");
+    public static readonly ProblemType OutcomeUnknown = new("outcome-unknown", 503, "Outcome unknown");
+    public static readonly ProblemType DeadlineExceeded = new("deadline-exceeded", 504, "Deadline exceeded");
+
+    public static IReadOnlyList<ProblemType> All { get; } =
+    [
+        MalformedRequest, MalformedJson, ValidationFailed, InvalidParameter, InvalidCursor, InvalidIdempotencyKey, Unauthenticated, Forbidden, NotFound,
+        MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress, PreconditionFailed, BodyTooLarge,
+        UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, PreconditionRequired, HeadersTooLarge,
+        ClientClosedRequest, InternalError, DatabaseUnavailable, OutcomeUnknown, DeadlineExceeded,
+    ];
+}

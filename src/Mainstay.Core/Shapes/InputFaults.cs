@@ -1,0 +1,46 @@
+namespace Mainstay.Internal;
+
+/// <summary>Collects everything that is wrong with one input, so that the client learns all of it at once. Bounded: after 100 faults the rest is not listed.</summary>
+internal sealed class InputFaults
+{
+    public const int Most = 100;
+
+    private readonly List<FieldError> _errors = [];
+
+    public int Count => _errors.Count;
+
+    public bool Any => _errors.Count > 0;
+
+    public void Add(JsonPath path, string code, string detail)
+    {
+        if (_errors.Count < Most)
+            _errors.Add(FieldError.At(path.ToString(), code, detail));
+    }
+
+    public void Add(FieldError error)
+    {
+        if (_errors.Count < Most)
+            _errors.Add(error);
+    }
+
+    /// <exception cref="ProblemException">The input has a fault.</exception>
+    public void ThrowIfAny(ProblemType? type = null)
+    {
+        if (Any)
+            throw (type ?? ProblemCatalogue.ValidationFailed).Because(
+                _errors.Count == 1 ? "One field is invalid; see errors." : $"{_errors.Count} fields are invalid; see errors.", _errors);
+    }
+}
+
+/// <summary>A place in the input, linked backwards; it becomes text only when there is a fault to report.</summary>
+internal sealed record JsonPath(JsonPath? Parent, string Segment)
+{
+    public static readonly JsonPath Root = new(null, "");
+
+    public JsonPath this[string member] => new(this, member.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal));
+
+    public JsonPath this[int index] => new(this, index.ToString());
+
+    /// <summary>The JSON Pointer as a URI fragment: <c>#</c> for the whole document.</summary>
+    public override string ToString() => Parent is null ? "#" : $"{Parent}/{Segment}";
+}

@@ -1,0 +1,57 @@
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>The connection pool, and what a failure of it means. Opening is retried for a moment, because a private server that died is back within about a second.</summary>
+internal sealed class Database(NpgsqlDataSource source, TimeProvider clock) : IAsyncDisposable
+{
+    /// <summary>How long a call waits for a database that does not answer before it is refused with 503.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
+
+    public NpgsqlDataSource Source { get; } = source;
+
+    public TimeProvider Clock { get; } = clock;
+
+    /// <summary>Adds to a connection string what Mainstay needs and its author has not decided: prepared statements, a pool that fits the machine, timeouts.</summary>
+    public static NpgsqlDataSource CreateSource(string connectionString, string applicationName)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        void Default(string keyword, object value)
+        {
+            if (!settings.ShouldSerialize(keyword))
+                settings[keyword] = value;
+        }
+        Default("Application Name", applicationName);
+        // Small pools win: beyond a few connections per core PostgreSQL only switches between them.
+        Default("Maximum Pool Size", Math.Max(16, Environment.ProcessorCount * 8));
+        Default("Max Auto Prepare", 256);
+        Default("Auto Prepare Min Usages", 2);
+        Default("Timeout", 5);
+        Default("Command Timeout", 30);
+        // Transactions keep no session state, so there is nothing to reset, and nothing that a transaction-mode pooler could lose.
+        Default("No Reset On Close", true);
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        return builder.Build();
+    }
+
+    /// <exception cref="ProblemException"><c>database-unavailable</c> or <c>deadline-exceeded</c>.</exception>
+    public async ValueTask<NpgsqlConnection> OpenAsync(Deadline deadline, CancellationToken cancellation)
+    {
+        var giveUp = Deadline.After(s_patience, Clock).Earlier(deadline);
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await Source.OpenConnectionAsync(cancellation);
+            }
+            catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
+            {
+                if (giveUp.Left(Clock) <= TimeSpan.Zero)
+                    throw DatabaseErrors.Unavailable(e);
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(250, 25 * attempt)), Clock, cancellation);
+            }
+        }
+    }
+
+    public ValueTask DisposeAsync() => Source.DisposeAsync();
+}

@@ -1,0 +1,52 @@
+using System.Net.Sockets;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>What the errors of PostgreSQL and of the connection to it mean for a unit of work.</summary>
+internal static class DatabaseErrors
+{
+    /// <summary>SQLSTATE of <c>mainstay.demand</c>: a row changed since it was read.</summary>
+    public const string RowChanged = "MS001";
+
+    public const string PlanChanged = "0A000";
+
+    /// <summary>Errors that vanish when the whole transaction is run again.</summary>
+    public static bool IsRetryable(Exception e) => e is PostgresException
+    {
+        SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or RowChanged
+    } || IsPlanChanged(e);
+
+    /// <summary>
+    /// A prepared statement met a table whose columns have changed since (a migration ran beside us). The statement must be prepared anew, on every
+    /// connection of the pool.
+    /// </summary>
+    public static bool IsPlanChanged(Exception e) => e is PostgresException { SqlState: PlanChanged, MessageText: var text } && text.Contains("cached plan", StringComparison.Ordinal);
+
+    /// <summary>The connection broke or was never made: the server is starting, stopping, gone, or out of connections.</summary>
+    public static bool IsUnavailable(Exception e) => e switch
+    {
+        PostgresException { SqlState: var state } => state is "57P01" or "57P02" or "57P03" or "53300" or "25006" || state.StartsWith("08", StringComparison.Ordinal),
+        NpgsqlException { InnerException: SocketException or IOException or TimeoutException or EndOfStreamException } => true,
+        NpgsqlException { IsTransient: true } => true,
+        // Npgsql reports an exhausted pool and some broken reads without an inner exception.
+        NpgsqlException => true,
+        SocketException or IOException => true,
+        _ => false,
+    };
+
+    public static bool IsLockTimeout(Exception e) => e is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable };
+
+    /// <summary>The server stopped the statement at its timeout.</summary>
+    public static bool IsStatementTimeout(Exception e) => e is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled };
+
+    public static ProblemException Unavailable(Exception inner) => new(ProblemCatalogue.DatabaseUnavailable,
+        "The database cannot be reached at the moment. Nothing was changed; try again shortly.", [], inner) { RetryAfter = TimeSpan.FromSeconds(1) };
+
+    public static ProblemException OutcomeUnknown(Exception inner) => new(ProblemCatalogue.OutcomeUnknown,
+        "The connection to the database broke while the change was being committed, so it may or may not have been made. Send the request with an Idempotency-Key, and repeating it is safe.", [], inner)
+    { RetryAfter = TimeSpan.FromSeconds(1) };
+
+    public static ProblemException DeadlineExceeded(Exception? inner = null) => new(ProblemCatalogue.DeadlineExceeded,
+        "The operation did not finish before its deadline, and its changes were rolled back. Try again, or ask for less at once.", [], inner);
+}

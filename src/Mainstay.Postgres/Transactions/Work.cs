@@ -1,0 +1,155 @@
+using System.Data;
+using System.Globalization;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// One transaction as few round trips as it takes. Statements are batched; BEGIN travels with the first batch that reads, COMMIT with the last.
+/// A transaction that only writes is a single batch without either: PostgreSQL runs what stands before one Sync as one implicit transaction.
+/// </summary>
+/// <remarks>
+/// <code>
+///   only writes      [timeouts, writes…]                                            1 round trip
+///   reads first      [begin, timeouts, read] … [read] … [writes…, commit]           1 per read + 1
+/// </code>
+/// Timeouts are transaction-local settings, so nothing depends on the session and a transaction-mode pooler is safe.
+/// </remarks>
+internal sealed class Work(Database database, NpgsqlConnection connection, Deadline deadline, IsolationLevel isolation, bool isReadOnly) : IAsyncDisposable
+{
+    private bool _begun;
+    private bool _ended;
+
+    /// <summary>How often this transaction waited for the server.</summary>
+    public int RoundTrips { get; private set; }
+
+    public NpgsqlConnection Connection => connection;
+
+    /// <summary>Whether the last batch, the one that commits, has been sent. From then on a broken connection leaves the outcome unknown.</summary>
+    public bool IsCommitting { get; private set; }
+
+    /// <summary>Runs the writes recorded so far and then one statement whose rows are read.</summary>
+    /// <returns>A reader that stands before the rows of <paramref name="read"/>.</returns>
+    public async Task<NpgsqlDataReader> ReadAsync(IReadOnlyList<BatchItem> before, NpgsqlBatchCommand read, CancellationToken cancellation)
+    {
+        var batch = Batch(begin: true, out var skip);
+        skip += Add(batch, before);
+        batch.BatchCommands.Add(read);
+        RoundTrips++;
+        var reader = await batch.ExecuteReaderAsync(cancellation);
+        try
+        {
+            for (; skip > 0; skip--)
+                await reader.NextResultAsync(cancellation);
+            _begun = true;
+            return reader;
+        }
+        catch
+        {
+            await reader.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Runs statements inside the transaction, which stays open.</summary>
+    /// <returns>Rows affected by the last of them.</returns>
+    public async Task<int> ExecuteAsync(IReadOnlyList<BatchItem> items, CancellationToken cancellation)
+    {
+        var batch = Batch(begin: true, out _);
+        Add(batch, items);
+        await RunAsync(batch, cancellation);
+        _begun = true;
+        return (int)batch.BatchCommands[^1].RecordsAffected;
+    }
+
+    /// <summary>Runs the last statements and commits.</summary>
+    public async Task CommitAsync(IReadOnlyList<BatchItem> items)
+    {
+        if (items.Count > 0 || _begun)
+        {
+            var needsBegin = !_begun && isolation != IsolationLevel.ReadCommitted;
+            var batch = Batch(needsBegin, out _);
+            Add(batch, items);
+            if (_begun || needsBegin)
+                batch.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
+            IsCommitting = true;
+            // Not cancellable: a cancelled commit is one whose outcome nobody knows. The server's own statement timeout bounds it.
+            await RunAsync(batch, CancellationToken.None);
+        }
+        _ended = true;
+    }
+
+    /// <summary>Rolls back what was not committed. A connection that cannot even do that is closed, which rolls back too.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_begun && !_ended && connection.FullState.HasFlag(ConnectionState.Open))
+            try
+            {
+                await using var rollback = new NpgsqlCommand("rollback", connection) { CommandTimeout = 2 };
+                await rollback.ExecuteNonQueryAsync(CancellationToken.None);
+            }
+            catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
+            {
+                NpgsqlConnection.ClearPool(connection);
+            }
+        await connection.DisposeAsync();
+    }
+
+    private async Task RunAsync(NpgsqlBatch batch, CancellationToken cancellation)
+    {
+        RoundTrips++;
+        await batch.ExecuteNonQueryAsync(cancellation);
+    }
+
+    private NpgsqlBatch Batch(bool begin, out int resultsBefore)
+    {
+        var left = deadline.Left(database.Clock);
+        if (left <= TimeSpan.Zero)
+            throw DatabaseErrors.DeadlineExceeded();
+        // The client's own timeout only matters when the server no longer answers, so it comes after the server's.
+        var batch = new NpgsqlBatch(connection) { Timeout = left == TimeSpan.MaxValue ? 0 : (int)Math.Ceiling(left.TotalSeconds) + 2 };
+        resultsBefore = 0;
+        if (_begun)
+            return batch;
+        if (begin)
+            batch.BatchCommands.Add(new NpgsqlBatchCommand((isolation, isReadOnly) switch
+            {
+                (_, true) => "begin isolation level repeatable read read only",
+                (IsolationLevel.Serializable, _) => "begin isolation level serializable",
+                (IsolationLevel.RepeatableRead, _) => "begin isolation level repeatable read",
+                _ => "begin",
+            }));
+        if (left != TimeSpan.MaxValue)
+        {
+            batch.BatchCommands.Add(Timeouts(left));
+            resultsBefore = 1;
+        }
+        return batch;
+    }
+
+    /// <summary>A lock is waited for half of the time that is left, so that the other half can be used to answer.</summary>
+    private static NpgsqlBatchCommand Timeouts(TimeSpan left)
+    {
+        var command = new NpgsqlBatchCommand("select set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true)");
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Milliseconds(left), NpgsqlDbType = NpgsqlDbType.Text });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Milliseconds(left / 2), NpgsqlDbType = NpgsqlDbType.Text });
+        return command;
+
+        static string Milliseconds(TimeSpan time) => ((long)Math.Max(1, time.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture);
+    }
+
+    private static int Add(NpgsqlBatch batch, IReadOnlyList<BatchItem> items)
+    {
+        var results = 0;
+        foreach (var item in items)
+        {
+            batch.BatchCommands.Add(item.Command);
+            results += item.YieldsRows ? 1 : 0;
+        }
+        return results;
+    }
+}
+
+/// <summary>A recorded statement. <paramref name="Change"/> says which change of the unit of work it is, so that a violation can name it.</summary>
+internal readonly record struct BatchItem(NpgsqlBatchCommand Command, bool YieldsRows = false, RowChange? Change = null);
