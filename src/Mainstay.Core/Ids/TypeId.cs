@@ -17,6 +17,7 @@ internal static class TypeId
 {
     public const int SuffixLength = 26;
     public const int PrefixLengthMax = 63;
+    public const int LengthMax = PrefixLengthMax + 1 + SuffixLength;
 
     private const byte NotADigit = 255;
 

@@ -237,19 +237,19 @@ internal sealed class EnumShape<T>() : ScalarShape(typeof(T), "string", null, "o
 /// <summary>The stored and sent names of an enum's members.</summary>
 internal static class EnumNames<T> where T : struct, Enum
 {
-    private static readonly T[] s_values = Enum.GetValues<T>();
+    private static readonly T[] values = Enum.GetValues<T>();
 
-    public static IReadOnlyList<string> All { get; } = [.. s_values.Select(value => JsonNamingPolicy.CamelCase.ConvertName(value.ToString()))];
+    public static IReadOnlyList<string> All { get; } = [.. values.Select(value => JsonNamingPolicy.CamelCase.ConvertName(value.ToString()))];
 
     public static string Of(T value) =>
-        Array.IndexOf(s_values, value) is var index and >= 0 ? All[index] : throw new ArgumentOutOfRangeException(nameof(value), value, $"{typeof(T).Name} has no such member.");
+        Array.IndexOf(values, value) is var index and >= 0 ? All[index] : throw new ArgumentOutOfRangeException(nameof(value), value, $"{typeof(T).Name} has no such member.");
 
     public static bool TryParse(string text, out T value)
     {
-        for (var i = 0; i < s_values.Length; i++)
+        for (var i = 0; i < values.Length; i++)
             if (All[i] == text)
             {
-                value = s_values[i];
+                value = values[i];
                 return true;
             }
         value = default;
@@ -265,14 +265,14 @@ internal sealed class IdShape<T>() : ScalarShape(typeof(Id<T>), "string", "typei
 
     public override void Write(Utf8JsonWriter writer, object value)
     {
-        Span<byte> text = stackalloc byte[TypeId.LongestLength];
+        Span<byte> text = stackalloc byte[TypeId.LengthMax];
         ((Id<T>)value).TryFormat(text, out var length, default, null);
         writer.WriteStringValue(text[..length]);
     }
 
     public override object? Read(JsonElement json, JsonPath path, InputFaults faults)
     {
-        if (json.ValueKind == JsonValueKind.String && StrictText.TryGet(json, out var text) && Id<T>.TryParse(text, null, out var id))
+        if (json.ValueKind == JsonValueKind.String && StrictText.TryGet(json, out var text) && Id<T>.TryParse(text, out var id))
             return id;
         faults.Add(path, "id", $"Expected {Expected}.");
         return null;
@@ -280,7 +280,7 @@ internal sealed class IdShape<T>() : ScalarShape(typeof(Id<T>), "string", "typei
 
     public override bool TryParse(string text, out object? value)
     {
-        var valid = Id<T>.TryParse(text, null, out var id);
+        var valid = Id<T>.TryParse(text, out var id);
         value = valid ? id : null;
         return valid;
     }

@@ -9,7 +9,7 @@ namespace Mainstay.Internal;
 /// </summary>
 internal abstract class Shape(Type type)
 {
-    private static readonly ConcurrentDictionary<Type, Shape> s_known = new();
+    private static readonly ConcurrentDictionary<Type, Shape> knownTypes = new();
 
     public Type Type { get; } = type;
 
@@ -24,7 +24,7 @@ internal abstract class Shape(Type type)
     public static Shape Of(Type type)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
-        return s_known.TryGetValue(type, out var known) ? known : s_known.GetOrAdd(type, Create(type));
+        return knownTypes.TryGetValue(type, out var known) ? known : knownTypes.GetOrAdd(type, Create(type));
     }
 
     private static Shape Create(Type type)

@@ -7,7 +7,7 @@ internal static class StrictText
 {
     public static bool IsValid(string text)
     {
-        for (var i = text.AsSpan().IndexOfAny(s_suspects); i >= 0 && i < text.Length; i++)
+        for (var i = text.AsSpan().IndexOfAny(suspects); i >= 0 && i < text.Length; i++)
         {
             if (text[i] == '\0' || char.IsLowSurrogate(text[i]))
                 return false;
@@ -47,6 +47,6 @@ internal static class StrictText
         }
     }
 
-    private static readonly System.Buffers.SearchValues<char> s_suspects =
+    private static readonly System.Buffers.SearchValues<char> suspects =
         System.Buffers.SearchValues.Create([.. Enumerable.Range(0xD800, 0x800).Select(code => (char)code), '\0']);
 }

@@ -28,11 +28,11 @@ internal abstract class ColumnType(string sqlType)
             return (ColumnType)Activator.CreateInstance(typeof(EnumColumnType<>).MakeGenericType(type))!;
         if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Id<>))
             return (ColumnType)Activator.CreateInstance(typeof(IdColumnType<>).MakeGenericType(type.GetGenericArguments()))!;
-        return s_known.GetValueOrDefault(type) ?? throw new ConfigurationException("MST1302",
+        return knownTypes.GetValueOrDefault(type) ?? throw new ConfigurationException("MST1302",
             $"Type {type.Name} cannot be a column, expected one of {ScalarShape.Supported}. Use one of these, or JsonElement for a document.");
     }
 
-    private static readonly Dictionary<Type, ColumnType> s_known = new()
+    private static readonly Dictionary<Type, ColumnType> knownTypes = new()
     {
         [typeof(string)] = new ColumnType<string>("text", (reader, i) => reader.GetString(i), (writer, value) => writer.WriteStringValue(value)),
         [typeof(bool)] = new ColumnType<bool>("boolean", (reader, i) => reader.GetBoolean(i), (writer, value) => writer.WriteBooleanValue(value)),
@@ -80,7 +80,7 @@ internal sealed class IdColumnType<T>() : ColumnType("uuid")
 {
     public override void WriteJson(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer)
     {
-        Span<byte> text = stackalloc byte[TypeId.LongestLength];
+        Span<byte> text = stackalloc byte[TypeId.LengthMax];
         Id<T>.From(reader.GetGuid(ordinal)).TryFormat(text, out var length, default, null);
         writer.WriteStringValue(text[..length]);
     }

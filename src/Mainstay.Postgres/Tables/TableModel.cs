@@ -18,13 +18,13 @@ internal sealed class TableModel
         Name = name;
         RowType = rowType;
         if (Shape.Of(rowType) is not RecordShape { CanCreate: true } shape)
-            throw new ConfigurationException("MST1201", $"{rowType.Name} cannot be a resource, expected a record whose constructor takes all its members. Write it as a positional record.");
+            throw new ConfigurationException("MST1401", $"{rowType.Name} cannot be a resource, expected a record whose constructor takes all its members. Write it as a positional record.");
         Record = shape;
         Columns = [.. shape.Inputs.Select(Column)];
         Key = Columns.FirstOrDefault(column => column.Member.Property.Name == "Id" && column.Member.Property.PropertyType == typeof(Id<>).MakeGenericType(rowType))
-            ?? throw new ConfigurationException("MST1201", $"{rowType.Name} has no id, expected a member 'Id<{rowType.Name}> Id'. Add it as the first member of the record.");
+            ?? throw new ConfigurationException("MST1401", $"{rowType.Name} has no id, expected a member 'Id<{rowType.Name}> Id'. Add it as the first member of the record.");
         if (Columns.Any(column => column.Name == VersionColumn))
-            throw new ConfigurationException("MST1201", $"{rowType.Name} declares '{VersionColumn}', a column that Mainstay keeps itself. Choose another name.");
+            throw new ConfigurationException("MST1401", $"{rowType.Name} declares '{VersionColumn}', a column that Mainstay keeps itself. Choose another name.");
         QuotedName = SqlName.Quote(name);
         ColumnList = string.Join(", ", Columns.Select(column => column.QuotedName));
     }
@@ -50,7 +50,7 @@ internal sealed class TableModel
 
     /// <summary>Finds the column that an expression such as <c>product => product.Sku</c> names.</summary>
     public Column Require(MemberInfo member) => FindMember(member.Name)
-        ?? throw new ConfigurationException("MST1202", $"{RowType.Name}.{member.Name} is not a column. Name a member that the record's constructor takes.");
+        ?? throw new ConfigurationException("MST1402", $"{RowType.Name}.{member.Name} is not a column. Name a member that the record's constructor takes.");
 
     /// <summary>Declares an index; asking for the same columns twice declares it once, and a unique one wins.</summary>
     public void AddIndex(bool isUnique, params IReadOnlyList<Column> columns)
@@ -73,7 +73,7 @@ internal sealed class TableModel
     private static Column Column(Member member)
     {
         if (member.Scalar is null)
-            throw new ConfigurationException("MST1201",
+            throw new ConfigurationException("MST1401",
                 $"{member.Property.DeclaringType!.Name}.{member.Property.Name} cannot be a column: it is a {member.Property.PropertyType.Name}, expected one of {ScalarShape.Supported}. Use JsonElement for a document, or a resource of its own.");
         var type = Nullable.GetUnderlyingType(member.Property.PropertyType) ?? member.Property.PropertyType;
         return new Column(member, SqlName.SnakeCase(member.Property.Name), ColumnType.Of(type))

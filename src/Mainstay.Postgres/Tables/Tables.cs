@@ -24,7 +24,7 @@ internal sealed class Tables
 
     public (TableModel Model, TableSql Sql) Require(Type rowType) => _byType.TryGetValue(rowType, out var found)
         ? found
-        : throw new ConfigurationException("MST1203", $"{rowType.Name} is not a resource, so it has no table. Declare it with Resource<{rowType.Name}>(\"/v1/…\"), or use an Sql statement.");
+        : throw new ConfigurationException("MST1403", $"{rowType.Name} is not a resource, so it has no table. Declare it with Resource<{rowType.Name}>(\"/v1/…\"), or use an Sql statement.");
 
     /// <summary>The columns behind a constraint that a statement violated, or null for a constraint that is not ours.</summary>
     public (TableModel Table, IReadOnlyList<Column> Columns)? FindConstraint(string? name) =>

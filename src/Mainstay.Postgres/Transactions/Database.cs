@@ -6,7 +6,7 @@ namespace Mainstay.Internal;
 internal sealed class Database(NpgsqlDataSource source, TimeProvider clock) : IAsyncDisposable
 {
     /// <summary>How long a call waits for a database that does not answer before it is refused with 503.</summary>
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan patience = TimeSpan.FromSeconds(3);
 
     public NpgsqlDataSource Source { get; } = source;
 
@@ -37,7 +37,7 @@ internal sealed class Database(NpgsqlDataSource source, TimeProvider clock) : IA
     /// <exception cref="ProblemException"><c>database-unavailable</c> or <c>deadline-exceeded</c>.</exception>
     public async ValueTask<NpgsqlConnection> OpenAsync(Deadline deadline, CancellationToken cancellation)
     {
-        var giveUp = Deadline.After(s_patience, Clock).Earlier(deadline);
+        var giveUp = Deadline.After(patience, Clock).Earlier(deadline);
         for (var attempt = 1; ; attempt++)
         {
             try

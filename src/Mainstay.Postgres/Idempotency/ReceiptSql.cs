@@ -1,0 +1,22 @@
+namespace Mainstay.Internal;
+
+/// <summary>All statements about receipts (idempotency records).</summary>
+internal static class ReceiptSql
+{
+    public const string PrimaryKey = "receipts_pkey";
+
+    /// <summary>Without "on conflict": a used key must abort the whole transaction, and a concurrent one must wait for the first to end.</summary>
+    public const string Insert = """
+        insert into mainstay.receipts (scope, key, fingerprint, status, headers, body, expires_at)
+        values ($1, $2, $3, $4, $5, $6, mainstay.now() + $7)
+        """;
+
+    public const string Find = "select fingerprint, status, headers, body from mainstay.receipts where scope = $1 and key = $2 and expires_at > mainstay.now()";
+
+    public const string DeleteExpiredKey = "delete from mainstay.receipts where scope = $1 and key = $2 and expires_at <= mainstay.now()";
+
+    public const string DeleteExpired = """
+        delete from mainstay.receipts where (scope, key) in
+            (select scope, key from mainstay.receipts where expires_at <= mainstay.now() order by expires_at limit 1000 for update skip locked)
+        """;
+}

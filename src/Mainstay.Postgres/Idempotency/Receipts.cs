@@ -1,0 +1,100 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Idempotency records. A receipt is the answer to a keyed request, written by the same transaction as the request's effect: after a crash
+/// there are both or neither. No receipt of an unfinished request is ever committed, so there is nothing to clean up but the expired.
+/// </summary>
+internal sealed class Receipts(Database database, TimeSpan lifetime)
+{
+    /// <summary>The statement that records an answer. It goes first, so that a used key costs nothing but the key's lookup.</summary>
+    public BatchItem Record(ReceiptKey key, Answer answer)
+    {
+        var command = new NpgsqlBatchCommand(ReceiptSql.Insert);
+        Identify(command.Parameters, key);
+        command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = key.Fingerprint, NpgsqlDbType = NpgsqlDbType.Bytea });
+        command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)answer.Status });
+        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. answer.Headers.SelectMany(header => new[] { header.Key, header.Value })], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = answer.Body.ToArray(), NpgsqlDbType = NpgsqlDbType.Bytea });
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = lifetime, NpgsqlDbType = NpgsqlDbType.Interval });
+        return new BatchItem(command);
+    }
+
+    /// <summary>The statement that looks a receipt up, to travel with the first read of a unit of work.</summary>
+    public static NpgsqlBatchCommand Lookup(ReceiptKey key)
+    {
+        var command = new NpgsqlBatchCommand(ReceiptSql.Find);
+        Identify(command.Parameters, key);
+        return command;
+    }
+
+    /// <summary>The stored answer, or null when the key has not been used or has expired.</summary>
+    /// <exception cref="ProblemException"><c>idempotency-key-reused</c>: it was used for another request.</exception>
+    public async Task<Answer?> FindAsync(ReceiptKey key, Deadline deadline, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenAsync(deadline, cancellation);
+        await using var command = new NpgsqlCommand(ReceiptSql.Find, connection);
+        Identify(command.Parameters, key);
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        return await reader.ReadAsync(cancellation) ? Read(reader, key) : null;
+    }
+
+    /// <summary>Keeps the answer of a call that changed nothing (a refusal), unless the key has a receipt by now; that one is returned then.</summary>
+    public async Task<Answer?> KeepAsync(ReceiptKey key, Answer answer, Deadline deadline, CancellationToken cancellation)
+    {
+        for (var attempt = 1; ; attempt++)
+            try
+            {
+                await using var connection = await database.OpenAsync(deadline, cancellation);
+                await using var batch = new NpgsqlBatch(connection);
+                batch.BatchCommands.Add(Record(key, answer).Command);
+                await batch.ExecuteNonQueryAsync(cancellation);
+                return null;
+            }
+            catch (PostgresException e) when (e.ConstraintName == ReceiptSql.PrimaryKey)
+            {
+                if (await FindAsync(key, deadline, cancellation) is { } stored)
+                    return stored;
+                if (attempt == 3)
+                    throw;
+                await ForgetExpiredAsync(key, deadline, cancellation);
+            }
+    }
+
+    /// <summary>Removes the receipt of a key whose time is over, so that the key starts afresh.</summary>
+    public async Task ForgetExpiredAsync(ReceiptKey key, Deadline deadline, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenAsync(deadline, cancellation);
+        await using var command = new NpgsqlCommand(ReceiptSql.DeleteExpiredKey, connection);
+        Identify(command.Parameters, key);
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+
+    /// <summary>Removes expired receipts in small batches.</summary>
+    public async Task<int> DeleteExpiredAsync(CancellationToken cancellation)
+    {
+        await using var command = database.Source.CreateCommand(ReceiptSql.DeleteExpired);
+        return await command.ExecuteNonQueryAsync(cancellation);
+    }
+
+    private static Answer Read(NpgsqlDataReader reader, ReceiptKey key)
+    {
+        if (!reader.GetFieldValue<byte[]>(0).AsSpan().SequenceEqual(key.Fingerprint))
+            throw ProblemCatalogue.IdempotencyKeyReused.Because(
+                "The Idempotency-Key was used before for another request (other method, path, content type or body). Use a new key for a new request; repeat the old request byte for byte to see its answer.");
+        var pairs = reader.GetFieldValue<string[]>(2);
+        return new Answer(reader.GetInt16(1), reader.GetFieldValue<byte[]>(3))
+        {
+            Headers = [.. pairs.Chunk(2).Select(pair => KeyValuePair.Create(pair[0], pair[1]))],
+            IsReplayed = true,
+        };
+    }
+
+    private static void Identify(NpgsqlParameterCollection parameters, ReceiptKey key)
+    {
+        parameters.Add(new NpgsqlParameter<string> { TypedValue = key.Scope, NpgsqlDbType = NpgsqlDbType.Text });
+        parameters.Add(new NpgsqlParameter<string> { TypedValue = key.Key, NpgsqlDbType = NpgsqlDbType.Text });
+    }
+}

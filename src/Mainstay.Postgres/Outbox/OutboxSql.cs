@@ -1,0 +1,59 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Mainstay.Internal;
+
+/// <summary>All statements about the outbox.</summary>
+internal static class OutboxSql
+{
+    private const string InsertAll = """
+        insert into mainstay.outbox (id, subscription, event, body, operation, actor, request_id, trace_parent, causation_id, correlation_id)
+        select message.id, message.subscription, message.event, message.body, $5, $6, $7, $8, $9, $10
+        from unnest($1, $2, $3, $4) as message (id, subscription, event, body)
+        """;
+
+    /// <summary>
+    /// Takes the next due message for as long as the transaction lasts. The row lock is the lease: it ends with the transaction, whether that
+    /// commits, rolls back, or dies with its process.
+    /// </summary>
+    public const string Claim = """
+        select id, subscription, event, body, attempt, operation, request_id, trace_parent, correlation_id
+        from mainstay.outbox
+        where due_at <= mainstay.now() and dead_at is null
+        order by due_at, id
+        limit 1
+        for update skip locked
+        """;
+
+    public const string Complete = "delete from mainstay.outbox where id = $1 and subscription = $2";
+
+    /// <summary>After the last attempt the message stays as a dead letter with its last error.</summary>
+    public const string Fail = """
+        update mainstay.outbox
+        set attempt = attempt + 1, last_error = $3,
+            due_at = mainstay.now() + $4,
+            dead_at = case when attempt + 1 >= $5 then mainstay.now() end
+        where id = $1 and subscription = $2
+        """;
+
+    /// <summary>One statement for all messages of a unit of work. They share their origin.</summary>
+    public static NpgsqlBatchCommand Insert(IReadOnlyList<OutboxRow> rows)
+    {
+        var command = new NpgsqlBatchCommand(InsertAll);
+        void Array<T>(NpgsqlDbType type, Func<OutboxRow, T> select) =>
+            command.Parameters.Add(new NpgsqlParameter<T[]> { TypedValue = [.. rows.Select(select)], NpgsqlDbType = NpgsqlDbType.Array | type });
+        void Text(string? value) => command.Parameters.Add(new NpgsqlParameter { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text });
+        Array(NpgsqlDbType.Uuid, row => row.Id);
+        Array(NpgsqlDbType.Text, row => row.Subscription);
+        Array(NpgsqlDbType.Text, row => row.Event);
+        Array(NpgsqlDbType.Jsonb, row => row.Body);
+        var origin = rows[0].Origin;
+        Text(origin.Operation);
+        Text(origin.Actor);
+        Text(origin.RequestId);
+        Text(origin.TraceParent);
+        Text(origin.CausationId);
+        Text(origin.CorrelationId);
+        return command;
+    }
+}

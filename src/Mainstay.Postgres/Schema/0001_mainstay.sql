@@ -1,0 +1,74 @@
+-- What Mainstay itself keeps. Applied in one transaction, in the order of the files' numbers, once per database.
+
+-- The clock of leases, due dates and entries. Tests replace it by a shifted one; the planner inlines it into index conditions.
+create function mainstay.now() returns timestamptz language sql stable parallel safe as 'select pg_catalog.now()';
+
+-- Aborts the transaction that demanded something which does not hold.
+create function mainstay.demand(holds boolean, what text) returns void language plpgsql as $$
+begin
+    if not holds then
+        raise exception 'The row of % has changed since it was read.', what using errcode = 'MS001';
+    end if;
+end $$;
+
+-- Idempotency records: the answer to a keyed request, committed with its effect.
+create table mainstay.receipts (
+    scope text not null,
+    key text not null,
+    fingerprint bytea not null,
+    status smallint not null,
+    headers text[] not null,
+    body bytea not null,
+    expires_at timestamptz not null,
+    constraint receipts_pkey primary key (key, scope)
+);
+create index receipts_expires_at_idx on mainstay.receipts (expires_at);
+
+-- Who changed which row, through what.
+create table mainstay.audit (
+    id uuid not null primary key,
+    at timestamptz not null,
+    operation text not null,
+    actor text not null,
+    request_id text,
+    trace_parent text,
+    action text not null,
+    resource text not null,
+    row_id uuid not null,
+    before jsonb,
+    after jsonb
+);
+create index audit_row_id_idx on mainstay.audit (row_id, at);
+
+-- One row per event and subscription, until it is handled.
+create table mainstay.outbox (
+    id uuid not null,
+    subscription text not null,
+    event text not null,
+    body jsonb not null,
+    due_at timestamptz not null default mainstay.now(),
+    attempt integer not null default 0,
+    last_error text,
+    dead_at timestamptz,
+    operation text not null,
+    actor text not null,
+    request_id text,
+    trace_parent text,
+    causation_id text,
+    correlation_id text,
+    constraint outbox_pkey primary key (id, subscription)
+);
+create index outbox_due_idx on mainstay.outbox (due_at, id) where dead_at is null;
+
+-- Generated data that was put in once.
+create table mainstay.seeds (
+    name text not null primary key,
+    at timestamptz not null default mainstay.now()
+);
+
+-- Keys that all nodes share, such as the one that signs cursors.
+create table mainstay.keys (
+    name text not null primary key,
+    value bytea not null,
+    created_at timestamptz not null default mainstay.now()
+);

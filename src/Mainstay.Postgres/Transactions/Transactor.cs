@@ -1,0 +1,165 @@
+using System.Data;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Runs handlers in transactions: once when all goes well, again when PostgreSQL asks for it (serialization failure, deadlock, changed row,
+/// changed plan, lost connection before the commit), and turns what is final into a problem. Retries end with the deadline.
+/// </summary>
+internal sealed class Transactor(Database database, Tables tables, EventCatalogue events, OutboxSignal signal)
+{
+    /// <summary>Beyond so many runs the conflict is not a coincidence.</summary>
+    private const int AttemptsMost = 12;
+
+    public Database Database { get; } = database;
+
+    public Tables Tables { get; } = tables;
+
+    /// <summary>Runs a handler in a read-write transaction and commits what it recorded, behind the receipt it hands over.</summary>
+    /// <exception cref="ProblemException">The call is refused; nothing was changed (except <c>outcome-unknown</c>).</exception>
+    /// <exception cref="ReceiptTakenException">The idempotency key has been used; nothing was changed now.</exception>
+    public async Task<T> RunAsync<T>(TransactionRequest request, Func<UnitOfWork, Task<Completed<T>>> handler)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var connection = await Database.OpenAsync(request.Deadline, request.Cancellation);
+            await using var work = new Work(Database, connection, request.Deadline, request.Isolation, isReadOnly: false);
+            var unit = new UnitOfWork(work, Context(request));
+            try
+            {
+                var completed = await handler(unit);
+                await unit.CommitAsync(completed.Receipt);
+                if (unit.PublishedCount > 0)
+                    signal.Raise();
+                return completed.Value;
+            }
+            catch (Exception e) when (e is not (ProblemException or ConfigurationException))
+            {
+                if (Judge(e, request, work, unit) is { } final)
+                    throw final == e ? System.Runtime.ExceptionServices.ExceptionDispatchInfo.SetCurrentStackTrace(final) : final;
+                if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
+                    throw Exhausted(e);
+                if (DatabaseErrors.IsPlanChanged(e))
+                    Database.Source.Clear();
+            }
+            finally
+            {
+                Measure(request, work, attempt);
+            }
+            await Task.Delay(Backoff(attempt), Database.Clock, request.Cancellation);
+        }
+    }
+
+    /// <summary>Runs a handler in a read-only transaction with one view of the data.</summary>
+    public async Task<T> ReadAsync<T>(TransactionRequest request, Func<Snapshot, Task<T>> handler)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var connection = await Database.OpenAsync(request.Deadline, request.Cancellation);
+            await using var work = new Work(Database, connection, request.Deadline, IsolationLevel.RepeatableRead, isReadOnly: true);
+            try
+            {
+                var value = await handler(new Snapshot(work, Context(request)));
+                await work.CommitAsync([]);
+                return value;
+            }
+            catch (Exception e) when (e is not (ProblemException or ConfigurationException))
+            {
+                if (Judge(e, request with { IsKeyed = true }, work, null) is { } final)
+                    throw final == e ? System.Runtime.ExceptionServices.ExceptionDispatchInfo.SetCurrentStackTrace(final) : final;
+                if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
+                    throw Exhausted(e);
+                if (DatabaseErrors.IsPlanChanged(e))
+                    Database.Source.Clear();
+            }
+            finally
+            {
+                Measure(request, work, attempt);
+            }
+            await Task.Delay(Backoff(attempt), Database.Clock, request.Cancellation);
+        }
+    }
+
+    private WorkContext Context(TransactionRequest request)
+    {
+        var now = Database.Clock.GetUtcNow();
+        return new WorkContext
+        {
+            User = request.User,
+            Now = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond)),
+            Cancellation = request.Cancellation,
+            Tables = Tables,
+            Events = events,
+            Origin = request.Origin,
+        };
+    }
+
+    /// <summary>What a failure means: null to run the handler again, else the exception that ends the call.</summary>
+    private Exception? Judge(Exception error, TransactionRequest request, Work work, UnitOfWork? unit)
+    {
+        if (error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: ReceiptSql.PrimaryKey })
+            return new ReceiptTakenException(error);
+        if (DatabaseErrors.IsRetryable(error))
+            return null;
+        if (error is PostgresException refused && ConstraintViolation.Translate(refused, Tables, unit?.ChangeBehind(refused), request.IsBulk) is { } problem)
+            return problem;
+        if (DatabaseErrors.IsLockTimeout(error))
+            return IsReceipt(error)
+                ? new ProblemException(ProblemCatalogue.RequestInProgress, "A request with the same Idempotency-Key is still running. Repeat this one after it has ended.", [], error) { RetryAfter = TimeSpan.FromSeconds(1) }
+                : new ProblemException(ProblemCatalogue.ConcurrentUpdate, "Another change holds the same rows. Nothing was changed; try again.", [], error) { RetryAfter = TimeSpan.FromSeconds(1) };
+        if (DatabaseErrors.IsStatementTimeout(error))
+            return DatabaseErrors.DeadlineExceeded(error);
+        if (error is OperationCanceledException)
+            return request.Deadline.Left(Database.Clock) <= TimeSpan.Zero ? DatabaseErrors.DeadlineExceeded(error) : error;
+        if (error is PostgresException { SqlState: not ("57P01" or "57P02" or "57P03" or "53300" or "25006") } and not { SqlState: ['0', '8', ..] })
+            return error;
+        if (DatabaseErrors.IsUnavailable(error))
+            // Before the commit was sent nothing can have happened. After it, a key makes the second run find out.
+            return work.IsCommitting && !request.IsKeyed ? DatabaseErrors.OutcomeUnknown(error) : null;
+        return error;
+    }
+
+    private static bool IsReceipt(Exception error) => error is PostgresException { BatchCommand.CommandText: ReceiptSql.Insert };
+
+    private static ProblemException Exhausted(Exception error) => DatabaseErrors.IsRetryable(error)
+        ? new ProblemException(ProblemCatalogue.ConcurrentUpdate, "Other changes to the same rows kept getting in between. Nothing was changed; try again.", [], error) { RetryAfter = TimeSpan.FromSeconds(1) }
+        : DatabaseErrors.Unavailable(error);
+
+    /// <summary>Full jitter, so that the losers of a conflict do not meet again.</summary>
+    private static TimeSpan Backoff(int attempt) => TimeSpan.FromMilliseconds(Random.Shared.NextDouble() * Math.Min(500, 5 << Math.Min(attempt, 7)));
+
+    private static void Measure(TransactionRequest request, Work work, int attempt)
+    {
+        request.Usage.RoundTrips += work.RoundTrips;
+        request.Usage.Attempts = attempt;
+    }
+}
+
+/// <summary>What a transaction is run for and within.</summary>
+internal sealed record TransactionRequest(User User, Origin Origin, Deadline Deadline, CancellationToken Cancellation)
+{
+    public IsolationLevel Isolation { get; init; } = IsolationLevel.ReadCommitted;
+
+    /// <summary>Whether a receipt protects the call, so that running it again can never apply it twice.</summary>
+    public bool IsKeyed { get; init; }
+
+    /// <summary>Whether the changes are the elements of an array that the client sent.</summary>
+    public bool IsBulk { get; init; }
+
+    public DatabaseUsage Usage { get; init; } = new();
+}
+
+/// <summary>What a call cost the database, for its log line and its metrics.</summary>
+internal sealed class DatabaseUsage
+{
+    public int RoundTrips { get; set; }
+
+    public int Attempts { get; set; }
+}
+
+/// <summary>A handler's value and the receipt to commit with it.</summary>
+internal readonly record struct Completed<T>(T Value, BatchItem? Receipt);
+
+/// <summary>The idempotency key of a call has a receipt already.</summary>
+internal sealed class ReceiptTakenException(Exception inner) : Exception("The idempotency key has been used.", inner);

@@ -1,0 +1,192 @@
+using Mainstay.Internal;
+using Npgsql;
+
+namespace Mainstay;
+
+/// <summary>
+/// One read-write transaction. Returning from the handler commits it, throwing rolls it back; rows, idempotency record, audit entries and
+/// outgoing messages commit together. The effect is applied once, however often the request or message arrives: after a serialization
+/// failure or a deadlock the handler runs again from the start, so it must not act on anything but this context.
+/// </summary>
+public sealed class UnitOfWork
+{
+    /// <summary>The most rows one query returns. A query that finds more is refused rather than cut.</summary>
+    public const int RowsMost = 10_000;
+
+    private readonly Work _work;
+    private readonly WorkContext _context;
+    private readonly List<BatchItem> _recorded = [];
+    private readonly List<RowChange> _changes = [];
+    private readonly Dictionary<(Type, Guid), Known> _known = [];
+    private readonly List<OutboxRow> _published = [];
+    private readonly Dictionary<NpgsqlBatchCommand, RowChange> _changeOf = [];
+
+    internal UnitOfWork(Work work, WorkContext context)
+    {
+        _work = work;
+        _context = context;
+    }
+
+    /// <summary>The caller. Anonymous when the operation admits anyone.</summary>
+    public User User => _context.User;
+
+    /// <summary>The instant of this unit of work in UTC with the microseconds that PostgreSQL keeps; the same at every reading.</summary>
+    public DateTimeOffset Now => _context.Now;
+
+    /// <summary>Ends when the deadline of the call has passed. Pass it to whatever the handler awaits.</summary>
+    public CancellationToken Cancellation => _context.Cancellation;
+
+    internal IReadOnlyList<RowChange> Changes => _changes;
+
+    internal Work Transaction => _work;
+
+    /// <summary>The row with this id, or null. Not locked; an update of it is refused and the handler run again if somebody changes it meanwhile.</summary>
+    public async Task<T?> FindAsync<T>(Id<T> id) where T : class => (T?)(await LoadAsync(typeof(T), id.Value, isLocked: false))?.Row;
+
+    /// <summary>The row with this id.</summary>
+    /// <exception cref="ProblemException"><c>not-found</c>: there is none.</exception>
+    public async Task<T> RequireAsync<T>(Id<T> id) where T : class => await FindAsync(id) ?? throw NotFound<T>(id);
+
+    /// <summary>The row with this id, locked until this unit of work ends, so that nobody else changes it. Lock rows of several tables in one order everywhere.</summary>
+    /// <exception cref="ProblemException"><c>not-found</c>: there is none.</exception>
+    public async Task<T> LockAsync<T>(Id<T> id) where T : class => (T?)(await LoadAsync(typeof(T), id.Value, isLocked: true))?.Row ?? throw NotFound<T>(id);
+
+    /// <summary>Runs a query that belongs to this transaction and sees its changes. At most <see cref="RowsMost"/> rows.</summary>
+    /// <typeparam name="T">A record whose members match the columns by name (<c>placed_at</c> is <c>PlacedAt</c>), or a single value.</typeparam>
+    public async Task<IReadOnlyList<T>> QueryAsync<T>(Sql sql)
+    {
+        await using var reader = await ReadAsync(sql.ToBatchCommand());
+        return await RowReader.ReadAllAsync<T>(reader, RowsMost, Cancellation);
+    }
+
+    /// <summary>Runs a statement that returns no rows, at once.</summary>
+    /// <returns>How many rows it affected. Changes made this way have no audit entry.</returns>
+    public async Task<int> ExecuteAsync(Sql sql)
+    {
+        var items = Drain();
+        items.Add(new BatchItem(sql.ToBatchCommand()));
+        return await _work.ExecuteAsync(items, Cancellation);
+    }
+
+    /// <summary>Records a new row; it is sent with the next query or at the commit.</summary>
+    public void Insert<T>(T row) where T : class => InsertRow(typeof(T), row);
+
+    /// <summary>Records the new state of a row that this unit of work has read or inserted.</summary>
+    /// <exception cref="InvalidOperationException">The row was not read here.</exception>
+    public void Update<T>(T row) where T : class => UpdateRow(typeof(T), row);
+
+    /// <summary>Records the deletion of a row that this unit of work has read or inserted.</summary>
+    /// <exception cref="InvalidOperationException">The row was not read here.</exception>
+    public void Delete<T>(T row) where T : class => DeleteRow(typeof(T), row);
+
+    /// <summary>Records an event for all its subscribers; they learn of it after the commit, and only then.</summary>
+    /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
+    public void Publish<T>(T @event) where T : class => _published.AddRange(_context.Events.Fan(@event, _context.Origin));
+
+    /// <summary>
+    /// The open connection with this transaction begun and all recorded changes sent, for Dapper or plain Npgsql. Do not commit or dispose it.
+    /// </summary>
+    public async Task<NpgsqlConnection> ConnectionAsync()
+    {
+        var items = Drain();
+        items.Add(new BatchItem(new NpgsqlBatchCommand("select 1")));
+        await _work.ExecuteAsync(items, Cancellation);
+        return _work.Connection;
+    }
+
+    internal void InsertRow(Type type, object row)
+    {
+        var (table, sql) = _context.Tables.Require(type);
+        var change = Record(ChangeKind.Insert, table, null, row);
+        _recorded.Add(new BatchItem(sql.InsertRow(row), Change: change));
+        _known[(type, change.Id)] = new Known(row, 1, IsLocked: true);
+    }
+
+    internal void UpdateRow(Type type, object row)
+    {
+        var (table, sql) = _context.Tables.Require(type);
+        var known = RequireKnown(table, row);
+        var change = Record(ChangeKind.Update, table, known.Row, row);
+        _recorded.Add(new BatchItem(sql.UpdateRow(row, known.IsLocked ? null : known.Version), YieldsRows: !known.IsLocked, change));
+        _known[(type, change.Id)] = new Known(row, known.Version + 1, IsLocked: true);
+    }
+
+    internal void DeleteRow(Type type, object row)
+    {
+        var (table, sql) = _context.Tables.Require(type);
+        var known = RequireKnown(table, row);
+        var change = Record(ChangeKind.Delete, table, known.Row, null);
+        _recorded.Add(new BatchItem(sql.DeleteRow(row, known.IsLocked ? null : known.Version), YieldsRows: !known.IsLocked, change));
+        _known.Remove((type, change.Id));
+    }
+
+    /// <summary>The row and its version, from memory or from the database.</summary>
+    internal async Task<Known?> LoadAsync(Type type, Guid id, bool isLocked)
+    {
+        if (_known.TryGetValue((type, id), out var known) && (known.IsLocked || !isLocked))
+            return known;
+        var (table, sql) = _context.Tables.Require(type);
+        var command = new NpgsqlBatchCommand(isLocked ? sql.Lock : sql.Find);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = id });
+        await using var reader = await ReadAsync(command);
+        if (!await reader.ReadAsync(Cancellation))
+            return null;
+        known = new Known(sql.ReadRow(reader), reader.GetInt64(table.Columns.Count), isLocked);
+        _known[(type, id)] = known;
+        return known;
+    }
+
+    internal async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatchCommand command) => await _work.ReadAsync(Drain(), command, Cancellation);
+
+    /// <summary>The version a row will have after the commit, if this unit of work knows it.</summary>
+    internal long? VersionOf(Type type, Guid id) => _known.TryGetValue((type, id), out var known) ? known.Version : null;
+
+    /// <summary>The change whose statement was refused, if it was one of ours.</summary>
+    internal RowChange? ChangeBehind(PostgresException error) => error.BatchCommand is { } command ? _changeOf.GetValueOrDefault(command) : null;
+
+    /// <summary>How many rows this unit of work published to, for the signal after the commit.</summary>
+    internal int PublishedCount => _published.Count;
+
+    /// <summary>Adds a statement of the framework to the transaction.</summary>
+    internal void Record(BatchItem item) => _recorded.Add(item);
+
+    /// <summary>Sends what is recorded together with audit entries and messages, behind the given first statement, and commits.</summary>
+    internal async Task CommitAsync(BatchItem? first)
+    {
+        var items = Drain();
+        if (first is { } receipt)
+            items.Insert(0, receipt);
+        if (_changes.Count > 0)
+            items.Add(new BatchItem(AuditSql.Insert(_changes, _context.Origin)));
+        if (_published.Count > 0)
+            items.Add(new BatchItem(OutboxSql.Insert(_published)));
+        await _work.CommitAsync(items);
+    }
+
+    private List<BatchItem> Drain()
+    {
+        var items = new List<BatchItem>(_recorded.Count + 4);
+        items.AddRange(_recorded);
+        foreach (var item in _recorded)
+            if (item.Change is { } change)
+                _changeOf[item.Command] = change;
+        _recorded.Clear();
+        return items;
+    }
+
+    private RowChange Record(ChangeKind kind, TableModel table, object? before, object? after)
+    {
+        var change = new RowChange(kind, table, before, after, _changes.Count);
+        _changes.Add(change);
+        return change;
+    }
+
+    private Known RequireKnown(TableModel table, object row) =>
+        _known.GetValueOrDefault((table.RowType, ((IId)table.Key.Member.Get(row)!).Value)) ?? throw new InvalidOperationException(
+            $"MST1304: This unit of work has not read the {table.RowType.Name} it shall change, so it cannot know what it would overwrite. Read it first with LockAsync or RequireAsync.");
+
+    private static ProblemException NotFound<T>(Id<T> id) => ProblemCatalogue.NotFound.Because($"There is no {typeof(T).Name} '{id}'.");
+
+    /// <summary>A row as this transaction knows it.</summary>
+    internal sealed record Known(object Row, long Version, bool IsLocked);
+}
