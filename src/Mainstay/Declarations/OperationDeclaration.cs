@@ -1,0 +1,84 @@
+using System.Data;
+using Mainstay.Internal;
+
+namespace Mainstay;
+
+/// <summary>What is declared about a command or query. Every method returns the same declaration, so that calls chain.</summary>
+public sealed class OperationDeclaration
+{
+    private readonly List<ProblemType> _refusals = [];
+
+    internal OperationDeclaration(string name, string method, string pattern, bool isCommand, Handler handler)
+    {
+        Name = name;
+        Method = method;
+        Pattern = pattern;
+        IsCommand = isCommand;
+        Handler = handler;
+    }
+
+    internal string Name { get; }
+
+    internal string Method { get; }
+
+    internal string Pattern { get; }
+
+    internal bool IsCommand { get; }
+
+    internal Handler Handler { get; }
+
+    internal Policy? Policy { get; private set; }
+
+    internal TimeSpan Deadline { get; private set; } = OperationDefaults.Timeout;
+
+    internal IsolationLevel IsolationLevel { get; private set; } = IsolationLevel.ReadCommitted;
+
+    internal IReadOnlyList<ProblemType> Refusals => _refusals;
+
+    internal string? SummaryText { get; private set; }
+
+    /// <summary>Who may call it. Several calls allow each of them. Without one the application does not start.</summary>
+    public OperationDeclaration Allow(Policy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        Policy = Policy is null ? policy : Policy | policy;
+        return this;
+    }
+
+    /// <summary>The problems that the handler may refuse with, for the contract and the documentation.</summary>
+    public OperationDeclaration Refuses(params ProblemType[] problems)
+    {
+        _refusals.AddRange(problems);
+        return this;
+    }
+
+    /// <summary>How long a call may take, retries and waits for locks included. Default: 10 s.</summary>
+    public OperationDeclaration Timeout(TimeSpan timeout)
+    {
+        Deadline = timeout;
+        return this;
+    }
+
+    /// <summary>The isolation of a command's transaction. Default: read committed. Serialization failures are retried within the timeout.</summary>
+    public OperationDeclaration Isolation(IsolationLevel level)
+    {
+        IsolationLevel = level;
+        return this;
+    }
+
+    /// <summary>One line for the documentation. Default: made from the route.</summary>
+    public OperationDeclaration Summary(string text)
+    {
+        SummaryText = text;
+        return this;
+    }
+}
+
+internal static class OperationDefaults
+{
+    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+    public static readonly TimeSpan TimeoutMost = TimeSpan.FromMinutes(5);
+
+    /// <summary>Largest request body, in bytes.</summary>
+    public const int BodyBytesMost = 1024 * 1024;
+}

@@ -1,0 +1,122 @@
+using System.Linq.Expressions;
+using System.Reflection;
+using Mainstay.Internal;
+
+namespace Mainstay;
+
+/// <summary>
+/// What is declared about a resource: a table, its routes, who may use them, and the access patterns that decide its filters, its sorts and its
+/// indexes. Every method returns the same declaration, so that calls chain.
+/// </summary>
+/// <typeparam name="T">The row: a positional record whose first member is <c>Id&lt;T&gt; Id</c>.</typeparam>
+public sealed class ResourceDeclaration<T> where T : class
+{
+    internal ResourceDeclaration(ResourceModel model) => Model = model;
+
+    internal ResourceModel Model { get; }
+
+    /// <summary>No two rows have the same values here. A second one is refused with 409 and names the field.</summary>
+    public ResourceDeclaration<T> Unique(params Expression<Func<T, object?>>[] members)
+    {
+        Model.Table.AddIndex(isUnique: true, [.. members.SelectMany(Columns)]);
+        return this;
+    }
+
+    /// <summary>Lists may be filtered by these members: equal, one of several, and greater or less where values have an order. Each gets an index.</summary>
+    public ResourceDeclaration<T> Filterable(params Expression<Func<T, object?>>[] members)
+    {
+        foreach (var column in members.SelectMany(Columns))
+            Model.AddFilter(column);
+        return this;
+    }
+
+    /// <summary>Lists may be sorted by one of these members, up or down, with the id as tie-break. Each gets an index.</summary>
+    public ResourceDeclaration<T> Sortable(params Expression<Func<T, object?>>[] members)
+    {
+        foreach (var column in members.SelectMany(Columns))
+            Model.AddSort(column);
+        return this;
+    }
+
+    /// <summary>An index over several members, for the combination of a filter and a sort that is asked for often: <c>order => new { order.Status, order.PlacedAt }</c>.</summary>
+    public ResourceDeclaration<T> Index(Expression<Func<T, object?>> members)
+    {
+        Model.Table.AddIndex(isUnique: false, [.. Columns(members)]);
+        return this;
+    }
+
+    /// <summary>Clients read these members but do not set them; a created row has their default, and commands change them.</summary>
+    public ResourceDeclaration<T> ReadOnly(params Expression<Func<T, object?>>[] members)
+    {
+        foreach (var column in members.SelectMany(Columns))
+            Model.ReadOnly.Add(column);
+        return this;
+    }
+
+    /// <summary>
+    /// Rows belong to a parent. Gives the nested route <c>/v1/parents/{id}/children</c>, <c>include=parent</c> here and <c>include=children</c> there
+    /// (the newest ones), and an index.
+    /// </summary>
+    /// <param name="member">The id of the parent, for example <c>order => order.CustomerId</c>.</param>
+    /// <param name="included">How many children <c>include</c> shows for each parent. Default: 3, at most 20.</param>
+    public ResourceDeclaration<T> BelongsTo<TParent>(Expression<Func<T, Id<TParent>>> member, int included = 3) where TParent : class
+    {
+        var column = Model.Table.Require(MemberOf(member.Body));
+        Model.AddParent(typeof(TParent), column, included);
+        return this;
+    }
+
+    /// <summary>Who may list and get, and which rows: a row policy becomes part of every statement. Several calls allow each of them.</summary>
+    public ResourceDeclaration<T> AllowRead(Policy policy)
+    {
+        Model.Read = Or(Model.Read, policy);
+        return this;
+    }
+
+    /// <summary>Who may create, replace, change and delete. The same as <see cref="AllowCreate"/>, <see cref="AllowUpdate"/> and <see cref="AllowDelete"/>.</summary>
+    public ResourceDeclaration<T> AllowWrite(Policy policy) => AllowCreate(policy).AllowUpdate(policy).AllowDelete(policy);
+
+    /// <summary>Who may create rows. A row policy must hold for the new row.</summary>
+    public ResourceDeclaration<T> AllowCreate(Policy policy)
+    {
+        Model.Create = Or(Model.Create, policy);
+        return this;
+    }
+
+    /// <summary>Who may replace and change rows. A row policy must hold for the row before and after.</summary>
+    public ResourceDeclaration<T> AllowUpdate(Policy policy)
+    {
+        Model.Update = Or(Model.Update, policy);
+        return this;
+    }
+
+    /// <summary>Who may delete rows.</summary>
+    public ResourceDeclaration<T> AllowDelete(Policy policy)
+    {
+        Model.Delete = Or(Model.Delete, policy);
+        return this;
+    }
+
+    /// <summary>Replace, change and delete need an <c>If-Match</c> header; without one they are refused with 428.</summary>
+    public ResourceDeclaration<T> RequireIfMatch()
+    {
+        Model.RequiresIfMatch = true;
+        return this;
+    }
+
+    private static Policy Or(Policy? known, Policy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        return known is null ? policy : known | policy;
+    }
+
+    private IEnumerable<Column> Columns(Expression<Func<T, object?>> expression)
+    {
+        var body = expression.Body is UnaryExpression { NodeType: ExpressionType.Convert } convert ? convert.Operand : expression.Body;
+        return body is NewExpression group ? [.. group.Arguments.Select(argument => Model.Table.Require(MemberOf(argument)))] : [Model.Table.Require(MemberOf(body))];
+    }
+
+    private static MemberInfo MemberOf(Expression expression) => expression is MemberExpression { Expression: ParameterExpression, Member: var member }
+        ? member
+        : throw new ConfigurationException("MST1402", $"'{expression}' does not name a member of {typeof(T).Name}, expected for example row => row.Name.");
+}

@@ -1,0 +1,59 @@
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Something callers can do: a declared command or query, or one of a resource's standard operations. Every interface calls operations through
+/// the <see cref="OperationPipeline"/>, and through nothing else.
+/// </summary>
+internal abstract class Operation
+{
+    /// <summary>The stable name in logs, metrics, audit and traces, for example <c>POST /v1/orders</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The HTTP method.</summary>
+    public required string Method { get; init; }
+
+    /// <summary>The route pattern.</summary>
+    public required string Pattern { get; init; }
+
+    public required Policy Policy { get; init; }
+
+    /// <summary>The row type that row policies of this operation speak of, or null.</summary>
+    public Type? RowType { get; init; }
+
+    public TimeSpan Timeout { get; init; } = OperationDefaults.Timeout;
+
+    /// <summary>Whether it changes data. Commands run to their end when the caller goes away; queries stop.</summary>
+    public abstract bool IsCommand { get; }
+
+    /// <summary>The media types of the body it takes; empty for none.</summary>
+    public virtual IReadOnlyList<string> MediaTypes => [];
+
+    /// <summary>Reads and checks the input. Throws one problem that lists everything that is wrong.</summary>
+    public abstract object? ReadInput(Call call);
+
+    /// <summary>Does it, in whatever transaction it needs, and returns the complete answer.</summary>
+    public abstract Task<Answer> RunAsync(Call call, object? input);
+}
+
+/// <summary>An operation that changes data in one unit of work.</summary>
+internal abstract class CommandOperation : Operation
+{
+    public sealed override bool IsCommand => true;
+
+    public System.Data.IsolationLevel Isolation { get; init; } = System.Data.IsolationLevel.ReadCommitted;
+
+    protected virtual bool IsBulk => false;
+
+    /// <summary>Runs the handler and renders its answer. What it recorded is committed afterwards, together with the answer's receipt.</summary>
+    protected abstract Task<Answer> HandleAsync(Call call, object? input, UnitOfWork work);
+
+    public sealed override Task<Answer> RunAsync(Call call, object? input)
+    {
+        var request = call.Transaction with { Isolation = Isolation, IsBulk = IsBulk };
+        return call.Backend.Transactor.RunAsync(request, async work =>
+        {
+            var answer = await HandleAsync(call, input, work);
+            return new Completed<Answer>(answer, call.Key is { } key ? call.Backend.Receipts.Record(key, answer) : null);
+        });
+    }
+}

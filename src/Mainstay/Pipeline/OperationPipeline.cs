@@ -1,0 +1,113 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Everything around a handler, in the one order that every interface uses. Read <see cref="RunAsync"/> from top to bottom.
+/// </summary>
+/// <remarks>
+/// Refusals before step 5 leave no trace but the log line. From step 5 on, what a keyed call ends with (an answer or a refusal that would be the
+/// same again) is kept under its key. A used key wins over everything that is wrong with the repetition, because whether the key was used is
+/// asked again whenever a keyed call does not end in a commit.
+/// </remarks>
+internal sealed class OperationPipeline(BackendServices backend, ILogger<OperationPipeline> log)
+{
+    public async Task<Answer> RunAsync(Call call)
+    {
+        var operation = call.Operation;
+        using var measured = OperationTelemetry.Start(call);
+        using var timeout = new CancellationTokenSource(operation.Timeout, backend.Clock);
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, operation.IsCommand ? default : call.Aborted);
+        call.Deadline = Deadline.After(operation.Timeout, backend.Clock);
+        call.Cancellation = cancellation.Token;
+
+        Answer answer;
+        try
+        {
+            call.User = await call.Incoming.AuthenticateAsync(call.Cancellation);       // 1. Who calls.
+            Demand(call);                                                               // 2. Whether they may at all; which rows, the statement decides.
+            call.Body = await call.Incoming.ReadBodyAsync(operation, call.Cancellation);
+            call.Key = operation.IsCommand ? call.Incoming.Key(call.User, call.Body) : null;
+            var input = operation.ReadInput(call);                                      // 3. What they ask for, strict and complete.
+            call.HasBegun = true;
+            answer = await operation.RunAsync(call, input);                             // 4. to 7. Transaction: receipt, rows, audit, messages, one commit.
+        }
+        catch (Exception e)
+        {
+            answer = await RefuseAsync(call, e);
+        }
+        measured.End(answer);
+        return answer;                                                                  // 8. Metrics, trace and log line are written by whoever sends it.
+    }
+
+    /// <summary>Admits the caller unless the policy can be refused without looking at a row.</summary>
+    private static void Demand(Call call)
+    {
+        if (!call.Operation.Policy.Resolve(call.User, call.Operation.RowType) != Predicate.Never)
+            return;
+        throw call.User.IsAuthenticated
+            ? ProblemCatalogue.Forbidden.Because($"'{call.Operation.Name}' needs {call.Operation.Policy.Describe()}, which this caller has not. Ask the owner of the API for access.")
+            : ProblemCatalogue.Unauthenticated.Because("Send a credential in the Authorization header: 'Authorization: Bearer <key>'.");
+    }
+
+    private async Task<Answer> RefuseAsync(Call call, Exception error)
+    {
+        try
+        {
+            if (call.Key is not { } key)
+                return Problem(call, error);
+            try
+            {
+                // Whatever went wrong now: if the first request with this key has ended, its answer counts.
+                if (await backend.Receipts.FindAsync(key, call.Deadline, call.Cancellation) is { } stored)
+                    return stored;
+                if (error is ReceiptTakenException)
+                {
+                    await backend.Receipts.ForgetExpiredAsync(key, call.Deadline, call.Cancellation);
+                    return await call.Operation.RunAsync(call, call.Operation.ReadInput(call));
+                }
+                var answer = Problem(call, error);
+                return call.HasBegun && error is ProblemException problem && IsDeterministic(problem)
+                    ? await backend.Receipts.KeepAsync(key, answer, call.Deadline, call.Cancellation) ?? answer
+                    : answer;
+            }
+            catch (ProblemException reused) when (reused.Type == ProblemCatalogue.IdempotencyKeyReused)
+            {
+                return Problem(call, reused);
+            }
+        }
+        catch (Exception second) when (second is NpgsqlException or OperationCanceledException or ProblemException or ReceiptTakenException)
+        {
+            // The database went away between the refusal and its record. The refusal stands; a repetition decides again.
+            PipelineLog.NotRecorded(log, call.RequestId, second);
+            return Problem(call, error is ReceiptTakenException ? DatabaseErrors.Unavailable(second) : error);
+        }
+    }
+
+    /// <summary>Whether the same request would be refused again for the same reason, as far as the request alone decides.</summary>
+    private static bool IsDeterministic(ProblemException problem) =>
+        problem.Type.Status is >= 400 and < 499 && problem.Type != ProblemCatalogue.ConcurrentUpdate && problem.Type != ProblemCatalogue.RequestInProgress;
+
+    private Answer Problem(Call call, Exception error)
+    {
+        var problem = error switch
+        {
+            ProblemException known => known,
+            BadHttpRequestException bad => HttpProblems.Of(bad),
+            OperationCanceledException when call.Aborted.IsCancellationRequested => ProblemCatalogue.ClientClosedRequest.Because("The client closed the connection before the answer was ready."),
+            OperationCanceledException => DatabaseErrors.DeadlineExceeded(error),
+            NpgsqlException when DatabaseErrors.IsStatementTimeout(error) => DatabaseErrors.DeadlineExceeded(error),
+            NpgsqlException when error is not PostgresException && DatabaseErrors.IsUnavailable(error) => DatabaseErrors.Unavailable(error),
+            _ => Unexpected(call, error),
+        };
+        return backend.Format.Problem(problem, call.RequestId);
+    }
+
+    private ProblemException Unexpected(Call call, Exception error)
+    {
+        PipelineLog.Failed(log, call.Operation.Name, call.RequestId, error);
+        return ProblemCatalogue.InternalError.Because($"Something went wrong on our side. Nothing was changed. Quote request {call.RequestId} when you report it.");
+    }
+}

@@ -1,0 +1,107 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// How results, lists and problems look on the wire, as one replaceable part: everything that writes an envelope asks it. The default is
+/// <c>{"data": …, "meta": {…}}</c> and RFC 9457 problem documents.
+/// </summary>
+internal class WireFormat
+{
+    public const string Json = "application/json";
+    public const string ProblemJson = "application/problem+json";
+
+    /// <summary>Starts the envelope of a single value; the value is written next.</summary>
+    public virtual void BeginItem(Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject();
+        writer.WritePropertyName("data"u8);
+    }
+
+    /// <summary>Ends it.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="requestId">Of a command; null for a read, whose bytes must not depend on the request, or its ETag would be a lie.</param>
+    public virtual void EndItem(Utf8JsonWriter writer, string? requestId)
+    {
+        writer.WriteStartObject("meta"u8);
+        if (requestId is not null)
+            writer.WriteString("requestId"u8, requestId);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    /// <summary>Starts the envelope of a list; its elements are written next.</summary>
+    public virtual void BeginList(Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject();
+        writer.WriteStartArray("data"u8);
+    }
+
+    /// <summary>Ends a page.</summary>
+    public virtual void EndPage(Utf8JsonWriter writer, int pageSize, string? nextCursor)
+    {
+        writer.WriteEndArray();
+        writer.WriteStartObject("meta"u8);
+        writer.WriteNumber("pageSize"u8, pageSize);
+        writer.WriteString("nextCursor"u8, nextCursor);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    /// <summary>Ends a list that has no pages.</summary>
+    public virtual void EndList(Utf8JsonWriter writer, int count, string? requestId)
+    {
+        writer.WriteEndArray();
+        writer.WriteStartObject("meta"u8);
+        writer.WriteNumber("count"u8, count);
+        if (requestId is not null)
+            writer.WriteString("requestId"u8, requestId);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    /// <summary>A refusal as a complete answer.</summary>
+    public virtual Answer Problem(ProblemException problem, string requestId)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("type"u8, $"/problems/{problem.Type.Code}");
+            writer.WriteString("title"u8, problem.Type.Title);
+            writer.WriteNumber("status"u8, problem.Type.Status);
+            writer.WriteString("detail"u8, problem.Message);
+            writer.WriteString("code"u8, problem.Type.Code);
+            if (problem.Errors.Count > 0)
+            {
+                writer.WriteStartArray("errors"u8);
+                foreach (var error in problem.Errors)
+                    Write(writer, error);
+                writer.WriteEndArray();
+            }
+            writer.WriteString("requestId"u8, requestId);
+            if (System.Diagnostics.Activity.Current is { } activity)
+                writer.WriteString("traceId"u8, activity.TraceId.ToHexString());
+            writer.WriteEndObject();
+        }
+        var headers = new List<KeyValuePair<string, string>> { new("Content-Type", ProblemJson), new("Cache-Control", "no-store") };
+        if (problem.RetryAfter is { } after)
+            headers.Add(new("Retry-After", ((int)Math.Ceiling(after.TotalSeconds)).ToString()));
+        if (problem.Type.Status == 401)
+            headers.Add(new("WWW-Authenticate", "Bearer"));
+        return new Answer(problem.Type.Status, buffer.WrittenMemory) { Headers = headers };
+    }
+
+    private static void Write(Utf8JsonWriter writer, FieldError error)
+    {
+        writer.WriteStartObject();
+        if (error.Pointer is not null)
+            writer.WriteString("pointer"u8, error.Pointer);
+        if (error.Parameter is not null)
+            writer.WriteString("parameter"u8, error.Parameter);
+        writer.WriteString("code"u8, error.Code);
+        writer.WriteString("detail"u8, error.Detail);
+        writer.WriteEndObject();
+    }
+}
