@@ -23,6 +23,14 @@ internal sealed class InputFaults
             _errors.Add(error);
     }
 
+    public IReadOnlyList<FieldError> Errors => _errors;
+
+    public void CopyTo(InputFaults others)
+    {
+        foreach (var error in _errors)
+            others.Add(error);
+    }
+
     /// <exception cref="ProblemException">The input has a fault.</exception>
     public void ThrowIfAny(ProblemType? type = null)
     {

@@ -41,7 +41,7 @@ internal static class AuditSql
             return null;
         var buffer = new ArrayBufferWriter<byte>(256);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-            table.Record.Write(writer, row);
+            table.Write(writer, row);
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 }

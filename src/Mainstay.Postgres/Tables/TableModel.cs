@@ -27,6 +27,8 @@ internal sealed class TableModel
             throw new ConfigurationException("MST1401", $"{rowType.Name} declares '{VersionColumn}', a column that Mainstay keeps itself. Choose another name.");
         QuotedName = SqlName.Quote(name);
         ColumnList = string.Join(", ", Columns.Select(column => column.QuotedName));
+        for (var i = 0; i < Columns.Count; i++)
+            Columns[i].Ordinal = i;
     }
 
     public string Name { get; }
@@ -45,6 +47,21 @@ internal sealed class TableModel
     public string ColumnList { get; }
 
     public IReadOnlyList<Index> Indexes => _indexes;
+
+    /// <summary>Writes a row's columns; the same bytes as a row that is read.</summary>
+    public void Write(System.Text.Json.Utf8JsonWriter writer, object row)
+    {
+        writer.WriteStartObject();
+        foreach (var column in Columns)
+        {
+            writer.WritePropertyName(column.JsonName);
+            if (column.Member.Get(row) is { } value)
+                column.Member.Shape.Write(writer, value);
+            else
+                writer.WriteNullValue();
+        }
+        writer.WriteEndObject();
+    }
 
     public Column? FindMember(string member) => Columns.FirstOrDefault(column => column.Member.Property.Name == member);
 
@@ -95,7 +112,13 @@ internal sealed class Column(Member member, string name, ColumnType type)
 
     public string QuotedName { get; } = SqlName.Quote(name);
 
+    /// <summary>The member's name in JSON, encoded once.</summary>
+    public System.Text.Json.JsonEncodedText JsonName { get; } = System.Text.Json.JsonEncodedText.Encode(member.Name);
+
     public ColumnType Type { get; } = type;
+
+    /// <summary>Position in the table's column list, and so in every row that is read.</summary>
+    public int Ordinal { get; set; }
 
     /// <summary>The row type an id points at, or null.</summary>
     public Type? IdTarget { get; init; }

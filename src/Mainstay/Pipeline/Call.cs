@@ -61,6 +61,9 @@ internal interface IIncoming
     /// <summary>The query string, strictly decoded.</summary>
     QueryParameters Query { get; }
 
+    /// <summary>The path that was called, as it can stand in a link.</summary>
+    string Path { get; }
+
     /// <summary>A header's value, or null. Several lines are joined by commas.</summary>
     string? Header(string name);
 }

@@ -18,6 +18,8 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
 
     public ValueTask<User> AuthenticateAsync(CancellationToken cancellation) => authenticator.AuthenticateAsync(_http, cancellation);
 
+    public string Path => _http.Request.PathBase.Add(_http.Request.Path).ToUriComponent();
+
     public string? Route(string name) => _http.Request.RouteValues[name] as string;
 
     public string? Header(string name) => _http.Request.Headers.TryGetValue(name, out var values) ? values.ToString() : null;

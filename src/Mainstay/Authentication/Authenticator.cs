@@ -1,0 +1,44 @@
+using System.Security.Claims;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Finds out who calls: by a development key, or by whatever ASP.NET Core authentication scheme the application has registered as its default.
+/// A call without credentials is anonymous; a call with wrong ones is refused, never quietly anonymous.
+/// </summary>
+internal sealed class Authenticator(DevelopmentKeys? developmentKeys)
+{
+    public async ValueTask<User> AuthenticateAsync(HttpContext http, CancellationToken cancellation)
+    {
+        var authorization = http.Request.Headers.Authorization;
+        if (authorization.Count > 1)
+            throw ProblemCatalogue.Unauthenticated.Because("There are two Authorization headers, expected one.");
+        if (developmentKeys is not null && authorization.ToString() is { Length: > 0 } header && header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
+            && developmentKeys.Find(header.AsSpan(7).Trim()) is { } user)
+            return DevelopmentKeys.IsLocal(http)
+                ? user
+                : throw ProblemCatalogue.Unauthenticated.Because("Development keys are accepted from this machine only.");
+        if (http.RequestServices.GetService<IAuthenticationSchemeProvider>() is { } schemes && await schemes.GetDefaultAuthenticateSchemeAsync() is { } scheme)
+        {
+            var result = await http.AuthenticateAsync(scheme.Name);
+            if (result is { Succeeded: true, Principal: { } principal })
+                return Of(principal);
+            if (result.Failure is not null)
+                throw Unknown();
+        }
+        return authorization.Count == 0 ? User.Anonymous : throw Unknown();
+    }
+
+    private static ProblemException Unknown() => ProblemCatalogue.Unauthenticated.Because("The credential in the Authorization header is unknown or has expired. Check for missing characters, or ask for a new one.");
+
+    private static User Of(ClaimsPrincipal principal)
+    {
+        var id = principal.FindFirstValue("sub") ?? principal.FindFirstValue(ClaimTypes.NameIdentifier) ?? throw ProblemCatalogue.Unauthenticated.Because("The credential names no subject.");
+        return new User(id,
+            principal.FindAll(ClaimTypes.Role).Concat(principal.FindAll("role")).Concat(principal.FindAll("roles")).Select(claim => claim.Value),
+            principal.FindAll("permission").Concat(principal.FindAll("permissions")).Select(claim => claim.Value));
+    }
+}

@@ -1,0 +1,151 @@
+using Mainstay.Internal;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Mainstay;
+
+/// <summary>
+/// A backend: everything it is, declared in one place. Declarations only record; <see cref="RunAsync"/> checks all of them together, reports
+/// every mistake at once, and then serves them on PostgreSQL.
+/// </summary>
+public sealed class Backend
+{
+    private readonly List<ConfigurationException> _mistakes = [];
+
+    private Backend(string name, WebApplicationBuilder builder)
+    {
+        Name = name;
+        Builder = builder;
+    }
+
+    /// <summary>The name of the application: in logs, in the documentation, and of its connections to the database.</summary>
+    public string Name { get; }
+
+    /// <summary>Services that handlers take as parameters. Register them before the declarations that use them.</summary>
+    public IServiceCollection Services => Builder.Services;
+
+    /// <summary>Configuration: command line, environment, <c>appsettings.json</c>, as in every ASP.NET Core application.</summary>
+    public IConfiguration Configuration => Builder.Configuration;
+
+    internal WebApplicationBuilder Builder { get; }
+
+    internal List<ResourceModel> Resources { get; } = [];
+
+    internal List<OperationDeclaration> Operations { get; } = [];
+
+    internal List<ProblemType> Problems { get; } = [];
+
+    internal List<Subscription> Subscriptions { get; } = [];
+
+    internal List<Seed> Seeds { get; } = [];
+
+    internal EventCatalogue Events { get; } = new();
+
+    internal IReadOnlyList<ConfigurationException> Mistakes => _mistakes;
+
+    /// <summary>Starts the declaration of a backend.</summary>
+    /// <param name="name">A short lower-case name, for example <c>shop</c>.</param>
+    /// <param name="args">The command line, for configuration such as <c>--urls http://localhost:9000</c>.</param>
+    public static Backend Create(string name, string[] args)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        return new Backend(name, BackendHost.CreateBuilder(name, args));
+    }
+
+    /// <summary>
+    /// Declares a resource: a table, and REST routes with typed ids, ETags, keyset pages, filters and validation. Who may use it is said by
+    /// <see cref="ResourceDeclaration{T}.AllowRead"/> and its siblings.
+    /// </summary>
+    /// <typeparam name="T">The row: a positional record whose first member is <c>Id&lt;T&gt; Id</c>.</typeparam>
+    /// <param name="path">The path of the collection with its version, for example <c>/v1/products</c>. Its last segment names the table.</param>
+    /// <exception cref="ConfigurationException">MST1401: the record cannot be a resource.</exception>
+    public ResourceDeclaration<T> Resource<T>(string path) where T : class
+    {
+        var model = new ResourceModel(RoutePath.Check(path), new TableModel(typeof(T), SqlName.SnakeCase(path[(path.LastIndexOf('/') + 1)..].Replace('-', '_'))));
+        Resources.Add(model);
+        return new ResourceDeclaration<T>(model);
+    }
+
+    /// <summary>Declares a command: an operation that changes data, in one transaction that commits when the handler returns.</summary>
+    /// <param name="route">Method and path, for example <c>POST /v1/orders/{id}/cancel</c>.</param>
+    /// <param name="handler">
+    /// A lambda or method that takes, in any order, an input record (members from route, then body), a <see cref="UnitOfWork"/>, services, and
+    /// returns the result. A resource's row that was inserted is answered with 201 and its location.
+    /// </param>
+    public OperationDeclaration Command(string route, Delegate handler) => Operation(route, handler, isCommand: true);
+
+    /// <summary>Declares a query: an operation that only reads, from one consistent view.</summary>
+    /// <param name="route">Method and path, for example <c>GET /v1/reports/sales</c>.</param>
+    /// <param name="handler">A lambda or method that takes, in any order, an input record (members from route and query), a <see cref="Snapshot"/>, services, and returns the result.</param>
+    public OperationDeclaration Query(string route, Delegate handler) => Operation(route, handler, isCommand: false);
+
+    /// <summary>Declares a refusal of this application, which handlers throw by <see cref="ProblemType.Because(string)"/>.</summary>
+    /// <param name="code">Kebab case, stable: clients branch on it. For example <c>out-of-stock</c>.</param>
+    /// <param name="status">The HTTP status: 400 to 499, usually 409 or 422.</param>
+    /// <param name="title">What kind of problem this is, the same every time.</param>
+    public ProblemType Problem(string code, int status, string title)
+    {
+        if (status is < 400 or > 499 || !ProblemCodes.IsCode(code) || ProblemCatalogue.All.Concat(Problems).Any(known => known.Code == code))
+            _mistakes.Add(new ConfigurationException("MST1004",
+                $"Problem '{code}' with status {status} cannot be declared, expected a new code in kebab case and a status from 400 to 499. Codes in use: {string.Join(", ", ProblemCatalogue.All.Concat(Problems).Select(known => known.Code))}."));
+        var problem = new ProblemType(code, status, title);
+        Problems.Add(problem);
+        return problem;
+    }
+
+    /// <summary>Declares an event and the name under which it is stored and sent, which survives any renaming of the type.</summary>
+    /// <param name="name">Lower case with dots, for example <c>order.placed</c>.</param>
+    public EventDeclaration Event<T>(string name) where T : class
+    {
+        Try(() => Events.Declare(typeof(T), name));
+        return new EventDeclaration(name);
+    }
+
+    /// <summary>
+    /// Declares a subscription. Its handler takes the event and a <see cref="UnitOfWork"/>: effect and acknowledgement commit together, so the
+    /// effect is applied once, however often delivery is tried.
+    /// </summary>
+    /// <param name="name">The stored name, unique, for example <c>count units sold</c>.</param>
+    /// <param name="handler">A lambda or method that takes the event, a <see cref="UnitOfWork"/>, and services.</param>
+    public SubscriptionDeclaration On(string name, Delegate handler)
+    {
+        var subscription = new Subscription(name, handler);
+        Subscriptions.Add(subscription);
+        return new SubscriptionDeclaration(subscription);
+    }
+
+    /// <summary>Fills an empty development database. Runs once for each database and name, and only in development.</summary>
+    public Backend Seed(string name, Func<UnitOfWork, Task> fill)
+    {
+        Seeds.Add(new Seed(name, fill));
+        return this;
+    }
+
+    /// <summary>Checks the declarations, starts the database, brings the schema up to date, and serves until the process is told to stop.</summary>
+    /// <returns>The exit code: 0 after an orderly stop, 1 when the start was refused.</returns>
+    public Task<int> RunAsync() => BackendHost.RunAsync(this);
+
+    internal void Try(Action declare)
+    {
+        try
+        {
+            declare();
+        }
+        catch (ConfigurationException mistake)
+        {
+            _mistakes.Add(mistake);
+        }
+    }
+
+    private OperationDeclaration Operation(string route, Delegate handler, bool isCommand)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        var (method, path) = RoutePath.Split(route, isCommand);
+        var declaration = new OperationDeclaration($"{method} {path}", method, path, isCommand, Handler.Compile(route, handler, IsService));
+        Operations.Add(declaration);
+        return declaration;
+    }
+
+    internal bool IsService(Type type) => Services.Any(service => service.ServiceType == type || (type.IsGenericType && service.ServiceType == type.GetGenericTypeDefinition()));
+}

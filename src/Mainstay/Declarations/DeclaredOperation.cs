@@ -1,0 +1,206 @@
+using System.Buffers;
+using System.Collections;
+using System.Text.Json;
+
+namespace Mainstay.Internal;
+
+/// <summary>Reads the input record of a declared operation from route, query and body, in one pass that reports every fault.</summary>
+internal sealed class DeclaredInput
+{
+    private readonly RecordShape? _shape;
+    private readonly HashSet<string> _routeNames;
+    private readonly bool _hasBody;
+
+    /// <exception cref="ConfigurationException">MST1002 or MST1003: the input cannot be read.</exception>
+    public DeclaredInput(OperationDeclaration declaration)
+    {
+        _routeNames = [.. RoutePatterns.Parameters(declaration.Pattern)];
+        _hasBody = declaration.Method is "POST" or "PUT" or "PATCH";
+        if (declaration.Handler.Input is not { } type)
+        {
+            if (_routeNames.Count > 0)
+                throw new ConfigurationException("MST1002", $"'{declaration.Name}' has the route parameter '{_routeNames.First()}' but its handler takes no input record. Add a record with that member as the first parameter.");
+            return;
+        }
+        if (Shape.Of(type) is not RecordShape { CanCreate: true } shape)
+            throw new ConfigurationException("MST1003", $"{type.Name} cannot be the input of '{declaration.Name}', expected a positional record.");
+        _shape = shape;
+        foreach (var name in _routeNames)
+            if (shape.Find(name)?.Scalar is null)
+                throw new ConfigurationException("MST1002", $"'{declaration.Name}' has the route parameter '{name}', but {type.Name} has no single-valued member of that name.{Suggestion.For(name, shape.Members.Select(member => member.Name))}");
+        if (!_hasBody && shape.Inputs.FirstOrDefault(member => member.Scalar is null) is { } many)
+            throw new ConfigurationException("MST1002", $"'{declaration.Name}' takes no body, so {type.Name}.{many.Property.Name} would come from the query string, where only single values fit. Make it a single value, or use POST.");
+    }
+
+    public bool TakesBody => _hasBody && _shape is not null && BodyMembers.Any();
+
+    public IEnumerable<Member> RouteMembers => _shape?.Inputs.Where(member => _routeNames.Contains(member.Name)) ?? [];
+
+    public IEnumerable<Member> BodyMembers => _hasBody ? _shape?.Inputs.Where(member => !_routeNames.Contains(member.Name)) ?? [] : [];
+
+    public IEnumerable<Member> QueryMembers => _hasBody ? [] : _shape?.Inputs.Where(member => !_routeNames.Contains(member.Name)) ?? [];
+
+    public object? Read(Call call)
+    {
+        var faults = new InputFaults();
+        var query = call.Incoming.Query;
+        foreach (var name in query.Values.Keys.Where(name => !QueryMembers.Any(member => member.Name == name)))
+            faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{Suggestion.For(name, QueryMembers.Select(member => member.Name))}"));
+        if (_shape is null)
+        {
+            faults.ThrowIfAny(ProblemCatalogue.InvalidParameter);
+            return null;
+        }
+        var values = new object?[_shape.Inputs.Count()];
+        var given = new bool[values.Length];
+        foreach (var member in RouteMembers)
+        {
+            given[member.Position] = true;
+            values[member.Position] = member.Scalar!.TryParse(call.Incoming.Route(member.Name) ?? "", out var value)
+                ? Checked(member, value!, faults)
+                : throw ProblemCatalogue.NotFound.Because($"The path holds no valid '{member.Name}', expected {member.Scalar.Expected}.");
+        }
+        foreach (var member in QueryMembers)
+            if (query.Find(member.Name) is { } text)
+            {
+                given[member.Position] = true;
+                if (member.Scalar!.TryParse(text, out var value))
+                    values[member.Position] = Checked(member, value!, faults);
+                else
+                    faults.Add(FieldError.In(member.Name, "type", $"Expected {member.Scalar.Expected}."));
+            }
+            else if (member.IsRequired)
+                faults.Add(FieldError.In(member.Name, "required", "The parameter is required."));
+            else
+                values[member.Position] = member.Default;
+        faults.ThrowIfAny(ProblemCatalogue.InvalidParameter);
+        if (TakesBody)
+            ReadBody(call, values, given, faults);
+        faults.ThrowIfAny();
+        var input = _shape.Create(values);
+        _shape.ValidateWhole(input, JsonPath.Root, faults);
+        faults.ThrowIfAny();
+        return input;
+    }
+
+    private void ReadBody(Call call, object?[] values, bool[] given, InputFaults faults)
+    {
+        using var json = JsonBody.Parse(call.Body);
+        if (json.RootElement.ValueKind != JsonValueKind.Object)
+        {
+            faults.Add(JsonPath.Root, "type", $"Expected an object, found {ScalarShape.NameOf(json.RootElement.ValueKind)}.");
+            return;
+        }
+        _shape!.ReadMembers(json.RootElement, JsonPath.Root, faults, values, given, member => !_routeNames.Contains(member.Name));
+        foreach (var member in BodyMembers.Where(member => !given[member.Position]))
+            RecordShape.Default(member, JsonPath.Root, faults, values);
+    }
+
+    /// <summary>Checks a parameter's bounds; faults name the parameter instead of a place in the body.</summary>
+    private static object Checked(Member member, object value, InputFaults faults)
+    {
+        var own = new InputFaults();
+        member.Validate(value, JsonPath.Root, own);
+        foreach (var fault in own.Errors)
+            faults.Add(FieldError.In(member.Name, fault.Code, fault.Detail));
+        return value;
+    }
+}
+
+/// <summary>A handler's result as an answer.</summary>
+internal static class ResultAnswers
+{
+    public static Answer Of(Call call, object? result, UnitOfWork? work)
+    {
+        if (result is null)
+            return call.Operation.IsCommand
+                ? new Answer(204, default) { Headers = [new("Cache-Control", "no-store")] }
+                : throw ProblemCatalogue.NotFound.Because("There is nothing that matches.");
+        var isRow = call.Backend.Resources.TryGetValue(result.GetType(), out var resource);
+        var id = isRow ? ((IId)resource!.Table.Key.Member.Get(result)!).Value : default;
+        var isCreated = isRow && work is not null && work.Changes.Any(change => change.Kind == ChangeKind.Insert && change.Table == resource!.Table && change.Id == id);
+        var headers = new List<KeyValuePair<string, string>>
+        {
+            new("Content-Type", WireFormat.Json),
+            new("Cache-Control", call.Operation.IsCommand ? "no-store" : "private, no-cache"),
+        };
+        if (isCreated)
+            headers.Add(new("Location", ResourceLocations.Of(resource!, result)));
+        if (isRow && work?.VersionOf(result.GetType(), id) is { } version)
+            headers.Add(new("ETag", ETags.Of(version)));
+        return new Answer(isCreated ? 201 : 200, Body(call, result, resource)) { Headers = headers };
+    }
+
+    private static ReadOnlyMemory<byte> Body(Call call, object result, ResourceModel? resource)
+    {
+        var format = call.Backend.Format;
+        var requestId = call.Operation.IsCommand ? call.RequestId : null;
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer);
+        if (result is IEnumerable items and not string and not byte[])
+        {
+            var count = 0;
+            format.BeginList(writer);
+            foreach (var item in items)
+            {
+                Shape.Of(item.GetType()).Write(writer, item);
+                count++;
+            }
+            format.EndList(writer, count, requestId);
+        }
+        else
+        {
+            format.BeginItem(writer);
+            if (resource is not null)
+                resource.Table.Write(writer, result);
+            else
+                Shape.Of(result.GetType()).Write(writer, result);
+            format.EndItem(writer, requestId);
+        }
+        writer.Flush();
+        return buffer.WrittenMemory;
+    }
+}
+
+/// <summary>A declared command: one unit of work.</summary>
+internal sealed class DeclaredCommand(OperationDeclaration declaration) : CommandOperation
+{
+    public OperationDeclaration Declaration => declaration;
+
+    public DeclaredInput Input { get; } = new(declaration);
+
+    public override IReadOnlyList<string> MediaTypes => Input.TakesBody ? [WireFormat.Json] : [];
+
+    public override object? ReadInput(Call call) => Input.Read(call);
+
+    protected override async Task<Answer> HandleAsync(Call call, object? input, UnitOfWork work) =>
+        ResultAnswers.Of(call, await declaration.Handler.InvokeAsync(input, work, call.Incoming.Services, call.Cancellation), work);
+}
+
+/// <summary>A declared query: one snapshot.</summary>
+internal sealed class DeclaredQuery(OperationDeclaration declaration) : Operation
+{
+    public OperationDeclaration Declaration => declaration;
+
+    public DeclaredInput Input { get; } = new(declaration);
+
+    public override bool IsCommand => false;
+
+    public override IReadOnlyList<string> MediaTypes => Input.TakesBody ? [WireFormat.Json] : [];
+
+    public override object? ReadInput(Call call) => Input.Read(call);
+
+    public override async Task<Answer> RunAsync(Call call, object? input) => declaration.Handler.Context == HandlerContext.Snapshot
+        ? await call.Backend.Transactor.ReadAsync(call.Transaction, async snapshot => await AnswerAsync(call, input, snapshot))
+        : await AnswerAsync(call, input, null);
+
+    private async Task<Answer> AnswerAsync(Call call, object? input, Snapshot? snapshot) =>
+        ResultAnswers.Of(call, await declaration.Handler.InvokeAsync(input, snapshot, call.Incoming.Services, call.Cancellation), null);
+}
+
+/// <summary>Route patterns in the small form that declarations use: literal segments and <c>{name}</c>.</summary>
+internal static class RoutePatterns
+{
+    public static IEnumerable<string> Parameters(string pattern) =>
+        pattern.Split('/').Where(segment => segment.StartsWith('{')).Select(segment => segment.Trim('{', '}'));
+}

@@ -1,0 +1,207 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>Reads rows and writes them as JSON without anything in between: each field goes from the reader to the writer by its column's type.</summary>
+internal sealed class ResourceReads(BackendServices backend, ResourceModel resource)
+{
+    /// <summary>One row, or the problem that there is none that the caller may see.</summary>
+    public async Task<Answer> GetAsync(Call call, Guid id, Representation representation)
+    {
+        var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
+        await using var connection = await backend.Database.OpenAsync(call.Deadline, call.Cancellation);
+        await using var batch = Batch(connection, call);
+        AddIncludes(batch, call, representation, (text, command) => ResourceSql.AppendOne(text, command, resource, visible, id));
+        batch.BatchCommands.Add(ResourceSql.Get(resource, visible, id));
+        await using var reader = await ReadAsync(batch, call);
+        var included = await ReadIncludesAsync(reader, representation, call.Cancellation);
+        if (!await reader.ReadAsync(call.Cancellation))
+            throw NotFound(resource, id);
+
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
+        {
+            backend.Format.BeginItem(writer);
+            WriteRow(writer, reader, representation, included);
+            backend.Format.EndItem(writer, null);
+        }
+        var version = reader.GetInt64(resource.Table.Columns.Count);
+        var tag = representation.Includes.Count == 0 ? ETags.Of(version, representation.Tag) : ETags.Of(version, representation.Tag + "-" + Hash(buffer.WrittenSpan));
+        return Conditional(call, buffer, tag, []);
+    }
+
+    /// <summary>One page of the rows that the caller may see.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="query">What is asked for.</param>
+    /// <param name="parent">The row they belong to, which must be visible too, or null.</param>
+    public async Task<Answer> ListAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent)
+    {
+        var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
+        await using var connection = await backend.Database.OpenAsync(call.Deadline, call.Cancellation);
+        await using var batch = Batch(connection, call);
+        if (parent is { } owner)
+            batch.BatchCommands.Add(ResourceSql.Exists(owner.Resource, owner.Resource.Read?.Resolve(call.User, owner.Resource.Table.RowType) ?? Predicate.Never, owner.Id));
+        AddIncludes(batch, call, query.Representation, (text, command) => ResourceSql.AppendPage(text, command, resource, visible, query, query.PageSize));
+        batch.BatchCommands.Add(ResourceSql.List(resource, visible, query));
+        await using var reader = await ReadAsync(batch, call);
+        if (parent is { } visibleOwner)
+        {
+            if (!await reader.ReadAsync(call.Cancellation))
+                throw NotFound(visibleOwner.Resource, visibleOwner.Id);
+            await reader.NextResultAsync(call.Cancellation);
+        }
+        var included = await ReadIncludesAsync(reader, query.Representation, call.Cancellation);
+
+        var buffer = new ArrayBufferWriter<byte>(8192);
+        string? next = null;
+        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
+        {
+            backend.Format.BeginList(writer);
+            (object? Value, Guid Id) last = default;
+            for (var count = 0; await reader.ReadAsync(call.Cancellation); count++)
+            {
+                if (count == query.PageSize)
+                {
+                    next = query.Cursor(backend.Cursors, last.Value, last.Id);
+                    break;
+                }
+                WriteRow(writer, reader, query.Representation, included);
+                last = (query.Sort?.Type.Read(reader, query.Sort.Ordinal), reader.GetGuid(resource.Table.Key.Ordinal));
+            }
+            backend.Format.EndPage(writer, query.PageSize, next);
+        }
+        List<KeyValuePair<string, string>> links = next is null ? [] : [new("Link", $"<{NextUri(call, next)}>; rel=\"next\"")];
+        return Conditional(call, buffer, $"\"{Hash(buffer.WrittenSpan)}\"", links);
+    }
+
+    public static ProblemException NotFound(ResourceModel resource, Guid id) =>
+        ProblemCatalogue.NotFound.Because($"There is no '{resource.Table.Key.Member.Scalar!.Text(IdOf(resource, id))}' in {resource.Path}, or this caller may not see it.");
+
+    private static object IdOf(ResourceModel resource, Guid id) => IdFactory.Make(resource.Table.Key.Member.Scalar!.Type, id);
+
+    private static Answer Conditional(Call call, ArrayBufferWriter<byte> buffer, string etag, List<KeyValuePair<string, string>> headers)
+    {
+        headers.Add(new("ETag", etag));
+        headers.Add(new("Cache-Control", call.Operation.Policy == Policy.Anyone ? "no-cache" : "private, no-cache"));
+        headers.Add(new("Vary", "Authorization"));
+        if (call.Incoming.Header("If-None-Match") is { } tags && ETags.MatchesWeakly(tags, etag))
+            return new Answer(304, default) { Headers = headers };
+        headers.Add(new("Content-Type", WireFormat.Json));
+        return new Answer(200, buffer.WrittenMemory) { Headers = headers };
+    }
+
+    private NpgsqlBatch Batch(NpgsqlConnection connection, Call call) =>
+        new(connection) { Timeout = (int)Math.Ceiling(Math.Max(1, call.Deadline.Left(backend.Clock).TotalSeconds)) + 1 };
+
+    private static async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatch batch, Call call)
+    {
+        call.Usage.RoundTrips++;
+        return await batch.ExecuteReaderAsync(call.Cancellation);
+    }
+
+    /// <summary>The statements for what is shown beside the rows come first, so that the rows themselves can be streamed when their company is known.</summary>
+    private static void AddIncludes(NpgsqlBatch batch, Call call, Representation representation, Action<StringBuilder, NpgsqlBatchCommand> page)
+    {
+        foreach (var include in representation.Includes)
+            batch.BatchCommands.Add(ResourceSql.Include(include, include.Target.Read?.Resolve(call.User, include.Target.Table.RowType) ?? Predicate.Never, page));
+    }
+
+    private static async Task<List<(ResourceInclude Include, Dictionary<Guid, ReadOnlyMemory<byte>> Rows)>> ReadIncludesAsync(NpgsqlDataReader reader, Representation representation, CancellationToken cancellation)
+    {
+        var included = new List<(ResourceInclude, Dictionary<Guid, ReadOnlyMemory<byte>>)>(representation.Includes.Count);
+        foreach (var include in representation.Includes)
+        {
+            included.Add((include, await ReadIncludeAsync(reader, include, cancellation)));
+            await reader.NextResultAsync(cancellation);
+        }
+        return included;
+    }
+
+    /// <summary>JSON fragments by the key of the row they belong to. Rows of one key come together.</summary>
+    private static async Task<Dictionary<Guid, ReadOnlyMemory<byte>>> ReadIncludeAsync(NpgsqlDataReader reader, ResourceInclude include, CancellationToken cancellation)
+    {
+        var fragments = new Dictionary<Guid, ReadOnlyMemory<byte>>();
+        var columns = include.Target.Table.Columns;
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer);
+        Guid? open = null;
+        void Close()
+        {
+            if (open is not { } key)
+                return;
+            if (include.IsMany)
+                writer.WriteEndArray();
+            writer.Flush();
+            fragments[key] = buffer.WrittenSpan.ToArray();
+            buffer.ResetWrittenCount();
+            writer.Reset();
+            open = null;
+        }
+        while (await reader.ReadAsync(cancellation))
+        {
+            var key = reader.GetGuid(0);
+            if (open != key)
+            {
+                Close();
+                open = key;
+                if (include.IsMany)
+                    writer.WriteStartArray();
+            }
+            writer.WriteStartObject();
+            for (var i = 0; i < columns.Count; i++)
+                WriteField(writer, reader, columns[i], i + 1);
+            writer.WriteEndObject();
+        }
+        Close();
+        await writer.DisposeAsync();
+        return fragments;
+    }
+
+    private void WriteRow(Utf8JsonWriter writer, NpgsqlDataReader reader, Representation representation, List<(ResourceInclude Include, Dictionary<Guid, ReadOnlyMemory<byte>> Rows)> included)
+    {
+        var columns = resource.Table.Columns;
+        writer.WriteStartObject();
+        for (var i = 0; i < columns.Count; i++)
+            if (representation.Fields is null || representation.Fields.Contains(i))
+                WriteField(writer, reader, columns[i], i);
+        foreach (var (include, rows) in included)
+        {
+            writer.WritePropertyName(include.Name);
+            var ordinal = (include.IsMany ? resource.Table.Key : include.Column).Ordinal;
+            if (!reader.IsDBNull(ordinal) && rows.TryGetValue(reader.GetGuid(ordinal), out var fragment))
+                writer.WriteRawValue(fragment.Span, skipInputValidation: true);
+            else if (include.IsMany)
+                writer.WriteRawValue("[]"u8, skipInputValidation: true);
+            else
+                writer.WriteNullValue();
+        }
+        writer.WriteEndObject();
+    }
+
+    private static void WriteField(Utf8JsonWriter writer, NpgsqlDataReader reader, Column column, int ordinal)
+    {
+        writer.WritePropertyName(column.JsonName);
+        if (reader.IsDBNull(ordinal))
+            writer.WriteNullValue();
+        else
+            column.Type.WriteJson(reader, ordinal, writer);
+    }
+
+    /// <summary>The same request with another cursor.</summary>
+    private static string NextUri(Call call, string cursor)
+    {
+        var parameters = call.Incoming.Query.Values.Where(pair => pair.Key != "cursor").Select(pair => $"{Uri.EscapeDataString(pair.Key)}={Uri.EscapeDataString(pair.Value)}");
+        return $"{call.Incoming.Path}?{string.Join('&', parameters.Append("cursor=" + cursor))}";
+    }
+
+    private static string Hash(ReadOnlySpan<byte> bytes)
+    {
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(bytes, hash);
+        return Convert.ToHexStringLower(hash[..12]);
+    }
+}
