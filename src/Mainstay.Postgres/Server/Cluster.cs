@@ -119,13 +119,14 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
     /// <summary>Stops the server: fast, and if that takes too long, immediately, which costs nothing but a recovery at the next start.</summary>
     public async Task StopAsync(Binaries binaries)
     {
-        foreach (var mode in new[] { "fast", "immediate" })
+        // An immediate stop kills what does not listen after 5 s.
+        foreach (var (mode, timeout) in new[] { ("fast", options.StopTimeout), ("immediate", options.StopTimeout + TimeSpan.FromSeconds(10)) })
         {
             if (Postmaster.Read(folder.Cluster) is not { } postmaster || postmaster.Identify() != ProcessIdentity.Ours) return;
-            var seconds = ((int)Math.Ceiling(options.StopTimeout.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+            var seconds = ((int)Math.Ceiling(timeout.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
             var control = Command.RunAsync(
                 account.Prepare(binaries.Program("pg_ctl"), ["stop", "-s", "-w", "-t", seconds, "-m", mode, "-D", "."], folder.Cluster),
-                options.StopTimeout + TimeSpan.FromSeconds(10), CancellationToken.None);
+                timeout + TimeSpan.FromSeconds(10), CancellationToken.None);
             while (!control.IsCompleted && postmaster.Identify() == ProcessIdentity.Ours) await Task.Delay(Poll);
             if (postmaster.Identify() != ProcessIdentity.Ours) return;
             ServerLog.StopFailed(log, mode, (await control).Reason);

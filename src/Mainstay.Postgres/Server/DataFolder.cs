@@ -118,14 +118,27 @@ internal sealed class DataFolder
         return folder;
     }
 
-    /// <summary>An empty folder for a new cluster; what a killed process left half-made is removed first. The caller holds the gate.</summary>
+    /// <summary>An empty folder for a new cluster.</summary>
     public string DraftCluster_NeedsLock()
     {
-        foreach (var left in Directory.EnumerateDirectories(Root, "cluster.draft-*")) Directory.Delete(left, recursive: true);
         var draft = Path.Combine(Root, $"cluster.draft-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
         Directory.CreateDirectory(draft, OwnerOnly);
         account.Own(draft);
         return draft;
+    }
+
+    /// <summary>Removes what killed processes left half-made.</summary>
+    public void DiscardDrafts_NeedsLock()
+    {
+        foreach (var left in Directory.EnumerateDirectories(Root, "cluster.draft-*"))
+            try
+            {
+                Directory.Delete(left, recursive: true);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // An initdb that outlived its parent still writes there. It ends soon, and the next start removes the rest.
+            }
     }
 
     public ConfigurationException Damaged() => new("MST1113",

@@ -64,7 +64,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         var account = await ServerAccount.ChooseAsync(options.Account, cancellation);
         var folder = await DataFolder.OpenAsync(options, account, cancellation);
         // Outside of the gate: a first fetch takes as long as the network likes.
-        var binaries = await Binaries.FindAsync(options, folder.Major ?? options.Major, account, cancellation);
+        var binaries = await Binaries.FindAsync(options, folder.Major, account, cancellation);
         await using var gate = await Attachment.EnterGateAsync(folder, options.StartTimeout, options.Progress, cancellation);
         if (folder.Major is { } major && major != binaries.Major) binaries = await Binaries.FindAsync(options, major, account, cancellation);
 
@@ -111,6 +111,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         {
             Started = true;
             Attachment.RequireSameNamespace_NeedsLock(folder);
+            folder.DiscardDrafts_NeedsLock();
             if (folder.Major is null) await cluster.CreateAsync(binaries, cancellation);
             postmaster = await cluster.StartAsync(binaries, cancellation);
         }
