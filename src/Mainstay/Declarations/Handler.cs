@@ -54,7 +54,7 @@ internal sealed class Handler
         var contextFound = HandlerContext.None;
 
         var arguments = new List<Expression>();
-        foreach (var parameter in method.GetParameters().Where(parameter => parameter.ParameterType != typeof(Closure)))
+        foreach (var parameter in method.GetParameters())
         {
             var type = parameter.ParameterType;
             if (type == typeof(UnitOfWork) || type == typeof(Snapshot))
@@ -71,7 +71,7 @@ internal sealed class Handler
             else if (type != inputType && (isService(type) || type.IsInterface || parameter.IsDefined(typeof(FromKeyedServicesAttribute))))
             {
                 serviceTypes.Add(type);
-                arguments.Add(Expression.Call(typeof(ServiceProviderServiceExtensions), nameof(ServiceProviderServiceExtensions.GetRequiredService), [type], services));
+                arguments.Add(Expression.Call(typeof(ServiceProviderServiceExtensions), nameof(ServiceProviderServiceExtensions.GetRequiredService), new[] { type }, services));
             }
             else if (inputFound is not null)
                 throw Mistake(name, $"takes both {inputFound.Name} and {type.Name} as input", $"one input record. If {type.Name} is a service, register it with Services before this declaration");
@@ -97,15 +97,15 @@ internal sealed class Handler
         {
             if (method.IsDefined(typeof(AsyncStateMachineAttribute)))
                 throw Mistake(name, "is async void, so nobody could know when it has ended", "a Task");
-            return (null, Expression.Block(call, Expression.Call(typeof(Task), nameof(Task.FromResult), [typeof(object)], Expression.Constant(null, typeof(object)))));
+            return (null, Expression.Block(call, Expression.Call(typeof(Task), nameof(Task.FromResult), new[] { typeof(object) }, Expression.Constant(null, typeof(object)))));
         }
         if (returned == typeof(Task))
             return (null, Expression.Call(typeof(Handler), nameof(NothingAsync), null, call));
         if (returned.IsGenericType && returned.GetGenericTypeDefinition() == typeof(Task<>))
-            return (returned.GetGenericArguments()[0], Expression.Call(typeof(Handler), nameof(BoxAsync), [returned.GetGenericArguments()[0]], call));
+            return (returned.GetGenericArguments()[0], Expression.Call(typeof(Handler), nameof(BoxAsync), new[] { returned.GetGenericArguments()[0] }, call));
         if (returned == typeof(ValueTask) || (returned.IsGenericType && returned.GetGenericTypeDefinition() == typeof(ValueTask<>)))
             throw Mistake(name, "returns a ValueTask", "a Task, a value, or nothing");
-        return (returned, Expression.Call(typeof(Task), nameof(Task.FromResult), [typeof(object)], Expression.Convert(call, typeof(object))));
+        return (returned, Expression.Call(typeof(Task), nameof(Task.FromResult), new[] { typeof(object) }, Expression.Convert(call, typeof(object))));
     }
 
     private static async Task<object?> NothingAsync(Task task)

@@ -45,7 +45,7 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
     /// <summary>Admits the caller unless the policy can be refused without looking at a row.</summary>
     private static void Demand(Call call)
     {
-        if (!call.Operation.Policy.Resolve(call.User, call.Operation.RowType) != Predicate.Never)
+        if (call.Operation.Policy.Resolve(call.User, call.Operation.RowType) != Predicate.Never)
             return;
         throw call.User.IsAuthenticated
             ? ProblemCatalogue.Forbidden.Because($"'{call.Operation.Name}' needs {call.Operation.Policy.Describe()}, which this caller has not. Ask the owner of the API for access.")

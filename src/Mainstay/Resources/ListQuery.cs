@@ -108,22 +108,26 @@ internal sealed record ListQuery
             var values = Array.CreateInstance(scalar.Type, parts.Length);
             if (parts.Length > ValuesMost)
                 faults.Add(FieldError.In(name, "maxItems", $"Expected at most {ValuesMost} values, found {parts.Length}."));
-            else if (Array.TrueForAll(parts, part => scalar.TryParse(part, out _)))
-            {
-                for (var i = 0; i < parts.Length; i++)
-                {
-                    scalar.TryParse(parts[i], out var value);
-                    values.SetValue(value, i);
-                }
+            else if (TryParseAll(scalar, parts, values))
                 filters.Add(new ListFilter(column, filter, values));
-            }
             else
                 faults.Add(FieldError.In(name, "type", $"Expected values separated by commas, each {scalar.Expected}."));
         }
-        else if (scalar.TryParse(text, out var value))
-            filters.Add(new ListFilter(column, filter, value!));
+        else if (scalar.TryParse(text, out var single))
+            filters.Add(new ListFilter(column, filter, single!));
         else
             faults.Add(FieldError.In(name, "type", $"Expected {scalar.Expected}."));
+    }
+
+    private static bool TryParseAll(ScalarShape scalar, string[] parts, Array values)
+    {
+        for (var i = 0; i < parts.Length; i++)
+        {
+            if (!scalar.TryParse(parts[i], out var value))
+                return false;
+            values.SetValue(value, i);
+        }
+        return true;
     }
 
     private static int ReadPageSize(string? text, InputFaults faults)

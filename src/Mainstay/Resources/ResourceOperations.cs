@@ -138,7 +138,7 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
         }
         foreach (var column in resource.Table.Columns.Where(column => !given[column.Member.Position]))
             if (column == resource.Table.Key)
-                values[column.Member.Position] = IdFactory.Make(column.Member.Scalar!.Type, NewId());
+                values[column.Member.Position] = IdFactory.Make(column.Member.Scalar!.Type, IdSequence.OfProcess.Next());
             else if (IsWritable(column.Member))
                 RecordShape.Default(column.Member, path, faults, values);
             else
@@ -191,8 +191,6 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
             headers.Add(new("Location", ResourceLocations.Of(resource, row)));
         return new Answer(status, buffer.WrittenMemory) { Headers = headers };
     }
-
-    private Guid NewId() => IdSequence.OfProcess.Next();
 
     /// <summary>What a read-only member without a declared default starts with: its type's zero, or null.</summary>
     private static object? ServerDefault(Member member) => member.IsNullable ? null

@@ -1,0 +1,130 @@
+namespace Mainstay.Internal;
+
+/// <summary>The declarations, checked and tied together: what is served.</summary>
+internal sealed class BackendModel
+{
+    private BackendModel(Tables tables, IReadOnlyList<Operation> operations, IReadOnlyList<Policy> policies)
+    {
+        Tables = tables;
+        Operations = operations;
+        Policies = policies;
+    }
+
+    public Tables Tables { get; }
+
+    public IReadOnlyList<Operation> Operations { get; }
+
+    /// <summary>Every policy that something is allowed by.</summary>
+    public IReadOnlyList<Policy> Policies { get; }
+
+    /// <exception cref="ConfigurationException">All mistakes of all declarations.</exception>
+    public static BackendModel Build(Backend backend)
+    {
+        var mistakes = new List<ConfigurationException>(backend.Mistakes);
+        void Check(Action step)
+        {
+            try
+            {
+                step();
+            }
+            catch (ConfigurationException mistake)
+            {
+                mistakes.Add(mistake);
+            }
+        }
+
+        foreach (var group in backend.Resources.GroupBy(resource => resource.Table.Name).Where(group => group.Count() > 1))
+            mistakes.Add(new ConfigurationException("MST1406", $"The resources {string.Join(" and ", group.Select(resource => resource.Path))} would share the table '{group.Key}'. Give one of them another last segment."));
+        foreach (var group in backend.Resources.GroupBy(resource => resource.Table.RowType).Where(group => group.Count() > 1))
+            mistakes.Add(new ConfigurationException("MST1406", $"{group.Key.Name} is the row of {string.Join(" and ", group.Select(resource => resource.Path))}, expected one resource for each record."));
+        Tables? tables = null;
+        if (mistakes.Count == 0)
+            Check(() => tables = new Tables([.. backend.Resources.Select(resource => resource.Table)]));
+        foreach (var resource in backend.Resources)
+        {
+            Check(() => resource.Resolve(backend.Resources));
+            CheckResource(resource, mistakes, Check);
+        }
+        foreach (var declaration in backend.Operations)
+            CheckOperation(declaration, mistakes, Check);
+        foreach (var subscription in backend.Subscriptions)
+            Check(() => Compile(backend, subscription));
+        foreach (var group in backend.Subscriptions.GroupBy(subscription => subscription.Name).Where(group => group.Count() > 1))
+            mistakes.Add(new ConfigurationException("MST2102", $"Subscription '{group.Key}' is declared twice. Its name is stored with every message, so it must be unique."));
+        foreach (var group in backend.Seeds.GroupBy(seed => seed.Name).Where(group => group.Count() > 1))
+            mistakes.Add(new ConfigurationException("MST1006", $"Seed '{group.Key}' is declared twice. Its name is stored, so it must be unique."));
+
+        var operations = new List<Operation>();
+        if (mistakes.Count == 0)
+        {
+            foreach (var resource in backend.Resources)
+                operations.AddRange(ResourceOperations.Of(resource, backend.Resources));
+            foreach (var declaration in backend.Operations)
+                Check(() => operations.Add(Declared(declaration)));
+            foreach (var group in operations.GroupBy(operation => operation.Name).Where(group => group.Count() > 1))
+                mistakes.Add(new ConfigurationException("MST1007", $"'{group.Key}' is declared {group.Count()} times. A resource that allows it serves it already: remove the command, or what the resource allows."));
+        }
+        if (mistakes.Count > 0)
+            throw new ConfigurationException(mistakes);
+        AddPolicyIndexes(backend.Resources);
+        return new BackendModel(tables!, operations, [.. operations.Select(operation => operation.Policy)]);
+    }
+
+    private static void CheckResource(ResourceModel resource, List<ConfigurationException> mistakes, Action<Action> check)
+    {
+        if (!resource.Policies.Any())
+            mistakes.Add(new ConfigurationException("MST1005", $"Resource {resource.Path} is reachable by nobody. Say who may read and write it, for example .AllowRead(Policy.Anyone).AllowWrite(Policy.Role(\"staff\"))."));
+        foreach (var (verb, policy) in resource.Policies)
+            check(() => policy.Check(resource.Table.RowType, $"Resource {resource.Path} ({verb})"));
+    }
+
+    private static void CheckOperation(OperationDeclaration declaration, List<ConfigurationException> mistakes, Action<Action> check)
+    {
+        if (declaration.Policy is null)
+            mistakes.Add(new ConfigurationException("MST1005", $"'{declaration.Name}' is reachable by nobody. Say who may call it, for example .Allow(Policy.Role(\"customer\")) or .Allow(Policy.Anyone)."));
+        else
+            check(() => declaration.Policy.Check(null, $"'{declaration.Name}'"));
+        if (declaration.Deadline <= TimeSpan.Zero || declaration.Deadline > OperationDefaults.TimeoutMost)
+            mistakes.Add(new ConfigurationException("MST1008", $"'{declaration.Name}' has a timeout of {declaration.Deadline}, expected more than zero and at most {OperationDefaults.TimeoutMost}. Longer work belongs into the background."));
+        if (declaration.IsCommand != (declaration.Handler.Context == HandlerContext.UnitOfWork) && (declaration.IsCommand || declaration.Handler.Context != HandlerContext.None))
+            mistakes.Add(new ConfigurationException("MST1002", declaration.IsCommand
+                ? $"The handler of command '{declaration.Name}' takes no UnitOfWork, expected (input, UnitOfWork work) => …. An operation that only reads is a Query."
+                : $"The handler of query '{declaration.Name}' takes a UnitOfWork, expected a Snapshot. An operation that changes data is a Command."));
+    }
+
+    private static void Compile(Backend backend, Subscription subscription)
+    {
+        subscription.Handler = Handler.Compile(subscription.Name, subscription.Declared, backend.IsService);
+        if (subscription.Handler is not { Context: HandlerContext.UnitOfWork, Input: { } type })
+            throw new ConfigurationException("MST1002", $"The handler of subscription '{subscription.Name}' must take the event and a UnitOfWork, for example (OrderPlaced placed, UnitOfWork work) => ….");
+        backend.Events.Subscribe(type, subscription.Name);
+    }
+
+    private static Operation Declared(OperationDeclaration declaration) => declaration.IsCommand
+        ? new DeclaredCommand(declaration)
+        {
+            Name = declaration.Name,
+            Method = declaration.Method,
+            Pattern = declaration.Pattern,
+            Policy = declaration.Policy!,
+            Timeout = declaration.Deadline,
+            Isolation = declaration.IsolationLevel,
+        }
+        : new DeclaredQuery(declaration)
+        {
+            Name = declaration.Name,
+            Method = declaration.Method,
+            Pattern = declaration.Pattern,
+            Policy = declaration.Policy!,
+            Timeout = declaration.Deadline,
+        };
+
+    /// <summary>"Mine" is the most frequent filter of all: a column that a read policy compares with the user gets an index.</summary>
+    private static void AddPolicyIndexes(IReadOnlyList<ResourceModel> resources)
+    {
+        foreach (var resource in resources)
+            foreach (var member in resource.Read?.EqualityMembers.Distinct() ?? [])
+                if (resource.Table.FindMember(member) is { } column && column != resource.Table.Key && column.Type.SqlType != "boolean")
+                    resource.Table.AddIndex(isUnique: false, [column, resource.Table.Key]);
+    }
+}

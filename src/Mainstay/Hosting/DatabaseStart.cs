@@ -1,0 +1,63 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Mainstay.Internal;
+
+/// <summary>The database that the application runs on: a private server, or the one that a connection string names.</summary>
+internal sealed class DatabaseStart : IAsyncDisposable
+{
+    /// <summary>Name of the connection string, in the environment <c>ConnectionStrings__mainstay</c>.</summary>
+    public const string ConnectionStringName = "mainstay";
+
+    private readonly EmbeddedServer? _embedded;
+
+    private DatabaseStart(string connectionString, string description, EmbeddedServer? embedded)
+    {
+        ConnectionString = connectionString;
+        Description = description;
+        _embedded = embedded;
+    }
+
+    public string ConnectionString { get; }
+
+    /// <summary>For the banner: which server, where.</summary>
+    public string Description { get; }
+
+    /// <summary>Where the application keeps what belongs to this machine: <c>.mainstay</c> beside the app, unless <c>Mainstay:DataFolder</c> says otherwise.</summary>
+    public static string DataFolder(Backend backend) =>
+        Path.GetFullPath(backend.Configuration["Mainstay:DataFolder"] ?? ".mainstay", backend.Builder.Environment.ContentRootPath);
+
+    /// <exception cref="ConfigurationException">MST11xx: the server cannot be started or reached.</exception>
+    public static async Task<DatabaseStart> RunAsync(Backend backend, ILoggerFactory logging, CancellationToken cancellation)
+    {
+        if (backend.Configuration.GetConnectionString(ConnectionStringName) is { Length: > 0 } connectionString)
+        {
+            var verified = await ServerConnection.VerifyAsync(connectionString, cancellation);
+            return new DatabaseStart(connectionString, $"PostgreSQL {verified.Version} at {verified.Host}", null);
+        }
+        var folder = DataFolder(backend);
+        var server = await EmbeddedServer.StartAsync(new EmbeddedServerOptions
+        {
+            Name = backend.Name,
+            DataFolder = folder,
+            Binaries = backend.Configuration["Mainstay:Postgres:Binaries"],
+            Account = backend.Configuration["Mainstay:Postgres:Account"],
+            Progress = Banner.Progress,
+        }, logging.CreateLogger<EmbeddedServer>(), TimeProvider.System, cancellation);
+        return new DatabaseStart(server.ConnectionString, $"PostgreSQL {server.Version}, private, in {folder}", server);
+    }
+
+    public static async Task<SchemaReport> ApplySchemaAsync(Backend backend, BackendModel model, Database database, ILoggerFactory logging)
+    {
+        var mode = backend.Configuration["Mainstay:Schema"] switch
+        {
+            null => backend.Builder.Environment.IsDevelopment() ? SchemaMode.Apply : SchemaMode.Check,
+            var text when Enum.TryParse<SchemaMode>(text, ignoreCase: true, out var given) => given,
+            var text => throw new ConfigurationException("MST1011", $"Mainstay:Schema is '{text}', expected apply, check or off."),
+        };
+        return await SchemaStart.RunAsync(database.Source, model.Tables.Models, mode, logging.CreateLogger<SchemaReport>(), CancellationToken.None);
+    }
+
+    public ValueTask DisposeAsync() => _embedded?.DisposeAsync() ?? ValueTask.CompletedTask;
+}

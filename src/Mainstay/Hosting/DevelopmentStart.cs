@@ -1,0 +1,17 @@
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Whether this is a development start. An environment that is set decides. Without one, a program that was started from its source file
+/// (<c>dotnet run shop.cs</c>) is being developed; everything else, above all whatever was published, is production.
+/// </summary>
+internal static class DevelopmentStart
+{
+    /// <summary>The folder of the source file of a file-based program, or null.</summary>
+    public static string? SourceFolder => AppContext.GetData("EntryPointFileDirectoryPath") as string is { } folder && Directory.Exists(folder) ? folder : null;
+
+    public static string? EnvironmentName()
+    {
+        var set = Environment.GetEnvironmentVariable("ASPNETCORE_ENVIRONMENT") ?? Environment.GetEnvironmentVariable("DOTNET_ENVIRONMENT");
+        return set is null && SourceFolder is not null ? "Development" : null;
+    }
+}
