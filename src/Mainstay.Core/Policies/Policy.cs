@@ -91,7 +91,7 @@ public abstract class Policy
     /// <summary>What the policy still asks of a row when the user is known: <see cref="Predicate.Always"/>, <see cref="Predicate.Never"/>, or a condition.</summary>
     /// <param name="user">Who calls.</param>
     /// <param name="row">The type of the row, or null where there is none.</param>
-    /// <exception cref="ConfigurationException">MST1303: the policy speaks of another row. Call <see cref="Check"/> at start-up to find it there.</exception>
+    /// <exception cref="ConfigurationException">MST1308: the policy speaks of another row. Call <see cref="Check"/> at start-up to find it there.</exception>
     internal Predicate Resolve(User user, Type? row)
     {
         Check(row, "This operation");
@@ -101,21 +101,21 @@ public abstract class Policy
     /// <summary>Refuses a policy that speaks of another row than the one it is used on.</summary>
     /// <param name="row">The type of the row, or null where there is none.</param>
     /// <param name="subject">What the policy is used on, as the beginning of a sentence: <c>Resource Order</c>, <c>POST /v1/orders</c>.</param>
-    /// <exception cref="ConfigurationException">MST1303.</exception>
+    /// <exception cref="ConfigurationException">MST1308.</exception>
     internal void Check(Type? row, string subject)
     {
         foreach (var type in RowTypes)
         {
             if (row is null)
             {
-                throw new ConfigurationException("MST1303",
+                throw new ConfigurationException("MST1308",
                     $"{subject} is allowed by '{Describe()}', which asks about a row of {type.Name}, but there is no row to ask about. "
                     + "Use policies about the user here (Policy.Role, Policy.Permission, Policy.SignedIn), or move the row policy to the resource.");
             }
 
             if (!type.IsAssignableFrom(row))
             {
-                throw new ConfigurationException("MST1303",
+                throw new ConfigurationException("MST1308",
                     $"{subject} has rows of {row.Name} and is allowed by '{Describe()}', which asks about a row of {type.Name}. Write Policy.For<{row.Name}>(…).");
             }
         }

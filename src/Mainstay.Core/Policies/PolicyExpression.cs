@@ -143,7 +143,7 @@ internal sealed class PolicyExpression
     private Condition ReadEqualSides(BinaryExpression equality, bool isUnequal, bool negated)
     {
         var (left, right) = (ReadSide(equality.Left), ReadSide(equality.Right));
-        if (left is ValueSide || right is RowSide)
+        if (left is ValueSide || (left is UserIdSide && right is RowSide))
             (left, right) = (right, left);
 
         switch (left, right)

@@ -261,10 +261,10 @@ public sealed class PolicyTests
         Policy.Role("staff").RowTypes.ShouldBeEmpty();
 
         var other = Should.Throw<ConfigurationException>(() => (Policy.Role("staff") | Owner).Check(typeof(Customer), "Resource Customer"));
-        other.Code.ShouldBe("MST1303");
+        other.Code.ShouldBe("MST1308");
         other.Message.ShouldContain("Policy.For<Customer>(…)");
         Should.Throw<ConfigurationException>(() => Owner.Check(null, "POST /v1/orders")).Message.ShouldContain("POST /v1/orders is allowed by 'order.customerId = user.id'");
-        Should.Throw<ConfigurationException>(() => Owner.Resolve(User.System("job"), null)).Code.ShouldBe("MST1303");
+        Should.Throw<ConfigurationException>(() => Owner.Resolve(User.System("job"), null)).Code.ShouldBe("MST1308");
     }
 
     [Fact]
