@@ -73,7 +73,7 @@ internal sealed class EnumColumnType<T>() : ColumnType("text") where T : struct,
 
     public override object Read(NpgsqlDataReader reader, int ordinal) => EnumNames<T>.TryParse(reader.GetString(ordinal), out var value)
         ? value
-        : throw new InvalidOperationException($"MST1308: The stored value '{reader.GetString(ordinal)}' is no member of {typeof(T).Name}. Keep members that rows still use.");
+        : throw new InvalidOperationException($"MST1309: The stored value '{reader.GetString(ordinal)}' is no member of {typeof(T).Name}. Keep members that rows still use.");
 }
 
 internal sealed class IdColumnType<T>() : ColumnType("uuid")

@@ -34,7 +34,7 @@ internal sealed class DatabaseStart : IAsyncDisposable
         if (backend.Configuration.GetConnectionString(ConnectionStringName) is { Length: > 0 } connectionString)
         {
             var verified = await ServerConnection.VerifyAsync(connectionString, cancellation);
-            return new DatabaseStart(connectionString, $"PostgreSQL {verified.Version} at {verified.Host}", null);
+            return new DatabaseStart(connectionString, $"PostgreSQL {verified.Version}, database {verified.Database}", null);
         }
         var folder = DataFolder(backend);
         var server = await EmbeddedServer.StartAsync(new EmbeddedServerOptions
