@@ -16,15 +16,15 @@ internal sealed class DevelopmentKeys
 
     private readonly Dictionary<string, User> _byHash = new(StringComparer.Ordinal);
 
-    private DevelopmentKeys(IReadOnlyList<(string Name, string Key, User User)> keys)
+    private DevelopmentKeys(IReadOnlyList<DevelopmentKey> keys)
     {
         Keys = keys;
-        foreach (var (_, key, user) in keys)
-            _byHash[Hash(key)] = user;
+        foreach (var key in keys)
+            _byHash[Hash(key.Key)] = key.User;
     }
 
     /// <summary>For each role its key, and one with all permissions that policies name.</summary>
-    public IReadOnlyList<(string Name, string Key, User User)> Keys { get; }
+    public IReadOnlyList<DevelopmentKey> Keys { get; }
 
     /// <summary>Compares hashes, so that the time it takes says nothing about the keys.</summary>
     public User? Find(ReadOnlySpan<char> key) => key.StartsWith(Prefix) ? _byHash.GetValueOrDefault(Hash(key.ToString())) : null;
@@ -36,14 +36,14 @@ internal sealed class DevelopmentKeys
     public static DevelopmentKeys LoadOrCreate(string file, IReadOnlyList<Policy> policies)
     {
         var stored = Read(file);
-        var keys = new List<(string, string, User)>();
+        var keys = new List<DevelopmentKey>();
         var permissions = policies.SelectMany(policy => policy.Permissions).Distinct(StringComparer.Ordinal).ToArray();
         foreach (var role in policies.SelectMany(policy => policy.Roles).Distinct(StringComparer.Ordinal))
-            keys.Add((role, Key(role), new User(role + "-1", roles: [role])));
+            keys.Add(new DevelopmentKey(role, Key(role), new User(role + "-1", roles: [role])));
         if (permissions.Length > 0)
-            keys.Add(("permissions", Key("permissions"), new User("permissions-1", permissions: permissions)));
+            keys.Add(new DevelopmentKey("permissions", Key("permissions"), new User("permissions-1", permissions: permissions)));
         if (keys.Count == 0 && policies.Any(policy => policy.Resolve(User.Anonymous, policy.RowTypes.FirstOrDefault()) == Predicate.Never))
-            keys.Add(("user", Key("user"), new User("user-1")));
+            keys.Add(new DevelopmentKey("user", Key("user"), new User("user-1")));
         Write(file, stored);
         return new DevelopmentKeys(keys);
 
@@ -75,3 +75,9 @@ internal sealed class DevelopmentKeys
 
     private static string Hash(string key) => Convert.ToHexString(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(key)));
 }
+
+/// <summary>A bearer key of a development start.</summary>
+/// <param name="Name">The role it has.</param>
+/// <param name="Key">What is sent.</param>
+/// <param name="User">Who it is.</param>
+internal sealed record DevelopmentKey(string Name, string Key, User User);

@@ -24,8 +24,8 @@ internal static class Banner
         if (keys is { Keys.Count: > 0 })
         {
             text.AppendLine().AppendLine("  Development keys, accepted from this machine only:");
-            foreach (var (name, key, _) in keys.Keys)
-                text.AppendLine($"    {name,-12} {key}");
+            foreach (var key in keys.Keys)
+                text.AppendLine($"    {key.Name,-12} {key.Key}");
         }
         var examples = await BannerExamples.OfAsync(model, address, keys, database);
         if (examples.Count > 0)

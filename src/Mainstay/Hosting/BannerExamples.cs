@@ -15,8 +15,10 @@ internal static class BannerExamples
             examples.Add(Post(address, command, keys, ExampleJson.Of(command.Input.BodyMembers, type => ids.GetValueOrDefault(type))));
         else if (model.Operations.OfType<CreateOperation>().FirstOrDefault(create => create.Parent is null && AllKnown(Sent(create.Resource), ids)) is { } create)
             examples.Add(Post(address, create, keys, ExampleJson.Of(Sent(create.Resource), type => ids.GetValueOrDefault(type))));
-        if (lists.FirstOrDefault(other => other != lists[0] && Key(other, keys) == (command is null ? Key(other, keys) : Key(command, keys))) is { } second)
-            examples.Add($"curl '{address}{second.Pattern}?sort=-id&pageSize=3'{Authorization(second, keys)}");
+        // What the change did, seen by whoever made it.
+        var changer = command is null ? null : KeyFor(command, keys);
+        if (lists.Skip(1).LastOrDefault(other => changer is null || Admits(other, changer)) is { } second)
+            examples.Add($"curl '{address}{second.Pattern}?sort=-id&pageSize=3'{Header(changer ?? KeyFor(second, keys))}");
         return examples;
     }
 
@@ -26,7 +28,7 @@ internal static class BannerExamples
     private static IEnumerable<Member> Sent(ResourceModel resource) =>
         resource.Table.Columns.Where(column => column != resource.Table.Key && !resource.ReadOnly.Contains(column)).Select(column => column.Member);
 
-    private static bool AllKnown(IEnumerable<Member> members, IReadOnlyDictionary<Type, Guid?> ids) =>
+    private static bool AllKnown(IEnumerable<Member> members, Dictionary<Type, Guid?> ids) =>
         members.All(member => !member.Shape.Type.IsGenericType || member.Shape.Type.GetGenericTypeDefinition() != typeof(Id<>) || ids.ContainsKey(member.Shape.Type.GetGenericArguments()[0]));
 
     /// <summary>For each resource with rows, an id that exists.</summary>
@@ -42,9 +44,12 @@ internal static class BannerExamples
         return ids;
     }
 
-    private static string? Key(Operation operation, DevelopmentKeys? keys) =>
-        operation.Policy.Resolve(User.Anonymous, operation.RowType) != Predicate.Never ? null
-        : keys?.Keys.FirstOrDefault(key => operation.Policy.Resolve(key.User, operation.RowType) != Predicate.Never).Key;
+    private static DevelopmentKey? KeyFor(Operation operation, DevelopmentKeys? keys) =>
+        operation.Policy.Resolve(User.Anonymous, operation.RowType) != Predicate.Never ? null : keys?.Keys.FirstOrDefault(key => Admits(operation, key));
 
-    private static string Authorization(Operation operation, DevelopmentKeys? keys) => Key(operation, keys) is { } key ? $" -H 'Authorization: Bearer {key}'" : "";
+    private static bool Admits(Operation operation, DevelopmentKey key) => operation.Policy.Resolve(key.User, operation.RowType) != Predicate.Never;
+
+    private static string Authorization(Operation operation, DevelopmentKeys? keys) => Header(KeyFor(operation, keys));
+
+    private static string Header(DevelopmentKey? key) => key is null ? "" : $" -H 'Authorization: Bearer {key.Key}'";
 }

@@ -11,7 +11,7 @@ internal static class HttpEndpoints
 {
     private static readonly string[] getAndHead = ["GET", "HEAD"];
 
-    public static void Map(WebApplication app, Backend backend, BackendModel model, BackendServices services)
+    public static void Map(WebApplication app, BackendModel model, BackendServices services)
     {
         var log = app.Services.GetRequiredService<ILogger<OperationPipeline>>();
         app.Use((http, next) => AroundAsync(http, next, services, log));

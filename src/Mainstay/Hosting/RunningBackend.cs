@@ -1,0 +1,119 @@
+using System.Collections.Frozen;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// A backend that serves. Comes up in the order sign-in, database, schema, seeds, HTTP; goes down in the reverse order, so that requests in flight
+/// still find their database.
+/// </summary>
+internal sealed class RunningBackend : IAsyncDisposable
+{
+    private readonly Stack<IAsyncDisposable> _parts = new();
+
+    private RunningBackend(BackendModel model) => Model = model;
+
+    public BackendModel Model { get; }
+
+    public WebApplication App { get; private set; } = null!;
+
+    public BackendServices Services { get; private set; } = null!;
+
+    public DevelopmentKeys? DevelopmentKeys { get; private set; }
+
+    /// <summary>The first address it listens on.</summary>
+    public string Address => Addresses.First();
+
+    private ICollection<string> Addresses => App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
+
+    /// <exception cref="ConfigurationException">What keeps it from starting.</exception>
+    public static async Task<RunningBackend> StartAsync(Backend backend)
+    {
+        var running = new RunningBackend(BackendModel.Build(backend));
+        try
+        {
+            await running.StartPartsAsync(backend);
+            return running;
+        }
+        catch
+        {
+            await running.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Returns when the process has been told to stop (SIGTERM, Ctrl-C) and requests in flight have ended.</summary>
+    public Task WaitForShutdownAsync() => App.WaitForShutdownAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        while (_parts.TryPop(out var part))
+            await part.DisposeAsync();
+    }
+
+    private async Task StartPartsAsync(Backend backend)
+    {
+        DevelopmentKeys = SignIn.Prepare(backend, Model);
+        using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
+        var server = await DatabaseStart.RunAsync(backend, logging, CancellationToken.None);
+        _parts.Push(server);
+        var database = new Database(Database.CreateSource(server.ConnectionString, backend.Name), TimeProvider.System);
+        _parts.Push(database);
+        var report = await DatabaseStart.ApplySchemaAsync(backend, Model, database, logging);
+
+        var signal = new OutboxSignal();
+        var transactor = new Transactor(database, Model.Tables, backend.Events, signal);
+        await SeedStart.RunAsync(backend, transactor, backend.Builder.Environment.IsDevelopment(), logging);
+        Services = new BackendServices
+        {
+            Name = backend.Name,
+            Database = database,
+            Transactor = transactor,
+            Receipts = new Receipts(database, TimeSpan.FromHours(24)),
+            Format = new WireFormat(),
+            Cursors = new CursorCodec(await SharedKeys.GetAsync(database, "cursor")),
+            Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
+        };
+        App = Build(backend, transactor, signal);
+        _parts.Push(App);
+        await ListenAsync();
+        await Banner.PrintAsync(backend, Model, Addresses, server, DevelopmentKeys, report, database);
+    }
+
+    private WebApplication Build(Backend backend, Transactor transactor, OutboxSignal signal)
+    {
+        backend.Services.AddSingleton(Services);
+        backend.Services.AddSingleton<OperationPipeline>();
+        backend.Services.AddSingleton(new Authenticator(DevelopmentKeys));
+        backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, signal,
+            provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
+        backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
+        if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
+            backend.Builder.WebHost.UseUrls("http://localhost:5000");
+        var app = backend.Builder.Build();
+        HttpEndpoints.Map(app, Model, Services);
+        return app;
+    }
+
+    /// <exception cref="ConfigurationException">MST1010: the address is taken.</exception>
+    private async Task ListenAsync()
+    {
+        try
+        {
+            await App.StartAsync();
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException or SocketException)
+        {
+            throw new ConfigurationException("MST1010", $"{e.Message.TrimEnd('.')}. Another program listens there already: stop it, or choose another address with --urls http://localhost:5001.", e);
+        }
+    }
+}
