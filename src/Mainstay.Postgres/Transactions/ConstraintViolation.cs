@@ -11,6 +11,8 @@ internal static class ConstraintViolation
     /// <param name="isBulk">Whether changes are elements of an array that the client sent.</param>
     public static ProblemException? Translate(PostgresException error, Tables tables, RowChange? change, bool isBulk)
     {
+        if (error.SqlState == PostgresErrorCodes.ProgramLimitExceeded && tables.FindIndex(error.TableName, error.ConstraintName) is { } index)
+            return TooLong(index, isBulk && change is not null ? JsonPath.Root[change.Number] : JsonPath.Root);
         if (error.SqlState is not (PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.ForeignKeyViolation or PostgresErrorCodes.CheckViolation or PostgresErrorCodes.NotNullViolation))
             return null;
         if (error.SqlState == PostgresErrorCodes.NotNullViolation)
@@ -32,6 +34,14 @@ internal static class ConstraintViolation
             default:
                 return ProblemCatalogue.ValidationFailed.Because($"The database refused the value of {names}, which is outside its declared bounds.", At("check", "The value is outside its declared bounds."));
         }
+    }
+
+    /// <summary>An entry of an index has room for about 2700 bytes, less than a text of the length that is otherwise allowed.</summary>
+    private static ProblemException TooLong(TableModel.Index index, JsonPath path)
+    {
+        Column[] texts = [.. index.Columns.Where(column => column.Type.SqlType == "text")];
+        return ProblemCatalogue.ValidationFailed.Because($"{string.Join(" and ", texts.Select(column => $"'{column.Member.Name}'"))} is too long to be filtered, sorted or unique by. Send less than 2600 bytes.",
+            [.. texts.Select(column => FieldError.At(path[column.Member.Name].ToString(), "maxLength", "The text is too long for its index, which has room for about 2600 bytes."))]);
     }
 
     private static ProblemException NotNull(PostgresException error) =>
