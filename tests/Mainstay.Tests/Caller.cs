@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace Mainstay.Tests;
 
 /// <summary>Somebody who calls over HTTP.</summary>
-internal sealed class Caller(HttpClient http, string? authorization)
+internal sealed class Caller(HttpClient http, string? authorization, RecordedLogs logs)
 {
     private static readonly JsonSerializerOptions web = new(JsonSerializerDefaults.Web);
 
@@ -30,7 +30,7 @@ internal sealed class Caller(HttpClient http, string? authorization)
             request.Headers.TryAddWithoutValidation("Authorization", authorization);
         if (body is not null)
         {
-            request.Content = new ByteArrayContent(body switch { byte[] bytes => bytes, string text => Encoding.UTF8.GetBytes(text), _ => JsonSerializer.SerializeToUtf8Bytes(body, web) });
+            request.Content = new ByteArrayContent(body switch { byte[] bytes => bytes, string document => Encoding.UTF8.GetBytes(document), _ => JsonSerializer.SerializeToUtf8Bytes(body, web) });
             request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
         }
         foreach (var line in headers)
@@ -46,7 +46,8 @@ internal sealed class Caller(HttpClient http, string? authorization)
         }
         using var response = await http.SendAsync(request, TestContext.Current.CancellationToken);
         var values = response.Headers.Concat(response.Content.Headers).ToDictionary(header => header.Key, header => string.Join(", ", header.Value), StringComparer.OrdinalIgnoreCase);
-        return new Reply((int)response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), values);
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        return new Reply((int)response.StatusCode, text, values) { Error = response.StatusCode == System.Net.HttpStatusCode.InternalServerError ? logs.Lines.LastOrDefault(line => line.Error is not null).Error : null };
     }
 
     /// <summary>Everything of a list, page by page.</summary>
@@ -70,6 +71,9 @@ internal sealed class Caller(HttpClient http, string? authorization)
 /// <summary>What came back.</summary>
 internal sealed record Reply(int Status, string Text, IReadOnlyDictionary<string, string> Headers)
 {
+    /// <summary>What the backend logged about a 500, for the message of a test that did not expect one.</summary>
+    public Exception? Error { get; init; }
+
     public JsonElement Json => JsonElement.Parse(Text);
 
     public JsonElement Data => Json.GetProperty("data");
@@ -105,7 +109,7 @@ internal sealed record Reply(int Status, string Text, IReadOnlyDictionary<string
         return this;
     }
 
-    public override string ToString() => $"{Status} {string.Join("; ", Headers.Select(header => $"{header.Key}: {header.Value}"))}\n{Text}";
+    public override string ToString() => $"{Status} {string.Join("; ", Headers.Select(header => $"{header.Key}: {header.Value}"))}\n{Text}\n{Error}";
 
     private static string Member(JsonElement json, string name) => json.GetProperty(name).GetString()!;
 }

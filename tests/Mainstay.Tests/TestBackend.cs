@@ -22,7 +22,7 @@ internal sealed class TestBackend : IAsyncDisposable
         _folder = folder;
         _source = new NpgsqlDataSourceBuilder(new NpgsqlConnectionStringBuilder(connectionString) { ApplicationName = "test", MaxPoolSize = 4 }.ConnectionString).Build();
         Http = new HttpClient(_handler) { BaseAddress = new Uri(running.Address), Timeout = TimeSpan.FromSeconds(60) };
-        Anonymous = new Caller(Http, null);
+        Anonymous = new Caller(Http, null, logs);
     }
 
     public RunningBackend Running { get; }
@@ -69,10 +69,10 @@ internal sealed class TestBackend : IAsyncDisposable
     }
 
     /// <summary>Calls with the development key of a role.</summary>
-    public Caller Role(string role) => new(Http, "Bearer " + Running.DevelopmentKeys!.Keys.Single(key => key.Name == role).Key);
+    public Caller Role(string role) => new(Http, "Bearer " + Running.DevelopmentKeys!.Keys.Single(key => key.Name == role).Key, Logs);
 
     /// <summary>Calls as a user of <see cref="TestSignIn"/>.</summary>
-    public Caller User(string id, params string[] roles) => new(Http, $"Test {id};{string.Join(',', roles)}");
+    public Caller User(string id, params string[] roles) => new(Http, $"Test {id};{string.Join(',', roles)}", Logs);
 
     public async Task ExecuteAsync(string sql)
     {
@@ -98,18 +98,28 @@ internal sealed class TestBackend : IAsyncDisposable
     public Task KillConnectionsAsync() =>
         ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'test-app'");
 
-    /// <summary>Sends bytes as they are and reads until the server closes or goes quiet.</summary>
-    public async Task<string> SendRawAsync(string text)
+    /// <summary>Sends bytes as they are and reads until the server closes the connection.</summary>
+    /// <param name="text">One byte for each character.</param>
+    /// <param name="endsEarly">Whether the client closes its side right after.</param>
+    public async Task<string> SendRawAsync(string text, bool endsEarly = false)
     {
         var address = new Uri(Running.Address);
         using var client = new TcpClient();
         await client.ConnectAsync(address.Host, address.Port);
         var stream = client.GetStream();
         await stream.WriteAsync(Encoding.Latin1.GetBytes(text));
-        client.Client.Shutdown(SocketShutdown.Send);
+        if (endsEarly)
+            client.Client.Shutdown(SocketShutdown.Send);
         using var reader = new StreamReader(stream, Encoding.Latin1);
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15));
-        return await reader.ReadToEndAsync(patience.Token);
+        try
+        {
+            return await reader.ReadToEndAsync(patience.Token);
+        }
+        catch (IOException) when (endsEarly)
+        {
+            return "";
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -112,7 +112,7 @@ internal sealed class Member
             case RangeAttribute when Scalar is { JsonType: "integer" or "number" }:
                 var number = Number(value);
                 var (least, most, leastExclusive, mostExclusive) = Range;
-                if (number < least || number > most || (leastExclusive && number == least) || (mostExclusive && number == most))
+                if ((number is null && IsOutside(value, least, most)) || number < least || number > most || (leastExclusive && number == least) || (mostExclusive && number == most))
                     faults.Add(path, "range", $"Expected {Described()}, found {Scalar.Text(value)}.");
                 break;
             default:
@@ -122,6 +122,10 @@ internal sealed class Member
                 break;
         }
     }
+
+    /// <summary>Whether a number that is too large for a decimal, or infinite, lies beyond a bound.</summary>
+    private static bool IsOutside(object value, decimal? least, decimal? most) =>
+        Convert.ToDouble(value, System.Globalization.CultureInfo.InvariantCulture) is var number && (number < 0 ? least is not null : most is not null);
 
     /// <summary>The declared range in words.</summary>
     private string Described()

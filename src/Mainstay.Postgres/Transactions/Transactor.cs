@@ -1,4 +1,5 @@
 using System.Data;
+using System.Runtime.ExceptionServices;
 using Npgsql;
 
 namespace Mainstay.Internal;
@@ -36,12 +37,7 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                if (Judge(e, request, work, unit) is { } final)
-                    throw final == e ? System.Runtime.ExceptionServices.ExceptionDispatchInfo.SetCurrentStackTrace(final) : final;
-                if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
-                    throw Exhausted(e);
-                if (DatabaseErrors.IsPlanChanged(e))
-                    Database.Source.Clear();
+                ThrowUnlessRetryable(e, Judge(e, request, work.IsCommitting, unit), request, attempt);
             }
             finally
             {
@@ -66,16 +62,29 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                if (Judge(e, request with { IsKeyed = true }, work, null) is { } final)
-                    throw final == e ? System.Runtime.ExceptionServices.ExceptionDispatchInfo.SetCurrentStackTrace(final) : final;
-                if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
-                    throw Exhausted(e);
-                if (DatabaseErrors.IsPlanChanged(e))
-                    Database.Source.Clear();
+                ThrowUnlessRetryable(e, Judge(e, request, isCommitting: false, null), request, attempt);
             }
             finally
             {
                 Measure(request, work, attempt);
+            }
+            await Task.Delay(Backoff(attempt), Database.Clock, request.Cancellation);
+        }
+    }
+
+    /// <summary>Runs a read that opens its own connection and needs no transaction, again when that connection is lost or its plan is out of date.</summary>
+    public async Task<T> ReadAsync<T>(TransactionRequest request, Func<Task<T>> read)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            request.Usage.Attempts = attempt;
+            try
+            {
+                return await read();
+            }
+            catch (Exception e) when (e is not (ProblemException or ConfigurationException))
+            {
+                ThrowUnlessRetryable(e, Judge(e, request, isCommitting: false, null), request, attempt);
             }
             await Task.Delay(Backoff(attempt), Database.Clock, request.Cancellation);
         }
@@ -95,8 +104,21 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
         };
     }
 
+    /// <summary>Returns when another attempt makes sense, and makes sure that it does not meet the same stale connections.</summary>
+    private void ThrowUnlessRetryable(Exception error, Exception? final, TransactionRequest request, int attempt)
+    {
+        if (final == error)
+            ExceptionDispatchInfo.Throw(error);
+        if (final is not null)
+            throw final;
+        if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
+            throw Exhausted(error);
+        if (DatabaseErrors.IsPlanChanged(error) || DatabaseErrors.IsUnavailable(error))
+            Database.Source.Clear();
+    }
+
     /// <summary>What a failure means: null to run the handler again, else the exception that ends the call.</summary>
-    private Exception? Judge(Exception error, TransactionRequest request, Work work, UnitOfWork? unit)
+    private Exception? Judge(Exception error, TransactionRequest request, bool isCommitting, UnitOfWork? unit)
     {
         if (error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: ReceiptSql.PrimaryKey })
             return new ReceiptTakenException(error);
@@ -116,7 +138,7 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             return error;
         if (DatabaseErrors.IsUnavailable(error))
             // Before the commit was sent nothing can have happened. After it, a key makes the second run find out.
-            return work.IsCommitting && !request.IsKeyed ? DatabaseErrors.OutcomeUnknown(error) : null;
+            return isCommitting && !request.IsKeyed ? DatabaseErrors.OutcomeUnknown(error) : null;
         return error;
     }
 
