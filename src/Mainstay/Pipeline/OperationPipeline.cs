@@ -86,9 +86,12 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
         }
     }
 
-    /// <summary>Whether the same request would be refused again for the same reason, as far as the request alone decides.</summary>
-    private static bool IsDeterministic(ProblemException problem) =>
-        problem.Type.Status is >= 400 and < 499 && problem.Type != ProblemCatalogue.ConcurrentUpdate && problem.Type != ProblemCatalogue.RequestInProgress;
+    /// <summary>
+    /// Whether the same request would be refused again for the same reason, as far as what the fingerprint covers decides. Preconditions stand in
+    /// other headers, and what the caller may do can be granted: the next try with the same key shall find out.
+    /// </summary>
+    private static bool IsDeterministic(ProblemException problem) => problem.Type.Status is >= 400 and < 499 and not (401 or 403 or 412 or 428)
+        && problem.Type != ProblemCatalogue.ConcurrentUpdate && problem.Type != ProblemCatalogue.RequestInProgress;
 
     private Answer Problem(Call call, Exception error)
     {
