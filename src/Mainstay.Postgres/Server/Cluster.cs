@@ -67,7 +67,7 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
     public async Task<Postmaster> StartAsync(Binaries binaries, CancellationToken cancellation)
     {
         var began = TimeProvider.System.GetTimestamp();
-        if (Postmaster.Read(folder.Cluster) is { } left && left.Identify() == ProcessIdentity.Reused) await PutAsideAsync(left, cancellation);
+        if (Postmaster.Read(folder.Cluster) is { } left && left.Identify() is ProcessIdentity.Reused or ProcessIdentity.Defunct) await PutAsideAsync(left, cancellation);
         await BoundLogAsync(cancellation);
         while (true)
         {
@@ -92,7 +92,7 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
             var elapsed = TimeProvider.System.GetElapsedTime(began);
             if (said.Contains("pre-existing shared memory block", StringComparison.Ordinal) && elapsed < OrphansTimeout)
             {
-                if (elapsed > TimeSpan.FromSeconds(2)) Postmaster.Read(folder.Cluster)?.EndOrphans();
+                if (elapsed > TimeSpan.FromSeconds(2)) await EndOrphansAsync(cancellation);
                 await Task.Delay(TimeSpan.FromMilliseconds(100), cancellation);
                 continue;
             }
@@ -191,6 +191,12 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
     {
         ServerLog.ProcessIdReused(log, left.ProcessId, left.ProcessName());
         await Command.RunAsync(account.Prepare("mv", ["-f", "postmaster.pid", "postmaster.pid.stale"], folder.Cluster), TimeSpan.FromSeconds(10), cancellation);
+    }
+
+    private async Task EndOrphansAsync(CancellationToken cancellation)
+    {
+        var path = await Command.RunAsync(account.Prepare("pwd", ["-P"], folder.Cluster), TimeSpan.FromSeconds(10), cancellation);
+        if (path.Succeeded) Postmaster.EndOrphans(path.Output.TrimEnd('\n'));
     }
 
     private long LogLength() => new FileInfo(folder.Log) is { Exists: true } file ? file.Length : 0;
