@@ -21,7 +21,7 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
                 ? new Postmaster(Math.Abs(id), DateTimeOffset.FromUnixTimeSeconds(seconds), lines.ElementAtOrDefault(4) ?? "", lines.ElementAtOrDefault(7)?.Trim() ?? "", text)
                 : null;
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }

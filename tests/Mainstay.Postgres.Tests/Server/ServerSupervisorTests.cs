@@ -47,7 +47,7 @@ public sealed class ServerSupervisorTests
     public void Pauses_double_up_to_half_a_minute() =>
         Enumerable.Range(1, 9).Select(deaths => ServerSupervisor.Pause(deaths).TotalSeconds).ShouldBe([0, 1, 2, 4, 8, 16, 30, 30, 30]);
 
-    private ServerSupervisor Supervisor() => new(Options, () => false, Restart, () => "PANIC: could not write", NullLogger.Instance, clock);
+    private ServerSupervisor Supervisor() => new(Options, () => false, _ => Task.CompletedTask, Restart, () => "PANIC: could not write", NullLogger.Instance, clock);
 
     private Task Restart(CancellationToken cancellation)
     {
