@@ -13,7 +13,7 @@ public sealed class BinariesTests : ServerTest
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Reads the program of the server from /proc.");
         var installed = await RequireInstalledAsync();
 
-        await using var server = await StartAsync(options => options with { CacheFolder = Folder.In("cache"), Source = BinariesSource.Installed });
+        await using var server = await StartAsync(options => options with { CacheFolder = Folder.In("cache"), Source = BinariesSource.Installed, Major = installed.Major });
 
         new FileInfo($"/proc/{server.ProcessId}/exe").LinkTarget.ShouldNotBeNull().ShouldStartWith(Folder.In("cache"));
         (await AskAsync(server.AdministratorConnectionString, "select string_agg(setting, ' ') from pg_config where name in ('SHAREDIR', 'PKGLIBDIR')"))
