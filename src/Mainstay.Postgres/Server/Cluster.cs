@@ -58,7 +58,7 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
             $"create database {options.DatabaseName} owner {Application}",
         ];
         var single = await Command.RunAsync(
-            account.Prepare(binaries.Program("postgres"), ["--single", "-D", ".", "-c", "exit_on_error=on", "postgres"], draft), options.StartTimeout, cancellation,
+            account.Prepare(binaries.Program("postgres"), ["--single", "-D", ".", "-c", "exit_on_error=on", "-c", "shared_buffers=16MB", "postgres"], draft), options.StartTimeout, cancellation,
             string.Join('\n', statements) + "\n");
         if (!single.Succeeded || single.Errors.Contains("ERROR:", StringComparison.Ordinal)) throw Failed("MST1115", "The new cluster could not be prepared", single.Reason);
 
