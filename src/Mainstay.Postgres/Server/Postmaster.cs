@@ -21,7 +21,7 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
                 ? new Postmaster(Math.Abs(id), DateTimeOffset.FromUnixTimeSeconds(seconds), lines.ElementAtOrDefault(4) ?? "", lines.ElementAtOrDefault(7)?.Trim() ?? "", text)
                 : null;
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }
@@ -29,7 +29,8 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
 
     /// <summary>
     /// Whose process this is now. The file outlives a kill and a power loss, and the next boot or container gives the same number to another program.
-    /// PostgreSQL alone cannot tell these apart and refuses to start.
+    /// PostgreSQL alone cannot tell these apart and refuses to start. Without the file it still refuses while anybody uses the shared memory, whose
+    /// key comes from the folder.
     /// </summary>
     public ProcessIdentity Identify()
     {
@@ -37,7 +38,8 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
         {
             if (OperatingSystem.IsLinux())
             {
-                if (IsDead(ProcessId)) return ProcessIdentity.Gone;
+                if (StateOf(ProcessId) is not { } state) return ProcessIdentity.Gone;
+                if (state is 'Z' or 'X') return ProcessIdentity.Defunct;
                 if (WorksIn(ProcessId, Text)) return ProcessIdentity.Ours;
             }
             using var process = Process.GetProcessById(ProcessId);
@@ -51,7 +53,7 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
         }
         catch (Exception e) when (e is InvalidOperationException or System.ComponentModel.Win32Exception)
         {
-            return IsDead(ProcessId) ? ProcessIdentity.Gone : ProcessIdentity.Foreign;
+            return StateOf(ProcessId) is null ? ProcessIdentity.Gone : ProcessIdentity.Foreign;
         }
     }
 
@@ -72,12 +74,12 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
     /// Backends of a killed postmaster end by themselves when they next wait; one in a long computation does not, and keeps the shared memory that
     /// a new server must not touch.
     /// </summary>
-    public void EndOrphans()
+    public static void EndOrphans(string clusterRealPath)
     {
         const int quit = 3;
         if (!OperatingSystem.IsLinux()) return;
         foreach (var folder in Directory.EnumerateDirectories("/proc"))
-            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var id) && id != ProcessId && WorksIn(id, Text)) _ = kill(id, quit);
+            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var id) && IsPostgres(id) && FolderOf(id) == clusterRealPath) _ = kill(id, quit);
     }
 
     /// <summary>Whether a PostgreSQL process has the cluster as its working folder: it sees this very file there.</summary>
@@ -85,8 +87,7 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
     {
         try
         {
-            return File.ReadAllText($"/proc/{processId}/comm").StartsWith("postgres", StringComparison.Ordinal)
-                && FirstLines(File.ReadAllText($"/proc/{processId}/cwd/postmaster.pid")) == FirstLines(text);
+            return IsPostgres(processId) && FirstLines(File.ReadAllText($"/proc/{processId}/cwd/postmaster.pid")) == FirstLines(text);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -94,20 +95,44 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
         }
     }
 
-    /// <summary>Process id, folder and start time; the status below them changes.</summary>
-    private static string FirstLines(string text) => string.Join('\n', text.Split('\n').Take(3));
-
-    private static bool IsDead(int processId)
+    private static bool IsPostgres(int processId)
     {
         try
         {
-            // "123 (name) Z …": a zombie is dead, its parent has just not noticed, which is the rule when we are process 1 of a container.
-            var stat = File.ReadAllText($"/proc/{processId}/stat");
-            return stat[(stat.LastIndexOf(')') + 2)..][0] is 'Z' or 'X';
+            return File.ReadAllText($"/proc/{processId}/comm").StartsWith("postgres", StringComparison.Ordinal);
         }
         catch (IOException)
         {
-            return true;
+            return false;
+        }
+    }
+
+    private static string? FolderOf(int processId)
+    {
+        try
+        {
+            return new FileInfo($"/proc/{processId}/cwd").LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Process id, folder and start time; the status below them changes.</summary>
+    private static string FirstLines(string text) => string.Join('\n', text.Split('\n').Take(3));
+
+    /// <summary>The letter of "123 (name) S …". Null when there is no such process.</summary>
+    private static char? StateOf(int processId)
+    {
+        try
+        {
+            var stat = File.ReadAllText($"/proc/{processId}/stat");
+            return stat[stat.LastIndexOf(')') + 2];
+        }
+        catch (IOException)
+        {
+            return null;
         }
     }
 
@@ -120,6 +145,9 @@ internal enum ProcessIdentity
 {
     /// <summary>Nobody's: the server is dead.</summary>
     Gone,
+
+    /// <summary>A dead server's, whose parent has not noticed yet. That is the rule in a container whose first process does not look after orphans.</summary>
+    Defunct,
 
     /// <summary>The server of this cluster.</summary>
     Ours,
