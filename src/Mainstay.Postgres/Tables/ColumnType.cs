@@ -14,6 +14,9 @@ internal abstract class ColumnType(string sqlType)
     /// <summary>The type's name as <c>format_type</c> gives it, so that declared and existing columns compare as text.</summary>
     public string SqlType { get; } = sqlType;
 
+    /// <summary>The only texts the column takes, for an enum; null for all other types.</summary>
+    public virtual IReadOnlyList<string>? Values => null;
+
     /// <summary>Writes a field that is not null. Must spell the value as the scalar's own <see cref="Shape.Write"/> does.</summary>
     public abstract void WriteJson(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer);
 
@@ -68,6 +71,8 @@ internal sealed class ColumnType<T>(string sqlType, Func<NpgsqlDataReader, int, 
 
 internal sealed class EnumColumnType<T>() : ColumnType("text") where T : struct, Enum
 {
+    public override IReadOnlyList<string> Values => EnumNames<T>.All;
+
     // The stored text is already the sent name; an unknown one (a member removed later) is shown as it is rather than failing the page.
     public override void WriteJson(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer) => writer.WriteStringValue(reader.GetString(ordinal));
 
