@@ -88,6 +88,18 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
     {
         if (request.ContentLength > OperationDefaults.BodyBytesMost)
             throw HttpProblems.BodyTooLarge(OperationDefaults.BodyBytesMost);
+        try
+        {
+            return await ReadToEndAsync(request, cancellation);
+        }
+        catch (BadHttpRequestException e)
+        {
+            throw HttpProblems.Of(e); // broken framing, too slow, or longer than the server reads
+        }
+    }
+
+    private static async ValueTask<ReadOnlyMemory<byte>> ReadToEndAsync(HttpRequest request, CancellationToken cancellation)
+    {
         while (true)
         {
             var read = await request.BodyReader.ReadAsync(cancellation);
