@@ -13,7 +13,7 @@ internal static class BackendHost
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
             Args = args,
-            EnvironmentName = DevelopmentStart.EnvironmentName(),
+            EnvironmentName = DevelopmentStart.EnvironmentName(args),
             ContentRootPath = DevelopmentStart.SourceFolder ?? Directory.GetCurrentDirectory(),
         });
         builder.WebHost.UseKestrelHttpsConfiguration();
