@@ -8,24 +8,22 @@ public sealed class OperationDeclaration
 {
     private readonly List<ProblemType> _refusals = [];
 
-    internal OperationDeclaration(string name, string method, string pattern, bool isCommand, Handler handler)
+    internal OperationDeclaration(string name, bool isCommand)
     {
         Name = name;
-        Method = method;
-        Pattern = pattern;
         IsCommand = isCommand;
-        Handler = handler;
     }
 
+    /// <summary>The route as declared: method, space, path.</summary>
     internal string Name { get; }
 
-    internal string Method { get; }
+    internal string Method { get; set; } = "";
 
-    internal string Pattern { get; }
+    internal string Pattern { get; set; } = "";
 
     internal bool IsCommand { get; }
 
-    internal Handler Handler { get; }
+    internal Handler Handler { get; set; } = null!;
 
     internal Policy? Policy { get; private set; }
 
