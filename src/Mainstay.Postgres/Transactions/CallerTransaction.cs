@@ -14,9 +14,23 @@ internal static class CallerTransaction
         ArgumentNullException.ThrowIfNull(transaction);
         if (transaction is not NpgsqlTransaction open)
             throw new ConfigurationException(code, $"The transaction is a {transaction.GetType().FullName}, expected a Npgsql.NpgsqlTransaction: what connection.BeginTransactionAsync() of an NpgsqlConnection gives, also with Dapper. EF Core hands it out by transaction.GetDbTransaction().");
-        if (open.Connection is null)
+        if (IsOver(open))
             throw new ConfigurationException(code, "The transaction has been committed or rolled back, so nothing can be committed with it any more. Call this before the end of the transaction.");
         return open;
+    }
+
+    /// <summary>Npgsql has no question for it, but a transaction that is over refuses to name its isolation level.</summary>
+    private static bool IsOver(NpgsqlTransaction transaction)
+    {
+        try
+        {
+            _ = transaction.IsolationLevel;
+            return transaction.Connection is null;
+        }
+        catch (InvalidOperationException)
+        {
+            return true;
+        }
     }
 
     public static ConfigurationException OtherDatabase(string code, string table, PostgresException inner) => new(code,

@@ -28,6 +28,8 @@ internal sealed class RenderedAnswer(Answer kept) : IResult, IStatusCodeHttpResu
         features.Set<IHttpResponseFeature>(response);
         features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(body));
         features.Set<IResponseCookiesFeature>(new ResponseCookiesFeature(features));
+        // Made at first use, so it may not be among the request's features yet.
+        features.Set<IServiceProvidersFeature>(new ServiceProvidersFeature { RequestServices = http.RequestServices });
         var rendering = new DefaultHttpContext(features);
         await result.ExecuteAsync(rendering);
         await rendering.Response.CompleteAsync();
