@@ -30,6 +30,8 @@ internal static class Blocks
     /// <summary>Every folder directly under a project of src. Whoever adds a folder adds a row.</summary>
     public static IReadOnlyList<Block> All { get; } =
     [
+        new("Idempotency"),
+        new("Outbox"),
         new("Problems")
         {
             Guide = "docs/errors/README.md", Sample = null, Tests = null,
