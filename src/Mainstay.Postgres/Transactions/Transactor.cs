@@ -104,7 +104,7 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
     /// <summary>What a failure means: null to run the handler again, else the exception that ends the call.</summary>
     private Exception? Judge(Exception error, TransactionRequest request, Work work, UnitOfWork? unit)
     {
-        if (error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: ReceiptSql.PrimaryKey })
+        if (ReceiptSql.IsTaken(error))
             return new ReceiptTakenException(error);
         if (DatabaseErrors.IsRetryable(error))
             return null;
