@@ -65,7 +65,7 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
                 return new Completed<bool>(true, null);
             });
         }
-        catch (Exception e) when (claimed is not null && !stopping.IsCancellationRequested)
+        catch (Exception e) when (claimed is not null && !stopping.IsCancellationRequested && !IsOutage(e))
         {
             await FailAsync(claimed, e, stopping);
             return true;
@@ -94,6 +94,9 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
         await subscription.Handler.InvokeAsync(@event, work, scope.ServiceProvider, work.Cancellation);
     }
 
+    /// <summary>The database went away: nobody's attempt. Counted, a bad night of the database would turn healthy messages into dead letters.</summary>
+    private static bool IsOutage(Exception error) => error is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown);
+
     private async Task FailAsync(Claimed message, Exception error, CancellationToken stopping)
     {
         var most = _byName.TryGetValue(message.Subscription, out var subscription) ? subscription.AttemptsMost : 10;
@@ -111,7 +114,10 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
     private static TimeSpan Backoff(int attempt) => TimeSpan.FromSeconds(Math.Min(300, 1 << Math.Min(attempt, 9)) * (0.5 + Random.Shared.NextDouble() / 2));
 
     private TransactionRequest Request(CancellationToken stopping) =>
-        new(User.System("outbox"), new Origin("outbox", "system", null, null, null, null), Deadline.After(TimeSpan.FromSeconds(30), Clock), stopping);
+        new(User.System("outbox"), new Origin("outbox", "system", null, null, null, null), Deadline.After(TimeSpan.FromSeconds(30), Clock), stopping)
+        {
+            IsKeyed = true,     // a delivery whose commit was lost on the way has deleted its message, so the next run finds another
+        };
 
     private static NpgsqlBatchCommand Command(string sql, Claimed message)
     {
