@@ -35,10 +35,17 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
                     signal.Raise();
                 return completed.Value;
             }
+            catch (ProblemException e) when (Doubted(e, doubt) != e)
+            {
+                throw Doubted(e, doubt);
+            }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                if (Judge(e, request, work, unit) is { } final)
-                    throw Doubted(final == e ? System.Runtime.ExceptionServices.ExceptionDispatchInfo.SetCurrentStackTrace(final) : final, doubt);
+                var final = Judge(e, request, work, unit);
+                if (final == e)
+                    throw;
+                if (final is not null)
+                    throw Doubted(final, doubt);
                 if (work.IsCommitting && !DatabaseErrors.IsRetryable(e))
                     doubt = e;
                 if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
@@ -69,8 +76,11 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                if (Judge(e, request with { IsKeyed = true }, work, null) is { } final)
-                    throw final == e ? System.Runtime.ExceptionServices.ExceptionDispatchInfo.SetCurrentStackTrace(final) : final;
+                var final = Judge(e, request with { IsKeyed = true }, work, null);
+                if (final == e)
+                    throw;
+                if (final is not null)
+                    throw final;
                 if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
                     throw Exhausted(e);
                 if (DatabaseErrors.IsPlanChanged(e))

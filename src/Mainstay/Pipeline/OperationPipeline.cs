@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -99,7 +98,6 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
         var problem = error switch
         {
             ProblemException known => known,
-            BadHttpRequestException bad => HttpProblems.Of(bad),
             OperationCanceledException when call.Aborted.IsCancellationRequested => ProblemCatalogue.ClientClosedRequest.Because("The client closed the connection before the answer was ready."),
             OperationCanceledException => DatabaseErrors.DeadlineExceeded(error),
             NpgsqlException when DatabaseErrors.IsStatementTimeout(error) => DatabaseErrors.DeadlineExceeded(error),
