@@ -38,9 +38,10 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
         {
             if (OperatingSystem.IsLinux())
             {
-                if (StateOf(ProcessId) is not { } state) return ProcessIdentity.Gone;
-                if (state is 'Z' or 'X') return ProcessIdentity.Defunct;
+                if (Dead() is { } dead) return dead;
                 if (WorksIn(ProcessId, Text)) return ProcessIdentity.Ours;
+                // Killed between the two looks: a process that is ending has no folder any more.
+                if (Dead() is { } killed) return killed;
             }
             using var process = Process.GetProcessById(ProcessId);
             if (!OperatingSystem.IsLinux() && process.ProcessName == "postgres") return ProcessIdentity.Ours;
@@ -56,6 +57,8 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
             return StateOf(ProcessId) is null ? ProcessIdentity.Gone : ProcessIdentity.Foreign;
         }
     }
+
+    private ProcessIdentity? Dead() => StateOf(ProcessId) switch { null => ProcessIdentity.Gone, 'Z' or 'X' => ProcessIdentity.Defunct, _ => null };
 
     public string ProcessName()
     {
@@ -122,13 +125,19 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
     /// <summary>Process id, folder and start time; the status below them changes.</summary>
     private static string FirstLines(string text) => string.Join('\n', text.Split('\n').Take(3));
 
-    /// <summary>The letter of "123 (name) S …". Null when there is no such process.</summary>
+    /// <summary>
+    /// The letter of "123 (name) S parent group session terminal foreground flags …". Null when there is no such process. X also for one that is ending:
+    /// its letter is that of a living one until its memory is given back, which takes longer than it sounds on a busy machine.
+    /// </summary>
     private static char? StateOf(int processId)
     {
+        const uint exiting = 4;
         try
         {
             var stat = File.ReadAllText($"/proc/{processId}/stat");
-            return stat[stat.LastIndexOf(')') + 2];
+            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ') is [var state, _, _, _, _, _, var flags, ..]
+                ? (uint.Parse(flags, CultureInfo.InvariantCulture) & exiting) != 0 ? 'X' : state[0]
+                : null;
         }
         catch (IOException)
         {

@@ -83,6 +83,7 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
                     return new Completed<bool>(false, null);
                 var subscription = _byName[claimed.Subscription];
                 timeout.CancelAfter(subscription.Timeout);
+                work.CausedBy(claimed.Cause);
                 await HandleAsync(claimed, subscription, work);
                 work.Record(new BatchItem(Command(OutboxSql.Complete, claimed)));
                 signal.Raise(); // there may be more: let the other worker look while this one commits
@@ -92,7 +93,7 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
                 OutboxMetrics.Delivered(claimed.Subscription);
             return isDelivered;
         }
-        catch (Exception e) when (claimed is not null && !stopping.IsCancellationRequested)
+        catch (Exception e) when (claimed is not null && !stopping.IsCancellationRequested && !IsOutage(e))
         {
             await FailAsync(claimed, e, stopping);
             return true;
@@ -107,7 +108,7 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
         if (!await reader.ReadAsync(work.Cancellation))
             return null;
         string? Text(int i) => reader.IsDBNull(i) ? null : reader.GetString(i);
-        return new Claimed(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.GetInt32(4), Text(7), Text(8));
+        return new Claimed(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.GetInt32(4), Text(6), Text(7), Text(8));
     }
 
     private async Task HandleAsync(Claimed message, Subscription subscription, UnitOfWork work)
@@ -120,6 +121,9 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
         await using var scope = scopes.CreateAsyncScope();
         await subscription.Handler.InvokeAsync(@event, work, scope.ServiceProvider, work.Cancellation);
     }
+
+    /// <summary>The database went away: nobody's attempt. Counted, a bad night of the database would turn healthy messages into dead letters.</summary>
+    private static bool IsOutage(Exception error) => error is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown);
 
     private async Task FailAsync(Claimed message, Exception error, CancellationToken stopping)
     {
@@ -139,7 +143,10 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
     private static TimeSpan Backoff(int attempt) => TimeSpan.FromSeconds(Math.Min(300, 1 << Math.Min(attempt, 9)) * (0.5 + Random.Shared.NextDouble() / 2));
 
     private TransactionRequest Request(CancellationToken cancellation) =>
-        new(User.System("outbox"), new Origin("outbox", "system", null, null, null, null), Deadline.After(_longestTimeout, Clock), cancellation);
+        new(User.System("outbox"), new Origin("outbox", "system", null, null, null, null), Deadline.After(_longestTimeout, Clock), cancellation)
+        {
+            IsKeyed = true,     // a delivery whose commit was lost on the way has deleted its message, so the next run finds another
+        };
 
     private static NpgsqlBatchCommand Command(string sql, Claimed message)
     {
@@ -149,5 +156,9 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
         return command;
     }
 
-    private sealed record Claimed(Guid Id, string Subscription, string Event, string Body, int Attempt, string? TraceParent, string? CorrelationId);
+    private sealed record Claimed(Guid Id, string Subscription, string Event, string Body, int Attempt, string? RequestId, string? TraceParent, string? CorrelationId)
+    {
+        /// <summary>What the handler's changes and messages come from: this message, in the chain that one request began.</summary>
+        public Origin Cause => new($"on {Subscription}", "system", RequestId, TraceParent, Id.ToString(), CorrelationId);
+    }
 }

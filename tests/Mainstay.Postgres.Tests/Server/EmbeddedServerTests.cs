@@ -191,6 +191,26 @@ public sealed class EmbeddedServerTests : ServerTest
     }
 
     [Fact]
+    public async Task A_server_that_is_just_dying_is_not_taken_for_a_stranger()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            await using var server = await StartAsync();
+            var postmaster = Postmaster.Read(Path.Combine(Postgres, "cluster"))!;
+            var watching = Task.Run(() =>
+            {
+                HashSet<ProcessIdentity> seen = [];
+                while (seen.Add(postmaster.Identify()) | !seen.Overlaps([ProcessIdentity.Gone, ProcessIdentity.Defunct])) Cancellation.ThrowIfCancellationRequested();
+                return seen;
+            }, Cancellation);
+
+            await KillAsync(server.ProcessId);
+
+            (await watching).ShouldNotContain(ProcessIdentity.Foreign);
+        }
+    }
+
+    [Fact]
     public async Task A_killed_server_is_noticed_without_anybody_asking()
     {
         await using var server = await StartAsync(options => options with { CheckInterval = TimeSpan.FromMilliseconds(20) });
