@@ -68,11 +68,12 @@ internal sealed class RunningBackend : IAsyncDisposable
         _parts.Push(server);
         var database = new Database(Database.CreateSource(server.ConnectionString, backend.Name), TimeProvider.System);
         _parts.Push(database);
-        var report = await DatabaseStart.ApplySchemaAsync(backend, Model, database, logging);
+        var report = await DatabaseStart.PatientlyAsync(() => DatabaseStart.ApplySchemaAsync(backend, Model, database, logging));
 
         var signal = new OutboxSignal();
         var transactor = new Transactor(database, Model.Tables, backend.Events, signal);
         await SeedStart.RunAsync(backend, transactor, backend.Builder.Environment.IsDevelopment(), logging);
+        var cursorKey = await DatabaseStart.PatientlyAsync(() => SharedKeys.GetAsync(database, "cursor"));
         Services = new BackendServices
         {
             Name = backend.Name,
@@ -80,7 +81,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Transactor = transactor,
             Receipts = new Receipts(database, TimeSpan.FromHours(24)),
             Format = new WireFormat(),
-            Cursors = new CursorCodec(await SharedKeys.GetAsync(database, "cursor")),
+            Cursors = new CursorCodec(cursorKey),
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };
         App = Build(backend, transactor, signal);
