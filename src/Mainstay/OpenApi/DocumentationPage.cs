@@ -25,6 +25,11 @@ internal static class DocumentationPage
         {
             http.Response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
             http.Response.Headers["Referrer-Policy"] = "no-referrer";
+            http.Response.OnStarting(static response =>
+            {
+                ((HttpResponse)response).Headers.Remove("x-swagger-ui-version"); // tells strangers which advisories apply
+                return Task.CompletedTask;
+            }, http.Response);
             return next(http);
         }));
         app.UseSwaggerUI(ui =>

@@ -8,7 +8,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 {
     private static readonly HashSet<int> kept = [400, 403, 404, 409, 412, 422, 428];
 
-    public static JsonObject RequestId() => new() { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9._-]{8,64}$", ["minLength"] = 8, ["maxLength"] = 64 };
+    public static JsonObject RequestId() => new() { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9._-]{8,64}$", ["minLength"] = 8, ["maxLength"] = 64, ["examples"] = new JsonArray("req_01h455vb4pex5vsknk084sn02q") };
 
     public JsonObject Of(Operation operation, OpenApiSchemas schemas)
     {

@@ -16,7 +16,7 @@ internal static partial class PageText
         foreach (var block in Blocks(text))
         {
             if (block.StartsWith("```", StringComparison.Ordinal))
-                html.Append("<pre><code>").Append(encoder.Encode(string.Join('\n', block.Split('\n')[1..^1]))).Append("</code></pre>\n");
+                html.Append("<pre><code>").AppendJoin('\n', block.Split('\n')[1..^1].Select(encoder.Encode)).Append("</code></pre>\n");
             else if (block.StartsWith("- ", StringComparison.Ordinal))
                 html.Append("<ul>").AppendJoin("", Items(block).Select(item => $"<li>{Line(item, encoder)}</li>")).Append("</ul>\n");
             else
