@@ -32,7 +32,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     private EmbeddedServer(EmbeddedServerOptions options, DataFolder folder, Cluster cluster, Binaries binaries, (string, string) passwords, ILogger log, TimeProvider time)
     {
         (this.options, this.folder, this.cluster, this.binaries, this.passwords, this.log) = (options, folder, cluster, binaries, passwords, log);
-        supervisor = new ServerSupervisor(options, IsRunning, RestartAsync, cluster.LogTail, log, time);
+        supervisor = new ServerSupervisor(options, IsRunning, cluster.BoundLogAsync, RestartAsync, cluster.LogTail, log, time);
     }
 
     /// <summary>Logs in as the application's role: not a superuser, owner of its database. Stays valid when the server is started again.</summary>
@@ -74,6 +74,14 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         {
             await server.AttachAsync_NeedsLock(cancellation);
         }
+        catch (ConfigurationException) when (server.attachment is null)
+        {
+            throw;       // a server that is still recovering is left to it: stopped now, it would begin again at every start
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw DataFolder.CannotWrite(folder.Root, e);
+        }
         catch
         {
             await server.DetachAsync_NeedsLock();
@@ -112,7 +120,12 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             Started = true;
             Attachment.RequireSameNamespace_NeedsLock(folder);
             folder.DiscardDrafts_NeedsLock();
-            if (folder.Major is null) await cluster.CreateAsync(binaries, cancellation);
+            if (folder.Major is null)
+            {
+                // Only a start may create: data that vanishes under a running application must not turn into an empty database.
+                if (attachment is not null) throw folder.Damaged();
+                await cluster.CreateAsync(binaries, cancellation);
+            }
             postmaster = await cluster.StartAsync(binaries, cancellation);
         }
         (socketFolder, ProcessId) = (postmaster.SocketFolder, postmaster.ProcessId);
@@ -177,8 +190,15 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     /// <summary>Another attached process may have been faster, then this finds its server.</summary>
     private async Task RestartAsync(CancellationToken cancellation)
     {
-        await using var gate = await Attachment.EnterGateAsync(folder, options.StartTimeout, null, cancellation);
-        await RunAsync_NeedsLock(cancellation);
+        try
+        {
+            await using var gate = await Attachment.EnterGateAsync(folder, options.StartTimeout, null, cancellation);
+            await RunAsync_NeedsLock(cancellation);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw DataFolder.CannotWrite(folder.Root, e);
+        }
     }
 
     private string Connection(string role, string password, string database) => new NpgsqlConnectionStringBuilder

@@ -11,10 +11,12 @@ internal static class ConstraintViolation
     /// <param name="isBulk">Whether changes are elements of an array that the client sent.</param>
     public static ProblemException? Translate(PostgresException error, Tables tables, RowChange? change, bool isBulk)
     {
+        if (error.SqlState == PostgresErrorCodes.ProgramLimitExceeded && change is not null)
+            return ProblemCatalogue.ValidationFailed.Because($"A value of {change.Table.Name} is too long for the index on it. Send less than 2,600 bytes in indexed members.");
         if (error.SqlState is not (PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.ForeignKeyViolation or PostgresErrorCodes.CheckViolation or PostgresErrorCodes.NotNullViolation))
             return null;
         if (error.SqlState == PostgresErrorCodes.NotNullViolation)
-            return NotNull(error);
+            return NotNull(error, tables);
         if (tables.FindConstraint(error.ConstraintName) is not var (table, columns))
             return null;
 
@@ -34,6 +36,9 @@ internal static class ConstraintViolation
         }
     }
 
-    private static ProblemException NotNull(PostgresException error) =>
-        ProblemCatalogue.ValidationFailed.Because($"A value is missing in {error.TableName}.", FieldError.At($"#/{error.ColumnName}", "required", "Expected a value, found null."));
+    private static ProblemException NotNull(PostgresException error, Tables tables)
+    {
+        var member = tables.Models.FirstOrDefault(table => table.Name == error.TableName)?.Columns.FirstOrDefault(column => column.Name == error.ColumnName)?.Member.Name ?? error.ColumnName;
+        return ProblemCatalogue.ValidationFailed.Because($"A value is missing in {error.TableName}.", FieldError.At($"#/{member}", "required", "Expected a value, found null."));
+    }
 }

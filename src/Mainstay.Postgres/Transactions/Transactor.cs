@@ -21,9 +21,10 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
     /// <exception cref="ReceiptTakenException">The idempotency key has been used; nothing was changed now.</exception>
     public async Task<T> RunAsync<T>(TransactionRequest request, Func<UnitOfWork, Task<Completed<T>>> handler)
     {
+        Exception? doubt = null;        // the connection broke during an earlier attempt's commit, so that attempt may have been the one
         for (var attempt = 1; ; attempt++)
         {
-            var connection = await Database.OpenAsync(request.Deadline, request.Cancellation);
+            var connection = await OpenAsync(request, doubt);
             await using var work = new Work(Database, connection, request.Deadline, request.Isolation, isReadOnly: false);
             var unit = new UnitOfWork(work, Context(request));
             try
@@ -34,12 +35,21 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
                     signal.Raise();
                 return completed.Value;
             }
+            catch (ProblemException e) when (Doubted(e, doubt) != e)
+            {
+                throw Doubted(e, doubt);
+            }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                if (Judge(e, request, work, unit) is { } final)
-                    throw final == e ? System.Runtime.ExceptionServices.ExceptionDispatchInfo.SetCurrentStackTrace(final) : final;
+                var final = Judge(e, request, work, unit);
+                if (final == e)
+                    throw;
+                if (final is not null)
+                    throw Doubted(final, doubt);
+                if (work.IsCommitting && !DatabaseErrors.IsRetryable(e))
+                    doubt = e;
                 if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
-                    throw Exhausted(e);
+                    throw Doubted(Exhausted(e), doubt);
                 if (DatabaseErrors.IsPlanChanged(e))
                     Database.Source.Clear();
             }
@@ -66,8 +76,11 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                if (Judge(e, request with { IsKeyed = true }, work, null) is { } final)
-                    throw final == e ? System.Runtime.ExceptionServices.ExceptionDispatchInfo.SetCurrentStackTrace(final) : final;
+                var final = Judge(e, request with { IsKeyed = true }, work, null);
+                if (final == e)
+                    throw;
+                if (final is not null)
+                    throw final;
                 if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
                     throw Exhausted(e);
                 if (DatabaseErrors.IsPlanChanged(e))
@@ -80,6 +93,24 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             await Task.Delay(Backoff(attempt), Database.Clock, request.Cancellation);
         }
     }
+
+    private async ValueTask<NpgsqlConnection> OpenAsync(TransactionRequest request, Exception? doubt)
+    {
+        try
+        {
+            return await Database.OpenAsync(request.Deadline, request.Cancellation);
+        }
+        catch (ProblemException e) when (doubt is not null)
+        {
+            throw Doubted(e, doubt);
+        }
+    }
+
+    /// <summary>"Nothing was changed" may only be said when no attempt can have committed.</summary>
+    private static Exception Doubted(Exception final, Exception? doubt) =>
+        doubt is not null && final is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate)
+            ? DatabaseErrors.OutcomeUnknown(doubt)
+            : final;
 
     private WorkContext Context(TransactionRequest request)
     {
@@ -98,7 +129,7 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
     /// <summary>What a failure means: null to run the handler again, else the exception that ends the call.</summary>
     private Exception? Judge(Exception error, TransactionRequest request, Work work, UnitOfWork? unit)
     {
-        if (error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: ReceiptSql.PrimaryKey })
+        if (ReceiptSql.IsTaken(error))
             return new ReceiptTakenException(error);
         if (DatabaseErrors.IsRetryable(error))
             return null;
@@ -141,7 +172,7 @@ internal sealed record TransactionRequest(User User, Origin Origin, Deadline Dea
 {
     public IsolationLevel Isolation { get; init; } = IsolationLevel.ReadCommitted;
 
-    /// <summary>Whether a receipt protects the call, so that running it again can never apply it twice.</summary>
+    /// <summary>Whether a receipt (or, for a message, its row) protects the call, so that running it again can never apply it twice.</summary>
     public bool IsKeyed { get; init; }
 
     /// <summary>Whether the changes are the elements of an array that the client sent.</summary>

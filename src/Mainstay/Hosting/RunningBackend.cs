@@ -94,7 +94,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddSingleton(Services);
         backend.Services.AddSingleton<OperationPipeline>();
         backend.Services.AddSingleton(new Authenticator(DevelopmentKeys));
-        backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, signal,
+        backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, new OutboxOptions(), signal,
             provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())

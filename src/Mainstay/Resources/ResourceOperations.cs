@@ -124,11 +124,10 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
             faults.Add(path, "type", $"Expected an object, found {ScalarShape.NameOf(json.ValueKind)}.");
             return null;
         }
-        foreach (var property in json.EnumerateObject())
-            if (StrictText.TryGetName(property, out var name) && record.Find(name) is { Position: >= 0 } member && !IsWritable(member))
-                faults.Add(path[name], "readOnly", "The server sets this member. Leave it out.");
         var before = faults.Count;
-        record.ReadMembers(json, path, faults, values, given, IsWritable);
+        record.ReadMembers(json, path, faults, values, given, static _ => true);
+        foreach (var column in resource.Table.Columns.Where(column => given[column.Ordinal] && !IsWritable(column.Member)))
+            faults.Add(path[column.Member.Name], "readOnly", "The server sets this member. Leave it out.");
         if (parent is { } owner)
         {
             var position = owner.Column.Member.Position;
