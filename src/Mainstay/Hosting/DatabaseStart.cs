@@ -59,11 +59,5 @@ internal sealed class DatabaseStart : IAsyncDisposable
         return new DatabaseStart(server.ConnectionString, $"PostgreSQL {server.Version}, private, in {folder}", server);
     }
 
-    public static async Task<SchemaReport> ApplySchemaAsync(Backend backend, BackendModel model, Database database, ILoggerFactory logging)
-    {
-        var mode = SchemaSetting.Of(backend.Configuration, backend.Builder.Environment);
-        return await SchemaStart.RunAsync(database.Source, model.Tables.Models, mode, logging.CreateLogger<SchemaReport>(), CancellationToken.None);
-    }
-
     public ValueTask DisposeAsync() => _embedded?.DisposeAsync() ?? ValueTask.CompletedTask;
 }
