@@ -122,6 +122,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
         var app = backend.Builder.Build();
         HttpEndpoints.Map(app, Model, Services);
+        OpenApiEndpoints.Map(app, backend, Model);
         return app;
     }
 
