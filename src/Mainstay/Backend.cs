@@ -59,12 +59,13 @@ public sealed class Backend
     /// </summary>
     /// <typeparam name="T">The row: a positional record whose first member is <c>Id&lt;T&gt; Id</c>.</typeparam>
     /// <param name="path">The path of the collection with its version, for example <c>/v1/products</c>. Its last segment names the table.</param>
-    /// <exception cref="ConfigurationException">MST1401: the record cannot be a resource.</exception>
     public ResourceDeclaration<T> Resource<T>(string path) where T : class
     {
-        var model = new ResourceModel(RoutePath.Check(path), new TableModel(typeof(T), SqlName.SnakeCase(path[(path.LastIndexOf('/') + 1)..].Replace('-', '_'))));
-        Resources.Add(model);
-        return new ResourceDeclaration<T>(model);
+        ResourceModel? model = null;
+        Try(() => model = new ResourceModel(RoutePath.Check(path), new TableModel(typeof(T), SqlName.SnakeCase(path[(path.LastIndexOf('/') + 1)..].Replace('-', '_')))));
+        if (model is not null)
+            Resources.Add(model);
+        return new ResourceDeclaration<T>(this, model);
     }
 
     /// <summary>Declares a command: an operation that changes data, in one transaction that commits when the handler returns.</summary>
@@ -126,6 +127,7 @@ public sealed class Backend
     /// <returns>The exit code: 0 after an orderly stop, 1 when the start was refused.</returns>
     public Task<int> RunAsync() => BackendHost.RunAsync(this);
 
+    /// <summary>Keeps a mistake for the start, which reports all of them together.</summary>
     internal void Try(Action declare)
     {
         try
@@ -141,9 +143,13 @@ public sealed class Backend
     private OperationDeclaration Operation(string route, Delegate handler, bool isCommand)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        var (method, path) = RoutePath.Split(route, isCommand);
-        var declaration = new OperationDeclaration($"{method} {path}", method, path, isCommand, Handler.Compile(route, handler, IsService));
-        Operations.Add(declaration);
+        var declaration = new OperationDeclaration(route, isCommand);
+        Try(() =>
+        {
+            (declaration.Method, declaration.Pattern) = RoutePath.Split(route, isCommand);
+            declaration.Handler = Handler.Compile(route, handler, IsService);
+            Operations.Add(declaration);
+        });
         return declaration;
     }
 

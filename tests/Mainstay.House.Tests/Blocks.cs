@@ -30,10 +30,31 @@ internal static class Blocks
     /// <summary>Every folder directly under a project of src. Whoever adds a folder adds a row.</summary>
     public static IReadOnlyList<Block> All { get; } =
     [
+        new("Audit") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Every change is audited; there is nothing to declare." },
+        new("Authentication") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Because = "Until there is a sign-in, there are development keys and ASP.NET Core's own schemes." },
+        Block.Machinery("Configuration", "Deadlines, which users set by Timeout."),
+        new("Declarations") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Declarations are what all guides are about; commands and queries are the ones without a block of their own." },
+        new("Health") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Because = "Two probes, always on." },
+        new("Hosting") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Because = "How a process starts and stops is for operators." },
+        new("Idempotency"),
+        new("Ids") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Because = "Ids are part of the contract." },
+        new("OpenApi") { Guide = "docs/guide/openapi.md", Sample = "samples/shop.cs", Because = "Written from the declarations of every sample." },
+        new("Outbox"),
+        new("Paging") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Tests = "Resources", Because = "Cursors are part of lists." },
+        Block.Machinery("Pipeline", "The sequence around every handler; its steps are tested where they are seen."),
+        new("Policies") { Sample = "samples/shop.cs", Because = "A policy needs something to protect." },
         new("Problems")
         {
             Guide = "docs/errors/README.md", Sample = null, Tests = null,
             Because = "The index of the errors is their guide, every sample shows them, and each block tests the ones it raises.",
         },
+        new("Requests") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Tests = "Rest", Because = "The query string is part of the contract." },
+        new("Resources") { Sample = "samples/shop.cs", Because = "The shop is the example of resources." },
+        new("Rest") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Because = "The contract is its guide." },
+        new("Schema") { Guide = "docs/operate/schema.md", Sample = "samples/shop.cs", Because = "For operators; nothing to declare beyond the resources." },
+        new("Server") { Guide = "docs/internals/embedded-postgres.md", Sample = "samples/shop.cs", Because = "It runs without being asked." },
+        Block.Machinery("Shapes", "How types are read and written; seen through every request."),
+        Block.Machinery("Tables", "The model behind resources and schema."),
+        new("Transactions") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Units of work are met in commands." },
     ];
 }

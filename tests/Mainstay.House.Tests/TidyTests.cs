@@ -19,6 +19,7 @@ public sealed partial class TidyTests
     private static readonly Dictionary<string, string> Speaking = new()
     {
         ["src/Mainstay.Tool/"] = "A command answers on the terminal.",
+        ["src/Mainstay/Hosting/"] = "The banner and the reason of a refused start are for the person at the terminal.",
     };
 
     /// <summary>What must not be written, where, and what to do instead.</summary>
@@ -137,7 +138,7 @@ public sealed partial class TidyTests
     [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?Now\b")]
     private static partial Regex WallClock();
 
-    [GeneratedRegex(@"(?<![\w.~/}*-])(/(home|Users|root|work(space)?s?)/\w|[A-Z]:\\Users\\)")]
+    [GeneratedRegex(@"(?<![\w.~/}*-])(/(home(?!/linuxbrew/)|Users|root|work(space)?s?)/\w|[A-Z]:\\Users\\)")]
     private static partial Regex HomePath();
 
     [GeneratedRegex(@"https?://[^\s/""'`]*(registry|artifactory|nexus|jfrog|verdaccio|pkgs|mirror)[^\s/""'`]*|\bapi\.nuget\.org\b", RegexOptions.IgnoreCase)]

@@ -1,8 +1,9 @@
 using System.ComponentModel;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Mainstay.Internal;
 
-namespace Mainstay.Internal;
+namespace Mainstay;
 
 /// <summary>Reads and writes ids as their text form, also as keys of a dictionary.</summary>
 /// <remarks>Public because source-generated serializers of the application name it; not meant to be called.</remarks>

@@ -6,7 +6,7 @@ namespace Mainstay.Internal;
 /// <summary>The value of a part that mentions neither row nor user: a constant, a captured variable, a member of one, or a new value of those.</summary>
 /// <remarks>
 /// Calls and clocks are refused although they could be run: they would run once, when the policy is declared, and a reader of
-/// <c>row.ClosesAt &gt; DateTimeOffset.UtcNow</c> expects them to run with every request.
+/// <c>row.ClosesAt &gt; clock.GetUtcNow()</c> expects them to run with every request.
 /// </remarks>
 internal static class CapturedValue
 {

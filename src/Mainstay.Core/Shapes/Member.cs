@@ -110,9 +110,7 @@ internal sealed class Member
             case MaxLengthAttribute or MinLengthAttribute or StringLengthAttribute or LengthAttribute or RequiredAttribute:
                 break; // checked above with the numbers the database uses
             case RangeAttribute when Scalar is { JsonType: "integer" or "number" }:
-                var number = Number(value);
-                var (least, most, leastExclusive, mostExclusive) = Range;
-                if ((number is null && IsOutside(value, least, most)) || number < least || number > most || (leastExclusive && number == least) || (mostExclusive && number == most))
+                if (!IsInRange(value))
                     faults.Add(path, "range", $"Expected {Described()}, found {Scalar.Text(value)}.");
                 break;
             default:
@@ -123,15 +121,28 @@ internal sealed class Member
         }
     }
 
-    /// <summary>Whether a number that is too large for a decimal, or infinite, lies beyond a bound.</summary>
-    private static bool IsOutside(object value, decimal? least, decimal? most) =>
-        Convert.ToDouble(value, System.Globalization.CultureInfo.InvariantCulture) is var number && (number < 0 ? least is not null : most is not null);
+    /// <summary>Compares floating numbers as such: as decimals they would be rounded to 15 digits, and the database would disagree at the edge.</summary>
+    private bool IsInRange(object value)
+    {
+        var (least, most, leastExclusive, mostExclusive) = Range;
+        if (value is double or float)
+        {
+            var number = Convert.ToDouble(value, System.Globalization.CultureInfo.InvariantCulture);
+            return Holds(number, (double?)least, (double?)most);
+        }
+        return Holds(Number(value), least, most);
+
+        bool Holds<T>(T? number, T? from, T? to) where T : struct, IComparable<T> =>
+            number is not { } given
+            || ((from is not { } low || (leastExclusive ? given.CompareTo(low) > 0 : given.CompareTo(low) >= 0))
+            && (to is not { } high || (mostExclusive ? given.CompareTo(high) < 0 : given.CompareTo(high) <= 0)));
+    }
 
     /// <summary>The declared range in words.</summary>
     private string Described()
     {
         var (least, most, leastExclusive, mostExclusive) = Range;
-        return $"{(leastExclusive ? "more than" : "at least")} {least} and {(mostExclusive ? "less than" : "at most")} {most}";
+        return string.Join(" and ", new[] { least is null ? null : $"{(leastExclusive ? "more than" : "at least")} {least}", most is null ? null : $"{(mostExclusive ? "less than" : "at most")} {most}" }.OfType<string>());
     }
 
     private static string CodeOf(ValidationAttribute rule) => rule switch

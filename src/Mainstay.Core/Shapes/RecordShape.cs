@@ -23,6 +23,8 @@ internal sealed class RecordShape : Shape
             .OrderBy(member => member.Position < 0 ? int.MaxValue : member.Position)];
         if (Members.Count == 0)
             throw new ConfigurationException("MST1003", $"Type {type.Name} has no public properties, so there is nothing to send or store. Declare a record with members.");
+        if (Members.GroupBy(member => member.Name).FirstOrDefault(group => group.Count() > 1) is { } twice)
+            throw new ConfigurationException("MST1003", $"{type.Name} has {string.Join(" and ", twice.Select(member => member.Property.Name))}, which would both be sent as '{twice.Key}'. Rename one of them.");
         _byName = Members.ToFrozenDictionary(member => member.Name, StringComparer.Ordinal);
         if (parameters.Length > 0 && parameters.All(parameter => properties.Any(property => Matches(parameter, property))))
             _create = Compile(constructor!);

@@ -96,6 +96,8 @@ internal abstract class ScalarShape(Type type, string jsonType, string? format, 
             return FromText<byte[]>("byte", "base64 text", TryBase64, Convert.ToBase64String, null);
         if (type == typeof(JsonElement))
             return new DocumentShape();
+        if (type.IsEnum && type.IsDefined(typeof(FlagsAttribute), false))
+            throw new ConfigurationException("MST1003", $"{type.Name} is a set of flags, which has no single name to send or store. Use a boolean for each flag, or an enum of which one member holds.");
         if (type.IsEnum)
             return (ScalarShape)Activator.CreateInstance(typeof(EnumShape<>).MakeGenericType(type))!;
         // Asked before the shape exists: thrown by its static constructor, the mistake would arrive wrapped and without its code.

@@ -74,6 +74,9 @@ internal sealed record CatalogConstraint(string Name, char Kind, string Definiti
 {
     private const string NotValid = " NOT VALID";
 
+    /// <summary>Whether it is a unique constraint and nothing more: not deferrable, without included columns, nulls distinct.</summary>
+    public bool IsPlainUnique => Kind == 'u' && Definition.StartsWith("UNIQUE (", StringComparison.Ordinal) && Definition.IndexOf(')', StringComparison.Ordinal) == Definition.Length - 1;
+
     /// <summary>What it demands of new rows.</summary>
     public string Rule => Definition.EndsWith(NotValid, StringComparison.Ordinal) ? Definition[..^NotValid.Length] : Definition;
 }

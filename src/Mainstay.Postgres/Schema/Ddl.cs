@@ -29,16 +29,15 @@ internal sealed class Ddl(string schema)
     /// <summary>The table with its key, its unique constraints and its checks, but without what refers to other tables.</summary>
     public string CreateTable(TableModel table)
     {
-        IEnumerable<string> lines =
-        [
-            .. table.Columns.Select(Define),
-            VersionDefinition,
-            PrimaryKey(table),
-            .. UniquesOf(table).Select(Unique),
-            .. table.Columns.Where(column => CheckOf(column) is not null).Select(column => Check(table, column)),
-        ];
+        IEnumerable<string> lines = [.. Columns(table), PrimaryKey(table), .. UniquesOf(table).Select(Unique), .. Checks(table)];
         return $"create table {Of(table)} (\n    {string.Join(",\n    ", lines)}\n)";
     }
+
+    /// <summary>
+    /// What of the table only PostgreSQL can spell: types, defaults, checks. A partitioned table without partitions has no files and neither have
+    /// its indexes, so it costs a fraction of a real one. It cannot have unique constraints without its partition key.
+    /// </summary>
+    public string CreateOutline(TableModel table) => $"create table {Of(table)} ({string.Join(", ", Columns(table).Concat(Checks(table)))}) partition by list ({table.Key.QuotedName})";
 
     public string AddColumn(TableModel table, Column column) => $"{Alter(table)} add column {Define(column)}";
 
@@ -98,14 +97,18 @@ internal sealed class Ddl(string schema)
     /// <summary>The default as a literal, or null. For writers other than Mainstay, and for rows that were there before the column was.</summary>
     public static string? DefaultOf(Column column) => column.Member switch
     {
-        { Default: null } or { Shape: DocumentShape } => null,
-        { Default: IId id } => SqlName.Literal(id.Value.ToString()),
+        // The only default an id can have in C# is the nil id, which is the id of nothing.
+        { Default: null or IId } or { Shape: DocumentShape } => null,
         { Default: { } value, Scalar: { JsonType: "integer" or "number" or "boolean" } scalar } when !NeedsQuotes(value) => scalar.Text(value),
         { Default: { } value, Scalar: { } scalar } => SqlName.Literal(scalar.Text(value)),
         _ => null,
     };
 
     private const string VersionDefinition = $"{TableModel.VersionColumn} bigint not null default 1";
+
+    private static IEnumerable<string> Columns(TableModel table) => table.Columns.Select(Define).Append(VersionDefinition);
+
+    private static IEnumerable<string> Checks(TableModel table) => table.Columns.Where(column => CheckOf(column) is not null).Select(column => Check(table, column));
 
     private static string Define(Column column) =>
         $"{column.QuotedName} {column.Type.SqlType}{(column.Member.IsNullable ? "" : " not null")}{(DefaultOf(column) is { } value ? $" default {value}" : "")}";

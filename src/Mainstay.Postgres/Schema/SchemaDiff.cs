@@ -2,7 +2,7 @@ namespace Mainstay.Internal;
 
 /// <summary>
 /// Compares what is declared with what the database has. Both sides are catalogs, because PostgreSQL does not give back the text it was given
-/// (<c>x in ('a', 'b')</c> returns as <c>x = ANY (ARRAY['a'::text, 'b'::text])</c>): the declared tables are created as temporary ones first.
+/// (<c>x in ('a', 'b')</c> returns as <c>x = ANY (ARRAY['a'::text, 'b'::text])</c>): outlines of the declared tables are created as temporary ones first.
 /// </summary>
 /// <remarks>
 /// Additive, that is, done by a start: what adds, what loosens, and what tightens a rule that all rows already keep. Not additive: what loses values,

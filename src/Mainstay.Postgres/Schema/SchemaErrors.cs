@@ -38,7 +38,7 @@ internal static class SchemaErrors
 
     public static ConfigurationException Denied(PostgresException e) => new("MST1509",
         $"PostgreSQL refused the start a right that it needs: {e.MessageText}. Mainstay__Schema=apply needs 'create' on the database (for the schema mainstay) and on the schema of the tables, and to own tables that it changes; "
-        + "Mainstay__Schema=check needs 'temporary' on the database. Grant them, or let a role that has them apply the change and start with Mainstay__Schema=off.", e);
+        + "both need 'temporary' on the database. Grant them, or let a role that has them apply the change and start with Mainstay__Schema=off.", e);
 
     public static ConfigurationException InUse(PostgresException e, TimeSpan lockTimeout) => new("MST1510",
         $"A change waited {Seconds(lockTimeout)} for a table that another transaction uses, several times, and gave up so that other queries do not queue behind it ({e.MessageText}). Nothing was changed. "

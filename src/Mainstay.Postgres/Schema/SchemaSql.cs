@@ -80,7 +80,5 @@ internal static class SchemaSql
         """,
     ];
 
-    public const string SchemaExists = "select to_regnamespace(quote_ident($1)) is not null";
-
     private const string Chosen = "c.relnamespace = (case $1 when 'pg_temp' then pg_catalog.pg_my_temp_schema() else to_regnamespace(quote_ident($1))::oid end) and c.relname = any($2)";
 }

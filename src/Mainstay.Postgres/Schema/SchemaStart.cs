@@ -10,7 +10,7 @@ namespace Mainstay.Internal;
 /// <code>
 /// 1. take the lock that all starting nodes share; whoever is second finds nothing left to do
 /// 2. Mainstay's own files: which are recorded, which are missing, was one changed, is the database newer
-/// 3. the application's tables: the declared ones as temporary tables, read back, compared with those that exist
+/// 3. the application's tables: outlines of the declared ones as temporary tables, read back, compared with those that exist
 /// 4. apply: each change behind a savepoint, so that all refusals are found at once; any refusal rolls everything back
 ///    check: any difference is a refusal
 /// </code>
@@ -144,7 +144,7 @@ internal static class SchemaStart
         return new SchemaDiff(ddl).Compare(tables, declared, existing, filled);
     }
 
-    /// <summary>Creates the tables as temporary ones, reads them back in PostgreSQL's spelling, and takes them away again.</summary>
+    /// <summary>Creates the outlines of the tables as temporary ones, reads them back in PostgreSQL's spelling, and takes them away again.</summary>
     private static async Task<Catalog> DeclareAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<TableModel> tables, CancellationToken cancellation)
     {
         if (tables.Count == 0)
@@ -154,7 +154,7 @@ internal static class SchemaStart
         var ddl = new Ddl(schema);
         await transaction.SaveAsync(savepoint, cancellation);
         await ExecuteAsync(connection, SchemaChange.Statements(tables.SelectMany(table =>
-            Ddl.IndexesOf(table).Select(index => ddl.CreateIndex(table, index)).Prepend(ddl.CreateTable(table)))), cancellation);
+            Ddl.IndexesOf(table).Select(index => ddl.CreateIndex(table, index)).Prepend(ddl.CreateOutline(table)))), cancellation);
         var declared = await Catalog.ReadAsync(connection, schema, [.. tables.Select(table => table.Name)], cancellation);
         await transaction.RollbackAsync(savepoint, cancellation);
         return declared;

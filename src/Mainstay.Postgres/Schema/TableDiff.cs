@@ -3,7 +3,7 @@ namespace Mainstay.Internal;
 /// <summary>The differences of one table that exists. First its columns, then what rests on them.</summary>
 /// <param name="ddl">Makes the statements.</param>
 /// <param name="table">What is declared.</param>
-/// <param name="declared">The same as PostgreSQL shows it, without foreign keys.</param>
+/// <param name="declared">The same as PostgreSQL shows it: columns, checks and indexes. Keys are compared by their columns.</param>
 /// <param name="existing">What the database has.</param>
 /// <param name="hasRows">Whether the table has rows; known only where it matters.</param>
 /// <param name="changes">Takes the differences.</param>
@@ -21,9 +21,9 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
             CompareColumn(column, table.Columns.FirstOrDefault(candidate => candidate.Name == column.Name));
         ComparePrimaryKey();
         foreach (var index in Ddl.UniquesOf(table).Where(index => IsSettled(index.Columns)))
-            CompareConstraint(index.Name, Ddl.Unique(index), Duplicates(index));
+            CompareUnique(index);
         foreach (var column in table.Columns.Where(column => Ddl.CheckOf(column) is not null && IsSettled([column])))
-            CompareConstraint(Ddl.CheckName(table, column), Ddl.Check(table, column), $"select {table.Key.QuotedName} from {ddl.Of(table)} where not ({Ddl.CheckOf(column)})");
+            CompareCheck(column);
         foreach (var column in Ddl.ForeignKeysOf(table).Where(column => IsSettled([column])))
             CompareForeignKey(column);
         foreach (var index in Ddl.IndexesOf(table).Where(index => IsSettled(index.Columns)))
@@ -124,16 +124,33 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
                 [$"{ddl.Alter(table)} rename constraint {SqlName.Quote(there.Name)} to {SqlName.Quote(name)}"]);
     }
 
-    private void CompareConstraint(string name, string definition, string offenders)
+    private void CompareUnique(TableModel.Index index)
     {
-        var wanted = declared.FindConstraint(name)!;
-        if (existing.FindConstraint(name) is not { } there)
-            Add(SchemaStep.Constraint, SchemaChangeKind.Add, $"Constraint {name} on {table.Name} is new: {wanted.Rule}.",
-                [existing.FindIndex(name) is { IsUnique: true, IsValid: true } index && wanted.Kind == 'u' && index.Columns.SequenceEqual(wanted.Columns)
-                    ? ddl.AddConstraint(table, $"constraint {SqlName.Quote(name)} unique using index {SqlName.Quote(name)}")
-                    : ddl.AddConstraint(table, definition)], offenders: offenders);
-        else if (there.Kind != wanted.Kind || there.Rule != wanted.Rule)
-            Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"Constraint {name} on {table.Name} is {there.Rule}, declared {wanted.Rule}.", [Drop(name), ddl.AddConstraint(table, definition)], offenders: offenders);
+        string[] columns = [.. index.Columns.Select(column => column.Name)];
+        var list = string.Join(", ", index.Columns.Select(column => column.QuotedName));
+        var offenders = $"select {list}, count(*) from {ddl.Of(table)} group by {list} having count(*) > 1";
+        if (existing.FindConstraint(index.Name) is { } there)
+        {
+            if (!there.IsPlainUnique || !there.Columns.SequenceEqual(columns))
+                Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"Constraint {index.Name} on {table.Name} is {there.Rule}, declared UNIQUE ({string.Join(", ", columns)}).",
+                    [Drop(index.Name), ddl.AddConstraint(table, Ddl.Unique(index))], offenders: offenders);
+            return;
+        }
+        // Built before the start with 'create unique index concurrently', it only needs to become a constraint.
+        var isBuilt = existing.FindIndex(index.Name) is { IsUnique: true, IsValid: true } built && built.Columns.SequenceEqual(columns);
+        Add(SchemaStep.Constraint, SchemaChangeKind.Add, $"Constraint {index.Name} on {table.Name} is new: UNIQUE ({string.Join(", ", columns)}).",
+            [ddl.AddConstraint(table, isBuilt ? $"constraint {SqlName.Quote(index.Name)} unique using index {SqlName.Quote(index.Name)}" : Ddl.Unique(index))], offenders: offenders);
+    }
+
+    private void CompareCheck(Column column)
+    {
+        var wanted = declared.FindConstraint(Ddl.CheckName(table, column))!;
+        var add = ddl.AddConstraint(table, Ddl.Check(table, column));
+        var offenders = $"select {table.Key.QuotedName} from {ddl.Of(table)} where not ({Ddl.CheckOf(column)})";
+        if (existing.FindConstraint(wanted.Name) is not { } there)
+            Add(SchemaStep.Constraint, SchemaChangeKind.Add, $"Constraint {wanted.Name} on {table.Name} is new: {wanted.Rule}.", [add], offenders: offenders);
+        else if (there.Rule != wanted.Rule)
+            Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"Constraint {wanted.Name} on {table.Name} is {there.Rule}, declared {wanted.Rule}.", [Drop(wanted.Name), add], offenders: offenders);
         else
             Validate(there, offenders);
     }
@@ -197,6 +214,7 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
     }
 
     private bool IsDeclared(CatalogConstraint constraint) => declared.FindConstraint(constraint.Name) is not null
+        || Ddl.UniquesOf(table).Any(index => index.Name == constraint.Name)
         || Ddl.ForeignKeysOf(table).Any(column => Ddl.ForeignKeyName(table, column) == constraint.Name);
 
     /// <summary>A rule about columns that nobody writes any more: null and the default have passed it.</summary>
@@ -206,12 +224,6 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
     private string OurName(CatalogConstraint constraint) => SqlName.Join([table.Name, .. constraint.Columns, Suffix(constraint)]);
 
     private static string Suffix(CatalogConstraint constraint) => constraint.Kind switch { 'u' => "key", 'f' => "fkey", _ => "check" };
-
-    private string Duplicates(TableModel.Index index)
-    {
-        var columns = string.Join(", ", index.Columns.Select(column => column.QuotedName));
-        return $"select {columns}, count(*) from {ddl.Of(table)} group by {columns} having count(*) > 1";
-    }
 
     private string Drop(string constraint) => $"{ddl.Alter(table)} drop constraint {SqlName.Quote(constraint)}";
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 
 namespace Mainstay.Internal;
@@ -92,5 +91,5 @@ internal sealed class Attachment : IDisposable
     }
 
     /// <summary>The process namespace: processes see each other, and agree on process ids, only within one.</summary>
-    private static string Namespace() => string.Concat((new FileInfo("/proc/self/ns/pid").LinkTarget ?? "0").Where(char.IsAsciiDigit)).PadLeft(1, '0').ToString(CultureInfo.InvariantCulture);
+    private static string Namespace() => string.Concat((new FileInfo("/proc/self/ns/pid").LinkTarget ?? "0").Where(char.IsAsciiDigit));
 }

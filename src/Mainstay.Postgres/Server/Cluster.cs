@@ -22,6 +22,8 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
         {
             case ProcessIdentity.Ours:
                 return postmaster;
+            case ProcessIdentity.Foreign when Postmaster.Read(folder.Cluster)?.Text != postmaster.Text:
+                return Find();       // it wrote or removed its file between our two looks
             case ProcessIdentity.Foreign:
                 throw new ConfigurationException("MST1114",
                     $"'{folder.Cluster}/postmaster.pid' names process {postmaster.ProcessId}, which runs ('{postmaster.ProcessName()}') but is not known to be the server of this data. " +
@@ -56,7 +58,7 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
             $"create database {options.DatabaseName} owner {Application}",
         ];
         var single = await Command.RunAsync(
-            account.Prepare(binaries.Program("postgres"), ["--single", "-D", ".", "-c", "exit_on_error=on", "postgres"], draft), options.StartTimeout, cancellation,
+            account.Prepare(binaries.Program("postgres"), ["--single", "-D", ".", "-c", "exit_on_error=on", "-c", "shared_buffers=16MB", "postgres"], draft), options.StartTimeout, cancellation,
             string.Join('\n', statements) + "\n");
         if (!single.Succeeded || single.Errors.Contains("ERROR:", StringComparison.Ordinal)) throw Failed("MST1115", "The new cluster could not be prepared", single.Reason);
 
@@ -67,7 +69,8 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
     public async Task<Postmaster> StartAsync(Binaries binaries, CancellationToken cancellation)
     {
         var began = TimeProvider.System.GetTimestamp();
-        if (Postmaster.Read(folder.Cluster) is { } left && left.Identify() == ProcessIdentity.Reused) await PutAsideAsync(left, cancellation);
+        if (Postmaster.Read(folder.Cluster) is { } left && left.Identify() is ProcessIdentity.Reused or ProcessIdentity.Defunct) await PutAsideAsync(left, cancellation);
+        await RemoveSocketLockAsync(cancellation);
         await BoundLogAsync(cancellation);
         while (true)
         {
@@ -92,7 +95,7 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
             var elapsed = TimeProvider.System.GetElapsedTime(began);
             if (said.Contains("pre-existing shared memory block", StringComparison.Ordinal) && elapsed < OrphansTimeout)
             {
-                if (elapsed > TimeSpan.FromSeconds(2)) Postmaster.Read(folder.Cluster)?.EndOrphans();
+                if (elapsed > TimeSpan.FromSeconds(2)) await EndOrphansAsync(cancellation);
                 await Task.Delay(TimeSpan.FromMilliseconds(100), cancellation);
                 continue;
             }
@@ -127,8 +130,13 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
             var control = Command.RunAsync(
                 account.Prepare(binaries.Program("pg_ctl"), ["stop", "-s", "-w", "-t", seconds, "-m", mode, "-D", "."], folder.Cluster),
                 timeout + TimeSpan.FromSeconds(10), CancellationToken.None);
-            while (!control.IsCompleted && postmaster.Identify() == ProcessIdentity.Ours) await Task.Delay(Poll);
-            if (postmaster.Identify() != ProcessIdentity.Ours) return;
+            // pg_ctl is content when the file is gone, which is a moment before the process is.
+            while (postmaster.Identify() is ProcessIdentity.Ours or ProcessIdentity.Foreign)
+            {
+                if (control.IsCompleted && !(await control).Succeeded) break;
+                await Task.Delay(Poll);
+            }
+            if (postmaster.Identify() is not (ProcessIdentity.Ours or ProcessIdentity.Foreign)) return;
             ServerLog.StopFailed(log, mode, (await control).Reason);
         }
     }
@@ -168,7 +176,7 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
         var socketFolder = await folder.PrepareSocketFolderAsync(cancellation);
         var configuration = ServerTuning.ForThisMachine().Configuration($"mainstay-{options.Name}", socketFolder, binaries.Major, DataFolder.FreeBytes(folder.Root), DataFolder.FreeBytes("/dev/shm"));
         await ReplaceAsync(folder.AccessRules, "# Written by Mainstay at each start. The network has no rule, so it has no access.\nlocal all all scram-sha-256\n", cancellation);
-        await ReplaceAsync(folder.Configuration, configuration + $"hba_file = '{folder.AccessRules.Replace("'", "''", StringComparison.Ordinal)}'\n", cancellation);
+        await ReplaceAsync(folder.Configuration, configuration + $"hba_file = {ServerTuning.Quote(folder.AccessRules)}\n", cancellation);
     }
 
     /// <summary>Replaces a file at once, readable for the account: a server that is starting reads the old one or the new one.</summary>
@@ -191,6 +199,19 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
     {
         ServerLog.ProcessIdReused(log, left.ProcessId, left.ProcessName());
         await Command.RunAsync(account.Prepare("mv", ["-f", "postmaster.pid", "postmaster.pid.stale"], folder.Cluster), TimeSpan.FromSeconds(10), cancellation);
+    }
+
+    /// <summary>The socket's lock file names a process, too. The folder is ours alone and our server is dead, so whoever has that number now is not meant.</summary>
+    private async Task RemoveSocketLockAsync(CancellationToken cancellation)
+    {
+        var socketLock = Path.Combine(await folder.PrepareSocketFolderAsync(cancellation), $".s.PGSQL.{DataFolder.Port}.lock");
+        if (File.Exists(socketLock)) await Command.RunAsync(account.Prepare("rm", ["-f", socketLock]), TimeSpan.FromSeconds(10), cancellation);
+    }
+
+    private async Task EndOrphansAsync(CancellationToken cancellation)
+    {
+        var path = await Command.RunAsync(account.Prepare("pwd", ["-P"], folder.Cluster), TimeSpan.FromSeconds(10), cancellation);
+        if (path.Succeeded) Postmaster.EndOrphans(path.Output.TrimEnd('\n'));
     }
 
     private long LogLength() => new FileInfo(folder.Log) is { Exists: true } file ? file.Length : 0;

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -32,7 +33,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     private EmbeddedServer(EmbeddedServerOptions options, DataFolder folder, Cluster cluster, Binaries binaries, (string, string) passwords, ILogger log, TimeProvider time)
     {
         (this.options, this.folder, this.cluster, this.binaries, this.passwords, this.log) = (options, folder, cluster, binaries, passwords, log);
-        supervisor = new ServerSupervisor(options, IsRunning, RestartAsync, cluster.LogTail, log, time);
+        supervisor = new ServerSupervisor(options, IsRunning, cluster.BoundLogAsync, RestartAsync, cluster.LogTail, log, time);
     }
 
     /// <summary>Logs in as the application's role: not a superuser, owner of its database. Stays valid when the server is started again.</summary>
@@ -74,6 +75,14 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         {
             await server.AttachAsync_NeedsLock(cancellation);
         }
+        catch (ConfigurationException) when (server.attachment is null)
+        {
+            throw;       // a server that is still recovering is left to it: stopped now, it would begin again at every start
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw DataFolder.CannotWrite(folder.Root, e);
+        }
         catch
         {
             await server.DetachAsync_NeedsLock();
@@ -98,7 +107,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     {
         var postmaster = await RunAsync_NeedsLock(cancellation);
         attachment = Attachment.Open_NeedsLock(folder);
-        await LogInAsync(cancellation);
+        postmaster = await LogInAsync_NeedsLock(postmaster, cancellation);
         if (Started) ServerLog.Started(log, Version, postmaster.ProcessId, folder.Root);
         else ServerLog.Found(log, Version, postmaster.ProcessId, folder.Root);
     }
@@ -112,41 +121,60 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             Started = true;
             Attachment.RequireSameNamespace_NeedsLock(folder);
             folder.DiscardDrafts_NeedsLock();
-            if (folder.Major is null) await cluster.CreateAsync(binaries, cancellation);
+            if (folder.Major is null)
+            {
+                // Only a start may create: data that vanishes under a running application must not turn into an empty database.
+                if (attachment is not null) throw folder.Damaged();
+                await cluster.CreateAsync(binaries, cancellation);
+            }
             postmaster = await cluster.StartAsync(binaries, cancellation);
         }
         (socketFolder, ProcessId) = (postmaster.SocketFolder, postmaster.ProcessId);
         return postmaster;
     }
 
-    /// <summary>Proves that the application can work: the login, the database, the version.</summary>
+    /// <summary>
+    /// Proves that the application can work: the login, the database, the version. A server whose process was killed says "ready" all through its
+    /// recovery, and one that was found may die now, so what passes is waited for.
+    /// </summary>
+    private async Task<Postmaster> LogInAsync_NeedsLock(Postmaster postmaster, CancellationToken cancellation)
+    {
+        for (var began = TimeProvider.System.GetTimestamp(); ; postmaster = await RunAsync_NeedsLock(cancellation))
+            try
+            {
+                await LogInAsync(cancellation);
+                return postmaster;
+            }
+            catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+            {
+                throw new ConfigurationException("MST1119", $"The passwords in '{folder.Root}/passwords' do not fit the data beside it. Restore both from the same backup.", e);
+            }
+            catch (NpgsqlException e) when (IsPassing(e) && TimeProvider.System.GetElapsedTime(began) < options.StartTimeout)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(50), cancellation);
+            }
+            catch (NpgsqlException e)
+            {
+                throw new ConfigurationException("MST1116", $"PostgreSQL runs, but refuses the application: {e.Message} Its last words:\n{cluster.LogTail()}", e);
+            }
+    }
+
+    private static bool IsPassing(NpgsqlException e) => e is PostgresException ? DatabaseErrors.IsUnavailable(e) : e.InnerException is IOException or SocketException;
+
     private async Task LogInAsync(CancellationToken cancellation)
     {
-        try
-        {
-            for (var created = false; ; created = true)
+        for (var created = false; ; created = true)
+            try
             {
-                try
-                {
-                    await using var connection = new NpgsqlConnection(Unpooled(ConnectionString));
-                    await connection.OpenAsync(cancellation);
-                    Version = connection.PostgreSqlVersion.ToString(2);
-                    return;
-                }
-                catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName && !created)
-                {
-                    await CreateDatabaseAsync(cancellation);       // the application was given another database name since
-                }
+                await using var connection = new NpgsqlConnection(Unpooled(ConnectionString));
+                await connection.OpenAsync(cancellation);
+                Version = connection.PostgreSqlVersion.ToString(2);
+                return;
             }
-        }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
-        {
-            throw new ConfigurationException("MST1119", $"The passwords in '{folder.Root}/passwords' do not fit the data beside it. Restore both from the same backup.", e);
-        }
-        catch (NpgsqlException e)
-        {
-            throw new ConfigurationException("MST1116", $"PostgreSQL runs, but refuses the application: {e.Message} Its last words:\n{cluster.LogTail()}", e);
-        }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName && !created)
+            {
+                await CreateDatabaseAsync(cancellation);       // the application was given another database name since
+            }
     }
 
     private async Task CreateDatabaseAsync(CancellationToken cancellation)
@@ -177,8 +205,15 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     /// <summary>Another attached process may have been faster, then this finds its server.</summary>
     private async Task RestartAsync(CancellationToken cancellation)
     {
-        await using var gate = await Attachment.EnterGateAsync(folder, options.StartTimeout, null, cancellation);
-        await RunAsync_NeedsLock(cancellation);
+        try
+        {
+            await using var gate = await Attachment.EnterGateAsync(folder, options.StartTimeout, null, cancellation);
+            await RunAsync_NeedsLock(cancellation);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw DataFolder.CannotWrite(folder.Root, e);
+        }
     }
 
     private string Connection(string role, string password, string database) => new NpgsqlConnectionStringBuilder

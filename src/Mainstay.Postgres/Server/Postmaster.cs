@@ -21,7 +21,7 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
                 ? new Postmaster(Math.Abs(id), DateTimeOffset.FromUnixTimeSeconds(seconds), lines.ElementAtOrDefault(4) ?? "", lines.ElementAtOrDefault(7)?.Trim() ?? "", text)
                 : null;
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }
@@ -29,7 +29,8 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
 
     /// <summary>
     /// Whose process this is now. The file outlives a kill and a power loss, and the next boot or container gives the same number to another program.
-    /// PostgreSQL alone cannot tell these apart and refuses to start.
+    /// PostgreSQL alone cannot tell these apart and refuses to start. Without the file it still refuses while anybody uses the shared memory, whose
+    /// key comes from the folder.
     /// </summary>
     public ProcessIdentity Identify()
     {
@@ -37,8 +38,10 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
         {
             if (OperatingSystem.IsLinux())
             {
-                if (IsDead(ProcessId)) return ProcessIdentity.Gone;
+                if (Dead() is { } dead) return dead;
                 if (WorksIn(ProcessId, Text)) return ProcessIdentity.Ours;
+                // Killed between the two looks: a process that is ending has no folder any more.
+                if (Dead() is { } killed) return killed;
             }
             using var process = Process.GetProcessById(ProcessId);
             if (!OperatingSystem.IsLinux() && process.ProcessName == "postgres") return ProcessIdentity.Ours;
@@ -51,9 +54,11 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
         }
         catch (Exception e) when (e is InvalidOperationException or System.ComponentModel.Win32Exception)
         {
-            return IsDead(ProcessId) ? ProcessIdentity.Gone : ProcessIdentity.Foreign;
+            return StateOf(ProcessId) is null ? ProcessIdentity.Gone : ProcessIdentity.Foreign;
         }
     }
+
+    private ProcessIdentity? Dead() => StateOf(ProcessId) switch { null => ProcessIdentity.Gone, 'Z' or 'X' => ProcessIdentity.Defunct, _ => null };
 
     public string ProcessName()
     {
@@ -72,12 +77,12 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
     /// Backends of a killed postmaster end by themselves when they next wait; one in a long computation does not, and keeps the shared memory that
     /// a new server must not touch.
     /// </summary>
-    public void EndOrphans()
+    public static void EndOrphans(string clusterRealPath)
     {
         const int quit = 3;
         if (!OperatingSystem.IsLinux()) return;
         foreach (var folder in Directory.EnumerateDirectories("/proc"))
-            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var id) && id != ProcessId && WorksIn(id, Text)) _ = kill(id, quit);
+            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var id) && IsPostgres(id) && FolderOf(id) == clusterRealPath) _ = kill(id, quit);
     }
 
     /// <summary>Whether a PostgreSQL process has the cluster as its working folder: it sees this very file there.</summary>
@@ -85,8 +90,7 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
     {
         try
         {
-            return File.ReadAllText($"/proc/{processId}/comm").StartsWith("postgres", StringComparison.Ordinal)
-                && FirstLines(File.ReadAllText($"/proc/{processId}/cwd/postmaster.pid")) == FirstLines(text);
+            return IsPostgres(processId) && FirstLines(File.ReadAllText($"/proc/{processId}/cwd/postmaster.pid")) == FirstLines(text);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -94,20 +98,50 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
         }
     }
 
-    /// <summary>Process id, folder and start time; the status below them changes.</summary>
-    private static string FirstLines(string text) => string.Join('\n', text.Split('\n').Take(3));
-
-    private static bool IsDead(int processId)
+    private static bool IsPostgres(int processId)
     {
         try
         {
-            // "123 (name) Z …": a zombie is dead, its parent has just not noticed, which is the rule when we are process 1 of a container.
-            var stat = File.ReadAllText($"/proc/{processId}/stat");
-            return stat[(stat.LastIndexOf(')') + 2)..][0] is 'Z' or 'X';
+            return File.ReadAllText($"/proc/{processId}/comm").StartsWith("postgres", StringComparison.Ordinal);
         }
         catch (IOException)
         {
-            return true;
+            return false;
+        }
+    }
+
+    private static string? FolderOf(int processId)
+    {
+        try
+        {
+            return new FileInfo($"/proc/{processId}/cwd").LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Process id, folder and start time; the status below them changes.</summary>
+    private static string FirstLines(string text) => string.Join('\n', text.Split('\n').Take(3));
+
+    /// <summary>
+    /// The letter of "123 (name) S parent group session terminal foreground flags …". Null when there is no such process. X also for one that is ending:
+    /// its letter is that of a living one until its memory is given back, which takes longer than it sounds on a busy machine.
+    /// </summary>
+    private static char? StateOf(int processId)
+    {
+        const uint exiting = 4;
+        try
+        {
+            var stat = File.ReadAllText($"/proc/{processId}/stat");
+            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ') is [var state, _, _, _, _, _, var flags, ..]
+                ? (uint.Parse(flags, CultureInfo.InvariantCulture) & exiting) != 0 ? 'X' : state[0]
+                : null;
+        }
+        catch (IOException)
+        {
+            return null;
         }
     }
 
@@ -120,6 +154,9 @@ internal enum ProcessIdentity
 {
     /// <summary>Nobody's: the server is dead.</summary>
     Gone,
+
+    /// <summary>A dead server's, whose parent has not noticed yet. That is the rule in a container whose first process does not look after orphans.</summary>
+    Defunct,
 
     /// <summary>The server of this cluster.</summary>
     Ours,

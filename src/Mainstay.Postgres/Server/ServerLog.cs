@@ -30,7 +30,7 @@ internal static class ServerLog
         LogLevel.Warning, new EventId(1108, nameof(StopFailed)), "PostgreSQL did not stop in mode {Mode}: {Reason}");
 
     private static readonly Action<ILogger, int, string, Exception?> ProcessIdReusedMessage = LoggerMessage.Define<int, string>(
-        LogLevel.Warning, new EventId(1109, nameof(ProcessIdReused)), "postmaster.pid named process {ProcessId}, which is now '{Program}' and younger than the file; put aside");
+        LogLevel.Warning, new EventId(1109, nameof(ProcessIdReused)), "postmaster.pid named process {ProcessId}, now '{Program}' and not the server; put aside");
 
     public static void Started(ILogger log, string version, int processId, string folder) => StartedMessage(log, version, processId, folder, null);
     public static void Found(ILogger log, string version, int processId, string folder) => FoundMessage(log, version, processId, folder, null);

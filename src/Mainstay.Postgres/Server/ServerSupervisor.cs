@@ -6,7 +6,7 @@ namespace Mainstay.Internal;
 /// Notices a dead server and starts it again. One that lives for a minute is healthy; one that dies or fails to start again and again is tried
 /// ever more rarely: at once twice, then after 1 s, 2 s, 4 s … 30 s. It never gives up, because a full disk gets emptied.
 /// </summary>
-internal sealed class ServerSupervisor(EmbeddedServerOptions options, Func<bool> isRunning, Func<CancellationToken, Task> restart, Func<string> logTail, ILogger log, TimeProvider time) : IAsyncDisposable
+internal sealed class ServerSupervisor(EmbeddedServerOptions options, Func<bool> isRunning, Func<CancellationToken, Task> tend, Func<CancellationToken, Task> restart, Func<string> logTail, ILogger log, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan Healthy = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(30);
@@ -32,6 +32,7 @@ internal sealed class ServerSupervisor(EmbeddedServerOptions options, Func<bool>
             {
                 if (deaths > 0 && time.GetElapsedTime(lastDeath) > Healthy) deaths = 0;
                 Failure = null;
+                await tend(cancellation);
                 return;
             }
             if (deaths > 0 && time.GetElapsedTime(lastDeath) < Pause(deaths))

@@ -31,8 +31,13 @@ internal static class SqlName
     public static string Join(params IEnumerable<string> parts)
     {
         var name = string.Join('_', parts);
-        return name.Length <= LongestLength
-            ? name
-            : $"{name[..(LongestLength - 9)]}_{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..8]}";
+        var bytes = Encoding.UTF8.GetBytes(name);
+        if (bytes.Length <= LongestLength)
+            return name;
+        // PostgreSQL counts bytes; a cut must not go through a character.
+        var kept = name.Length;
+        while (Encoding.UTF8.GetByteCount(name.AsSpan(0, kept)) > LongestLength - 9 || char.IsHighSurrogate(name[kept - 1]))
+            kept--;
+        return $"{name[..kept]}_{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes))[..8]}";
     }
 }

@@ -15,7 +15,7 @@ internal sealed class Tables
         foreach (var model in models)
             model.Resolve(byType);
         _byType = models.ToFrozenDictionary(model => model.RowType, model => (model, new TableSql(model)));
-        _byConstraint = models.SelectMany(model => ConstraintsOf(model)).ToFrozenDictionary(pair => pair.Name, pair => (pair.Model, pair.Columns), StringComparer.Ordinal);
+        _byConstraint = models.SelectMany(model => ConstraintsOf(model)).DistinctBy(pair => pair.Name).ToFrozenDictionary(pair => pair.Name, pair => (pair.Model, pair.Columns), StringComparer.Ordinal);
     }
 
     public IReadOnlyList<TableModel> Models { get; }

@@ -17,7 +17,7 @@ internal static class ConstraintViolation
             or PostgresErrorCodes.CheckViolation or PostgresErrorCodes.ExclusionViolation or PostgresErrorCodes.NotNullViolation))
             return null;
         if (error.SqlState == PostgresErrorCodes.NotNullViolation)
-            return NotNull(error);
+            return NotNull(error, tables);
         if (tables.FindConstraint(error.ConstraintName) is not var (table, columns))
             return error.SchemaName == "mainstay" ? null : Foreign(error);
 
@@ -56,6 +56,9 @@ internal static class ConstraintViolation
             [.. texts.Select(column => FieldError.At(path[column.Member.Name].ToString(), "maxLength", "The text is too long for its index, which has room for about 2600 bytes."))]);
     }
 
-    private static ProblemException NotNull(PostgresException error) =>
-        ProblemCatalogue.ValidationFailed.Because($"A value is missing in {error.TableName}.", FieldError.At($"#/{error.ColumnName}", "required", "Expected a value, found null."));
+    private static ProblemException NotNull(PostgresException error, Tables tables)
+    {
+        var member = tables.Models.FirstOrDefault(table => table.Name == error.TableName)?.Columns.FirstOrDefault(column => column.Name == error.ColumnName)?.Member.Name ?? error.ColumnName;
+        return ProblemCatalogue.ValidationFailed.Because($"A value is missing in {error.TableName}.", FieldError.At($"#/{member}", "required", "Expected a value, found null."));
+    }
 }

@@ -32,8 +32,9 @@ internal sealed class Database(NpgsqlDataSource source, TimeProvider clock) : IA
         Default("Include Failed Batched Command", true);
         // Transactions keep no session state, so there is nothing to reset, and nothing that a transaction-mode pooler could lose.
         Default("No Reset On Close", true);
-        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
-        return builder.Build();
+        // A refused batch must tell which of its statements was refused: that is the element of a bulk request, or the receipt.
+        settings.IncludeFailedBatchedCommand = true;
+        return new NpgsqlDataSourceBuilder(settings.ConnectionString).Build();
     }
 
     /// <exception cref="ProblemException"><c>database-unavailable</c> or <c>deadline-exceeded</c>.</exception>

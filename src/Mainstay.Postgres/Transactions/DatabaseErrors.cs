@@ -44,7 +44,7 @@ internal static class DatabaseErrors
         "The database cannot be reached at the moment. Nothing was changed; try again shortly.", [], inner) { RetryAfter = TimeSpan.FromSeconds(1) };
 
     public static ProblemException OutcomeUnknown(Exception inner) => new(ProblemCatalogue.OutcomeUnknown,
-        "The connection to the database broke while the change was being committed, so it may or may not have been made. Send the request with an Idempotency-Key, and repeating it is safe.", [], inner)
+        "The connection to the database broke while the change was being committed, so it may or may not have been made. Repeating a request is safe with an Idempotency-Key, the same each time.", [], inner)
     { RetryAfter = TimeSpan.FromSeconds(1) };
 
     public static ProblemException DeadlineExceeded(Exception? inner = null) => new(ProblemCatalogue.DeadlineExceeded,

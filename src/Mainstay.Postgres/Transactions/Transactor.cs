@@ -22,9 +22,10 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
     /// <exception cref="ReceiptTakenException">The idempotency key has been used; nothing was changed now.</exception>
     public async Task<T> RunAsync<T>(TransactionRequest request, Func<UnitOfWork, Task<Completed<T>>> handler)
     {
+        Exception? doubt = null;        // the connection broke during an earlier attempt's commit, so that attempt may have been the one
         for (var attempt = 1; ; attempt++)
         {
-            var connection = await Database.OpenAsync(request.Deadline, request.Cancellation);
+            var connection = await OpenAsync(request, doubt);
             await using var work = new Work(Database, connection, request.Deadline, request.Isolation, isReadOnly: false);
             var unit = new UnitOfWork(work, Context(request));
             try
@@ -35,9 +36,16 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
                     signal.Raise();
                 return completed.Value;
             }
+            catch (ProblemException e) when (Doubted(e, doubt) != e)
+            {
+                throw Doubted(e, doubt);
+            }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                ThrowUnlessRetryable(e, Judge(e, request, work.IsCommitting, unit), request, attempt);
+                var final = Judge(e, request, work.IsCommitting, unit);
+                if (final is null && work.IsCommitting && !DatabaseErrors.IsRetryable(e))
+                    doubt = e;
+                ThrowUnlessRetryable(e, final, request, attempt, doubt);
             }
             finally
             {
@@ -72,6 +80,24 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
         }
     }
 
+    private async ValueTask<NpgsqlConnection> OpenAsync(TransactionRequest request, Exception? doubt)
+    {
+        try
+        {
+            return await Database.OpenAsync(request.Deadline, request.Cancellation);
+        }
+        catch (ProblemException e) when (doubt is not null)
+        {
+            throw Doubted(e, doubt);
+        }
+    }
+
+    /// <summary>"Nothing was changed" may only be said when no attempt can have committed.</summary>
+    private static Exception Doubted(Exception final, Exception? doubt) =>
+        doubt is not null && final is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate)
+            ? DatabaseErrors.OutcomeUnknown(doubt)
+            : final;
+
     /// <summary>Runs a read that opens its own connection and needs no transaction, again when that connection is lost or its plan is out of date.</summary>
     public async Task<T> ReadAsync<T>(TransactionRequest request, Func<Task<T>> read)
     {
@@ -105,14 +131,14 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
     }
 
     /// <summary>Returns when another attempt makes sense, and makes sure that it does not meet the same stale connections.</summary>
-    private void ThrowUnlessRetryable(Exception error, Exception? final, TransactionRequest request, int attempt)
+    private void ThrowUnlessRetryable(Exception error, Exception? final, TransactionRequest request, int attempt, Exception? doubt = null)
     {
         if (final == error)
             ExceptionDispatchInfo.Throw(error);
         if (final is not null)
-            throw final;
+            throw Doubted(final, doubt);
         if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
-            throw Exhausted(error);
+            throw Doubted(Exhausted(error), doubt);
         if (DatabaseErrors.IsPlanChanged(error) || DatabaseErrors.IsUnavailable(error))
             Database.Source.Clear();
     }
@@ -120,7 +146,7 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
     /// <summary>What a failure means: null to run the handler again, else the exception that ends the call.</summary>
     private Exception? Judge(Exception error, TransactionRequest request, bool isCommitting, UnitOfWork? unit)
     {
-        if (error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: ReceiptSql.PrimaryKey })
+        if (ReceiptSql.IsTaken(error))
             return new ReceiptTakenException(error);
         if (DatabaseErrors.IsRetryable(error))
             return null;
@@ -163,7 +189,7 @@ internal sealed record TransactionRequest(User User, Origin Origin, Deadline Dea
 {
     public IsolationLevel Isolation { get; init; } = IsolationLevel.ReadCommitted;
 
-    /// <summary>Whether a receipt protects the call, so that running it again can never apply it twice.</summary>
+    /// <summary>Whether a receipt (or, for a message, its row) protects the call, so that running it again can never apply it twice.</summary>
     public bool IsKeyed { get; init; }
 
     /// <summary>Whether the changes are the elements of an array that the client sent.</summary>

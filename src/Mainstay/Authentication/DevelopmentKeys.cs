@@ -33,7 +33,21 @@ internal sealed class DevelopmentKeys
 
     /// <param name="file">Where the keys are kept.</param>
     /// <param name="policies">All policies of the application.</param>
+    /// <exception cref="ConfigurationException">MST1108 or MST1109: the data folder cannot be written.</exception>
     public static DevelopmentKeys LoadOrCreate(string file, IReadOnlyList<Policy> policies)
+    {
+        try
+        {
+            return LoadOrCreateIn(file, policies);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The first thing a start writes, so the first to meet a folder that cannot be written.
+            throw DataFolder.CannotWrite(Path.GetDirectoryName(file)!, e);
+        }
+    }
+
+    private static DevelopmentKeys LoadOrCreateIn(string file, IReadOnlyList<Policy> policies)
     {
         var stored = Read(file);
         var keys = new List<DevelopmentKey>();

@@ -8,24 +8,22 @@ public sealed class OperationDeclaration
 {
     private readonly List<ProblemType> _refusals = [];
 
-    internal OperationDeclaration(string name, string method, string pattern, bool isCommand, Handler handler)
+    internal OperationDeclaration(string name, bool isCommand)
     {
         Name = name;
-        Method = method;
-        Pattern = pattern;
         IsCommand = isCommand;
-        Handler = handler;
     }
 
+    /// <summary>The route as declared: method, space, path.</summary>
     internal string Name { get; }
 
-    internal string Method { get; }
+    internal string Method { get; set; } = "";
 
-    internal string Pattern { get; }
+    internal string Pattern { get; set; } = "";
 
     internal bool IsCommand { get; }
 
-    internal Handler Handler { get; }
+    internal Handler Handler { get; set; } = null!;
 
     internal Policy? Policy { get; private set; }
 
@@ -72,13 +70,4 @@ public sealed class OperationDeclaration
         SummaryText = text;
         return this;
     }
-}
-
-internal static class OperationDefaults
-{
-    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
-    public static readonly TimeSpan TimeoutMost = TimeSpan.FromMinutes(5);
-
-    /// <summary>Largest request body, in bytes.</summary>
-    public const int BodyBytesMost = 1024 * 1024;
 }

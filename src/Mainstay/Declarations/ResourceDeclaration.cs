@@ -11,47 +11,36 @@ namespace Mainstay;
 /// <typeparam name="T">The row: a positional record whose first member is <c>Id&lt;T&gt; Id</c>.</typeparam>
 public sealed class ResourceDeclaration<T> where T : class
 {
-    internal ResourceDeclaration(ResourceModel model) => Model = model;
+    private readonly Backend _backend;
+    private readonly ResourceModel? _model;
 
-    internal ResourceModel Model { get; }
-
-    /// <summary>No two rows have the same values here. A second one is refused with 409 and names the field.</summary>
-    public ResourceDeclaration<T> Unique(params Expression<Func<T, object?>>[] members)
+    /// <param name="backend">Keeps the mistakes of the declaration.</param>
+    /// <param name="model">What is declared; null when the record cannot be a resource, and then nothing more is said about it.</param>
+    internal ResourceDeclaration(Backend backend, ResourceModel? model)
     {
-        Model.Table.AddIndex(isUnique: true, [.. members.SelectMany(Columns)]);
-        return this;
+        _backend = backend;
+        _model = model;
     }
+
+    /// <summary>No two rows have the same value of this member, or of these members together. A second one is refused with 409 and names the field.</summary>
+    public ResourceDeclaration<T> Unique(params Expression<Func<T, object?>>[] members) =>
+        Declare(model => model.Table.AddIndex(isUnique: true, Columns(model, members)));
 
     /// <summary>Lists may be filtered by these members: equal, one of several, and greater or less where values have an order. Each gets an index.</summary>
-    public ResourceDeclaration<T> Filterable(params Expression<Func<T, object?>>[] members)
-    {
-        foreach (var column in members.SelectMany(Columns))
-            Model.AddFilter(column);
-        return this;
-    }
+    public ResourceDeclaration<T> Filterable(params Expression<Func<T, object?>>[] members) =>
+        Declare(model => Columns(model, members).ForEach(column => model.AddFilter(column)));
 
     /// <summary>Lists may be sorted by one of these members, up or down, with the id as tie-break. Each gets an index.</summary>
-    public ResourceDeclaration<T> Sortable(params Expression<Func<T, object?>>[] members)
-    {
-        foreach (var column in members.SelectMany(Columns))
-            Model.AddSort(column);
-        return this;
-    }
+    public ResourceDeclaration<T> Sortable(params Expression<Func<T, object?>>[] members) =>
+        Declare(model => Columns(model, members).ForEach(column => model.AddSort(column)));
 
     /// <summary>An index over several members, for the combination of a filter and a sort that is asked for often: <c>order => new { order.Status, order.PlacedAt }</c>.</summary>
-    public ResourceDeclaration<T> Index(Expression<Func<T, object?>> members)
-    {
-        Model.Table.AddIndex(isUnique: false, [.. Columns(members)]);
-        return this;
-    }
+    public ResourceDeclaration<T> Index(Expression<Func<T, object?>> members) =>
+        Declare(model => model.Table.AddIndex(isUnique: false, Columns(model, [members])));
 
     /// <summary>Clients read these members but do not set them; a created row has their default, and commands change them.</summary>
-    public ResourceDeclaration<T> ReadOnly(params Expression<Func<T, object?>>[] members)
-    {
-        foreach (var column in members.SelectMany(Columns))
-            Model.ReadOnly.Add(column);
-        return this;
-    }
+    public ResourceDeclaration<T> ReadOnly(params Expression<Func<T, object?>>[] members) =>
+        Declare(model => Columns(model, members).ForEach(column => model.ReadOnly.Add(column)));
 
     /// <summary>
     /// Rows belong to a parent. Gives the nested route <c>/v1/parents/{id}/children</c>, <c>include=parent</c> here and <c>include=children</c> there
@@ -59,50 +48,31 @@ public sealed class ResourceDeclaration<T> where T : class
     /// </summary>
     /// <param name="member">The id of the parent, for example <c>order => order.CustomerId</c>.</param>
     /// <param name="included">How many children <c>include</c> shows for each parent. Default: 3, at most 20.</param>
-    public ResourceDeclaration<T> BelongsTo<TParent>(Expression<Func<T, Id<TParent>>> member, int included = 3) where TParent : class
-    {
-        var column = Model.Table.Require(MemberOf(member.Body));
-        Model.AddParent(typeof(TParent), column, included);
-        return this;
-    }
+    public ResourceDeclaration<T> BelongsTo<TParent>(Expression<Func<T, Id<TParent>>> member, int included = 3) where TParent : class =>
+        Declare(model => model.AddParent(typeof(TParent), model.Table.Require(MemberOf(member.Body)), included));
 
     /// <summary>Who may list and get, and which rows: a row policy becomes part of every statement. Several calls allow each of them.</summary>
-    public ResourceDeclaration<T> AllowRead(Policy policy)
-    {
-        Model.Read = Or(Model.Read, policy);
-        return this;
-    }
+    public ResourceDeclaration<T> AllowRead(Policy policy) =>
+        Declare(model => model.Read = Or(model.Read, policy));
 
     /// <summary>Who may create, replace, change and delete. The same as <see cref="AllowCreate"/>, <see cref="AllowUpdate"/> and <see cref="AllowDelete"/>.</summary>
     public ResourceDeclaration<T> AllowWrite(Policy policy) => AllowCreate(policy).AllowUpdate(policy).AllowDelete(policy);
 
     /// <summary>Who may create rows. A row policy must hold for the new row.</summary>
-    public ResourceDeclaration<T> AllowCreate(Policy policy)
-    {
-        Model.Create = Or(Model.Create, policy);
-        return this;
-    }
+    public ResourceDeclaration<T> AllowCreate(Policy policy) =>
+        Declare(model => model.Create = Or(model.Create, policy));
 
     /// <summary>Who may replace and change rows. A row policy must hold for the row before and after.</summary>
-    public ResourceDeclaration<T> AllowUpdate(Policy policy)
-    {
-        Model.Update = Or(Model.Update, policy);
-        return this;
-    }
+    public ResourceDeclaration<T> AllowUpdate(Policy policy) =>
+        Declare(model => model.Update = Or(model.Update, policy));
 
     /// <summary>Who may delete rows.</summary>
-    public ResourceDeclaration<T> AllowDelete(Policy policy)
-    {
-        Model.Delete = Or(Model.Delete, policy);
-        return this;
-    }
+    public ResourceDeclaration<T> AllowDelete(Policy policy) =>
+        Declare(model => model.Delete = Or(model.Delete, policy));
 
     /// <summary>Replace, change and delete need an <c>If-Match</c> header; without one they are refused with 428.</summary>
-    public ResourceDeclaration<T> RequireIfMatch()
-    {
-        Model.RequiresIfMatch = true;
-        return this;
-    }
+    public ResourceDeclaration<T> RequireIfMatch() =>
+        Declare(model => model.RequiresIfMatch = true);
 
     private static Policy Or(Policy? known, Policy policy)
     {
@@ -110,10 +80,19 @@ public sealed class ResourceDeclaration<T> where T : class
         return known is null ? policy : known | policy;
     }
 
-    private IEnumerable<Column> Columns(Expression<Func<T, object?>> expression)
+    private ResourceDeclaration<T> Declare(Action<ResourceModel> declare)
+    {
+        if (_model is not null)
+            _backend.Try(() => declare(_model));
+        return this;
+    }
+
+    private static List<Column> Columns(ResourceModel model, IEnumerable<Expression<Func<T, object?>>> members) => [.. members.SelectMany(member => Columns(model, member))];
+
+    private static IEnumerable<Column> Columns(ResourceModel model, Expression<Func<T, object?>> expression)
     {
         var body = expression.Body is UnaryExpression { NodeType: ExpressionType.Convert } convert ? convert.Operand : expression.Body;
-        return body is NewExpression group ? [.. group.Arguments.Select(argument => Model.Table.Require(MemberOf(argument)))] : [Model.Table.Require(MemberOf(body))];
+        return body is NewExpression group ? [.. group.Arguments.Select(argument => model.Table.Require(MemberOf(argument)))] : [model.Table.Require(MemberOf(body))];
     }
 
     /// <summary>An optional id is named through its value, <c>order => order.CustomerId!.Value</c>: only so does the parent's type show.</summary>

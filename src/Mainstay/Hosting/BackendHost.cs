@@ -10,6 +10,14 @@ internal static class BackendHost
 {
     public static WebApplicationBuilder CreateBuilder(string name, string[] args)
     {
+        // A mistake outside of a declaration's reach, for example in Policy.For: its message is the whole answer, a stack trace would hide it.
+        AppDomain.CurrentDomain.UnhandledException += static (_, unhandled) =>
+        {
+            if (unhandled.ExceptionObject is not ConfigurationException mistake)
+                return;
+            Console.Error.WriteLine(mistake.Message);
+            Environment.Exit(1);
+        };
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
             Args = args,

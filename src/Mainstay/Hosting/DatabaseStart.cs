@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -9,6 +10,8 @@ internal sealed class DatabaseStart : IAsyncDisposable
 {
     /// <summary>Name of the connection string, in the environment <c>ConnectionStrings__mainstay</c>.</summary>
     public const string ConnectionStringName = "mainstay";
+
+    private static readonly TimeSpan patience = TimeSpan.FromSeconds(30);
 
     private readonly EmbeddedServer? _embedded;
 
@@ -21,43 +24,66 @@ internal sealed class DatabaseStart : IAsyncDisposable
 
     public string ConnectionString { get; }
 
+    public bool IsPrivate => _embedded is not null;
+
     /// <summary>For the banner: which server, where.</summary>
     public string Description { get; }
 
     /// <summary>Where the application keeps what belongs to this machine: <c>.mainstay</c> beside the app, unless <c>Mainstay:DataFolder</c> says otherwise.</summary>
     public static string DataFolder(Backend backend) =>
-        Path.GetFullPath(backend.Configuration["Mainstay:DataFolder"] ?? ".mainstay", backend.Builder.Environment.ContentRootPath);
+        DataFolder(backend.Configuration, backend.Builder.Environment.ContentRootPath);
+
+    public static string DataFolder(IConfiguration configuration, string root) => Path.GetFullPath(configuration["Mainstay:DataFolder"] ?? ".mainstay", root);
 
     /// <exception cref="ConfigurationException">MST11xx: the server cannot be started or reached.</exception>
-    public static async Task<DatabaseStart> RunAsync(Backend backend, ILoggerFactory logging, CancellationToken cancellation)
+    public static Task<DatabaseStart> RunAsync(Backend backend, ILoggerFactory logging, CancellationToken cancellation) =>
+        RunAsync(backend.Name, DataFolder(backend), backend.Configuration, logging, cancellation);
+
+    /// <param name="name">The application's, which names its database.</param>
+    /// <param name="folder">Where the private server keeps its data.</param>
+    /// <param name="configuration">Says which server, or how to run the private one.</param>
+    /// <param name="logging">For the server's own log lines.</param>
+    /// <param name="cancellation">Ends the start.</param>
+    public static async Task<DatabaseStart> RunAsync(string name, string folder, IConfiguration configuration, ILoggerFactory logging, CancellationToken cancellation)
     {
-        if (backend.Configuration.GetConnectionString(ConnectionStringName) is { Length: > 0 } connectionString)
+        if (configuration.GetConnectionString(ConnectionStringName) is { Length: > 0 } connectionString)
         {
             var verified = await ServerConnection.VerifyAsync(connectionString, cancellation);
             return new DatabaseStart(connectionString, $"PostgreSQL {verified.Version}, database {verified.Database}", null);
         }
-        var folder = DataFolder(backend);
         var server = await EmbeddedServer.StartAsync(new EmbeddedServerOptions
         {
-            Name = backend.Name,
+            Name = name,
             DataFolder = folder,
-            Binaries = backend.Configuration["Mainstay:Postgres:Binaries"],
-            Account = backend.Configuration["Mainstay:Postgres:Account"],
+            Binaries = configuration["Mainstay:Postgres:Binaries"],
+            Account = configuration["Mainstay:Postgres:Account"],
             Progress = Banner.Progress,
         }, logging.CreateLogger<EmbeddedServer>(), TimeProvider.System, cancellation);
         return new DatabaseStart(server.ConnectionString, $"PostgreSQL {server.Version}, private, in {folder}", server);
     }
 
-    public static async Task<SchemaReport> ApplySchemaAsync(Backend backend, BackendModel model, Database database, ILoggerFactory logging)
+    /// <summary>
+    /// Runs a step of the start again when the database goes away under it: a private server that died is back within a second or two. The steps
+    /// find out by themselves what an earlier run has done.
+    /// </summary>
+    /// <exception cref="ConfigurationException">MST1133: it stays away.</exception>
+    public static async Task<T> PatientlyAsync<T>(Func<Task<T>> step)
     {
-        var mode = backend.Configuration["Mainstay:Schema"] switch
-        {
-            null => backend.Builder.Environment.IsDevelopment() ? SchemaMode.Apply : SchemaMode.Check,
-            var text when Enum.TryParse<SchemaMode>(text, ignoreCase: true, out var given) => given,
-            var text => throw new ConfigurationException("MST1011", $"Mainstay:Schema is '{text}', expected apply, check or off."),
-        };
-        return await SchemaStart.RunAsync(database.Source, model.Tables.Models, mode, logging.CreateLogger<SchemaReport>(), CancellationToken.None);
+        for (var began = TimeProvider.System.GetTimestamp(); ; await Task.Delay(TimeSpan.FromMilliseconds(100)))
+            try
+            {
+                return await step();
+            }
+            catch (Exception e) when (IsOutage(e))
+            {
+                if (TimeProvider.System.GetElapsedTime(began) is var waited && waited > patience)
+                    throw new ConfigurationException("MST1133", $"PostgreSQL went away during the start and has not come back within {waited.TotalSeconds:0} s: {e.Message} Look into the server's log, then start again.", e);
+            }
     }
+
+    private static bool IsOutage(Exception e) => e is NpgsqlException
+        ? DatabaseErrors.IsUnavailable(e)
+        : e is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown);
 
     public ValueTask DisposeAsync() => _embedded?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

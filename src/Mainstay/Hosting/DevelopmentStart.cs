@@ -9,9 +9,11 @@ internal static class DevelopmentStart
     /// <summary>The folder of the source file of a file-based program, or null.</summary>
     public static string? SourceFolder => AppContext.GetData("EntryPointFileDirectoryPath") as string is { } folder && Directory.Exists(folder) ? folder : null;
 
+    /// <returns>The environment to force, or null when something else has decided.</returns>
     public static string? EnvironmentName()
     {
-        var set = Environment.GetEnvironmentVariable("ASPNETCORE_ENVIRONMENT") ?? Environment.GetEnvironmentVariable("DOTNET_ENVIRONMENT");
-        return set is null && SourceFolder is not null ? "Development" : null;
+        var isSet = Environment.GetEnvironmentVariable("ASPNETCORE_ENVIRONMENT") is not null || Environment.GetEnvironmentVariable("DOTNET_ENVIRONMENT") is not null
+            || Environment.GetCommandLineArgs().Skip(1).Any(argument => argument.TrimStart('-', '/').Split('=')[0].Equals("environment", StringComparison.OrdinalIgnoreCase));
+        return !isSet && SourceFolder is not null ? "Development" : null;
     }
 }

@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -80,9 +79,10 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
         }
         catch (Exception second) when (second is NpgsqlException or OperationCanceledException or ProblemException or ReceiptTakenException)
         {
-            // The database went away between the refusal and its record. The refusal stands; a repetition decides again.
+            // The database went away before the key could be looked up or the refusal be kept. A refusal that a repetition could contradict is not
+            // told: the same key may have an answer already (a commit whose answer was lost), or get another one later.
             PipelineLog.NotRecorded(log, call.RequestId, second);
-            return Problem(call, error is ReceiptTakenException ? DatabaseErrors.Unavailable(second) : error);
+            return Problem(call, error is ReceiptTakenException || (call.HasBegun && error is ProblemException problem && IsDeterministic(problem)) ? NotKept(second) : error);
         }
     }
 
@@ -93,12 +93,14 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
     private static bool IsDeterministic(ProblemException problem) => problem.Type.Status is >= 400 and < 499 and not (401 or 403 or 412 or 428)
         && problem.Type != ProblemCatalogue.ConcurrentUpdate && problem.Type != ProblemCatalogue.RequestInProgress;
 
+    private static ProblemException NotKept(Exception inner) => new(ProblemCatalogue.DatabaseUnavailable,
+        "The database went away before the answer to this Idempotency-Key could be looked up or kept. Repeat the request with the same key; what was done is not done again.", [], inner) { RetryAfter = TimeSpan.FromSeconds(1) };
+
     private Answer Problem(Call call, Exception error)
     {
         var problem = error switch
         {
             ProblemException known => known,
-            BadHttpRequestException bad => HttpProblems.Of(bad),
             OperationCanceledException when call.Aborted.IsCancellationRequested => ProblemCatalogue.ClientClosedRequest.Because("The client closed the connection before the answer was ready."),
             OperationCanceledException => DatabaseErrors.DeadlineExceeded(error),
             NpgsqlException when DatabaseErrors.IsStatementTimeout(error) => DatabaseErrors.DeadlineExceeded(error),

@@ -125,7 +125,9 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
             return null;
         }
         var before = faults.Count;
-        record.ReadMembers(json, path, faults, values, given, IsWritable);
+        record.ReadMembers(json, path, faults, values, given, static _ => true);
+        foreach (var column in resource.Table.Columns.Where(column => given[column.Ordinal] && !IsWritable(column.Member)))
+            faults.Add(path[column.Member.Name], "readOnly", "The server sets this member. Leave it out.");
         if (parent is { } owner)
         {
             var position = owner.Column.Member.Position;

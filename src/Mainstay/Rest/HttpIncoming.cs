@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -30,9 +28,7 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
         var request = _http.Request;
         var hasBody = _http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? request.ContentLength is > 0;
         if (operation.MediaTypes.Count == 0)
-            return hasBody && request.ContentLength is not 0 && !HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method) && !HttpMethods.IsDelete(request.Method)
-                ? await BodyAsync(request, cancellation) is { Length: > 0 } ? throw ProblemCatalogue.MalformedRequest.Because("This operation takes no body. Send the request without one.") : default
-                : default;
+            return hasBody ? await RefuseBodyAsync(request, cancellation) : default;
         CheckMediaType(operation);
         CheckCoding();
         return await BodyAsync(request, cancellation);
@@ -44,21 +40,7 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
             return null;
         var key = IdempotencyKey.Parse(values);
         // A stranger's key is neither kept nor looked up: it would show one stranger the answer to another.
-        return user.IsAuthenticated ? new ReceiptKey(user.Id, key, Fingerprint(body)) : null;
-    }
-
-    /// <summary>SHA-256 over everything that makes two requests different: method, path, query, content type and the bytes of the body.</summary>
-    private byte[] Fingerprint(ReadOnlyMemory<byte> body)
-    {
-        var request = _http.Request;
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var part in (ReadOnlySpan<string?>)[request.Method, request.Path.Value, request.QueryString.Value, request.ContentType])
-        {
-            hash.AppendData(Encoding.UTF8.GetBytes(part ?? ""));
-            hash.AppendData([0]);
-        }
-        hash.AppendData(body.Span);
-        return hash.GetHashAndReset();
+        return user.IsAuthenticated ? new ReceiptKey(user.Id, key, Fingerprint.Of(_http.Request, body.Span)) : null;
     }
 
     private void Accept()
@@ -84,10 +66,31 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
         throw ProblemCatalogue.UnsupportedContentCoding.Because("The body has a Content-Encoding, expected none. Send it uncompressed.");
     }
 
+    /// <summary>Where no body is expected, an empty one and the empty object that many clients send are harmless; anything else is a misunderstanding.</summary>
+    private static async ValueTask<ReadOnlyMemory<byte>> RefuseBodyAsync(HttpRequest request, CancellationToken cancellation)
+    {
+        var body = await BodyAsync(request, cancellation);
+        return body.Span.Trim(" \t\r\n"u8) is { Length: 0 } or [(byte)'{', (byte)'}']
+            ? body
+            : throw ProblemCatalogue.MalformedRequest.Because("This operation takes no body. Send the request without one.");
+    }
+
     private static async ValueTask<ReadOnlyMemory<byte>> BodyAsync(HttpRequest request, CancellationToken cancellation)
     {
         if (request.ContentLength > OperationDefaults.BodyBytesMost)
             throw HttpProblems.BodyTooLarge(OperationDefaults.BodyBytesMost);
+        try
+        {
+            return await ReadToEndAsync(request, cancellation);
+        }
+        catch (BadHttpRequestException e)
+        {
+            throw HttpProblems.Of(e); // broken framing, too slow, or longer than the server reads
+        }
+    }
+
+    private static async ValueTask<ReadOnlyMemory<byte>> ReadToEndAsync(HttpRequest request, CancellationToken cancellation)
+    {
         while (true)
         {
             var read = await request.BodyReader.ReadAsync(cancellation);

@@ -10,7 +10,7 @@ namespace Mainstay.Tests;
 /// The promise of policies: one rule, three readings (the compiled lambda, the predicate in memory, the predicate in SQL), one set of rows.
 /// The seed is printed; MAINSTAY_TEST_SEED repeats it.
 /// </summary>
-public sealed class PredicateSqlPropertyTests(StandInPostgres postgres)
+public sealed class PredicateSqlPropertyTests(PostgresFixture postgres)
 {
     private const int Rules = 3_000;
     private const int Rows = 300;

@@ -191,6 +191,26 @@ public sealed class EmbeddedServerTests : ServerTest
     }
 
     [Fact]
+    public async Task A_server_that_is_just_dying_is_not_taken_for_a_stranger()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            await using var server = await StartAsync();
+            var postmaster = Postmaster.Read(Path.Combine(Postgres, "cluster"))!;
+            var watching = Task.Run(() =>
+            {
+                HashSet<ProcessIdentity> seen = [];
+                while (seen.Add(postmaster.Identify()) | !seen.Overlaps([ProcessIdentity.Gone, ProcessIdentity.Defunct])) Cancellation.ThrowIfCancellationRequested();
+                return seen;
+            }, Cancellation);
+
+            await KillAsync(server.ProcessId);
+
+            (await watching).ShouldNotContain(ProcessIdentity.Foreign);
+        }
+    }
+
+    [Fact]
     public async Task A_killed_server_is_noticed_without_anybody_asking()
     {
         await using var server = await StartAsync(options => options with { CheckInterval = TimeSpan.FromMilliseconds(20) });
@@ -257,17 +277,44 @@ public sealed class EmbeddedServerTests : ServerTest
     }
 
     [Fact]
+    public async Task The_log_of_the_server_stays_small()
+    {
+        await using var server = await StartAsync();
+        var log = Path.Combine(Postgres, "log", "server.log");
+        await File.AppendAllTextAsync(log, new string('x', 17 * 1024 * 1024), Cancellation);
+
+        await server.EnsureRunningAsync(Cancellation);
+
+        new FileInfo(log).Length.ShouldBeLessThan(1024 * 1024);
+        new FileInfo(log + ".1").Length.ShouldBe(4 * 1024 * 1024);
+    }
+
+    [Fact]
+    public async Task Data_that_vanishes_under_a_running_application_does_not_become_an_empty_database()
+    {
+        var server = await StartAsync();
+        await KillAsync(server.ProcessId);
+        Directory.Move(Path.Combine(Postgres, "cluster"), Path.Combine(Postgres, "moved"));
+
+        (await Should.ThrowAsync<ConfigurationException>(() => server.EnsureRunningAsync(Cancellation))).Message.ShouldContain("MST1113");
+
+        Directory.Exists(Path.Combine(Postgres, "cluster")).ShouldBeFalse();
+        await server.DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_folder_with_a_long_and_odd_name_works_and_its_socket_moves_to_a_short_one()
     {
         var odd = Path.Combine(Folder.Path, "it's a \"folder\" $HOME `x` \\ ä", new string('x', 90));
 
-        await using var server = await StartAsync(options => options with { DataFolder = odd });
+        var server = await StartAsync(options => options with { DataFolder = odd });
 
         (await AskAsync(server.ConnectionString, "select 1")).ShouldBe("1");
         var socket = new NpgsqlConnectionStringBuilder(server.ConnectionString).Host!;
         socket.Length.ShouldBeLessThan(60);
         File.GetUnixFileMode(socket).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        Directory.Delete(socket, recursive: false == Directory.Exists(socket + "/x"));
+        await server.DisposeAsync();
+        Directory.Delete(socket);
     }
 
     [Fact]

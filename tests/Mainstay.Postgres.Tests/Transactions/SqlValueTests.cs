@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Mainstay.Tests;
 
-public sealed class SqlValueTests(StandInPostgres postgres)
+public sealed class SqlValueTests(PostgresFixture postgres)
 {
     private static readonly Guid uuid = new("01890a5d-ac96-774b-bcce-b302099a8057");
 
