@@ -75,18 +75,6 @@ public sealed class LifetimeTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Health_says_live_and_ready()
-    {
-        await using var backend = await TestBackend.StartAsync(await postgres.CreateDatabaseAsync(), Seeded);
-
-        (await backend.Anonymous.GetAsync("/health/live")).Expect(200).Text.ShouldBe("""{"status":"live"}""");
-        var ready = (await backend.Anonymous.GetAsync("/health/ready")).Expect(200);
-        ready.Text.ShouldBe("""{"status":"ready"}""");
-        ready.Header("Cache-Control").ShouldBe("no-store");
-        (await backend.Anonymous.SendAsync("HEAD", "/health/ready", null)).Expect(200);
-    }
-
-    [Fact]
     public async Task A_stop_waits_for_the_request_in_flight_and_commits_it()
     {
         var database = await postgres.CreateDatabaseAsync();

@@ -7,7 +7,7 @@ public record Address([MaxLength(20)] string Street, [RegularExpression("^[0-9]{
 
 public record Item([MaxLength(10)] string Name, [Range(1, 9)] int Count, Address? To = null);
 
-public record Form([MaxLength(10)] string Text, int Number, [Range(0, 100)] double Rate, OrderStatus Status, DateTimeOffset At, IReadOnlyList<Item> Items, string[]? Tags = null, Address? Home = null, DateOnly? Day = null);
+public record Form([MaxLength(10)] string Text, int Number, [Range(0, 100)] double Rate, OrderStatus Status, DateTimeOffset At, IReadOnlyList<Item> Items, string[]? Tags = null, Address? Place = null, DateOnly? Day = null);
 
 public record Odd([MaxLength(5)] string A, Guid? Token = null, byte[]? Bytes = null, TimeSpan? Length = null, bool? Flag = null, short? Small = null, long? Big = null, decimal? Amount = null, float? Share = null);
 
@@ -139,9 +139,9 @@ public sealed class InputTests(InputFixture fixture) : IClassFixture<InputFixtur
     [Fact]
     public async Task All_faults_are_reported_at_once_but_not_without_end()
     {
-        (await FormAsync("""{"txet":"a","number":"x","rate":101,"status":"x","at":"x","items":[{}],"tags":[1],"home":{"zip":"x"},"day":"x"}""")).Expect(400).Faults.ShouldBe(
+        (await FormAsync("""{"txet":"a","number":"x","rate":101,"status":"x","at":"x","items":[{}],"tags":[1],"place":{"zip":"x"},"day":"x"}""")).Expect(400).Faults.ShouldBe(
         [
-            "#/txet unknown", "#/number type", "#/rate range", "#/status enum", "#/at type", "#/items/0/name required", "#/items/0/count required", "#/tags/0 type", "#/home/zip pattern", "#/home/street required",
+            "#/txet unknown", "#/number type", "#/rate range", "#/status enum", "#/at type", "#/items/0/name required", "#/items/0/count required", "#/tags/0 type", "#/place/zip pattern", "#/place/street required",
             "#/day type", "#/text required",
         ], ignoreOrder: true);
         (await FormAsync("""{"txet":"a"}""")).Text.ShouldContain("Did you mean 'text'?");
