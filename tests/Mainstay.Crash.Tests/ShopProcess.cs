@@ -19,12 +19,14 @@ internal sealed class ShopProcess : IDisposable
     private readonly ConcurrentQueue<string> _lastLines = new();
     private readonly StreamWriter _log;
     private readonly Lock _logLock = new();
+    private readonly string _workingFolder;
     private Process? _process;
 
     public ShopProcess(string dataFolder, string logFile, int? port = null)
     {
         DataFolder = dataFolder;
         Port = port ?? Ports.Free();
+        _workingFolder = Path.GetDirectoryName(logFile)!;
         _log = new StreamWriter(new FileStream(logFile, FileMode.Append, FileAccess.Write, FileShare.ReadWrite));
     }
 
@@ -53,7 +55,7 @@ internal sealed class ShopProcess : IDisposable
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Mainstay.Crash.App"))
         {
-            RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Path.GetDirectoryName(DataFolder),
+            RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _workingFolder,
             ArgumentList = { "--environment", "Development", "--urls", Address.ToString(), $"--Mainstay:DataFolder={DataFolder}" },
         };
         _process?.Dispose();

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -106,7 +107,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     {
         var postmaster = await RunAsync_NeedsLock(cancellation);
         attachment = Attachment.Open_NeedsLock(folder);
-        await LogInAsync(cancellation);
+        postmaster = await LogInAsync_NeedsLock(postmaster, cancellation);
         if (Started) ServerLog.Started(log, Version, postmaster.ProcessId, folder.Root);
         else ServerLog.Found(log, Version, postmaster.ProcessId, folder.Root);
     }
@@ -132,34 +133,48 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         return postmaster;
     }
 
-    /// <summary>Proves that the application can work: the login, the database, the version.</summary>
+    /// <summary>
+    /// Proves that the application can work: the login, the database, the version. A server whose process was killed says "ready" all through its
+    /// recovery, and one that was found may die now, so what passes is waited for.
+    /// </summary>
+    private async Task<Postmaster> LogInAsync_NeedsLock(Postmaster postmaster, CancellationToken cancellation)
+    {
+        for (var began = TimeProvider.System.GetTimestamp(); ; postmaster = await RunAsync_NeedsLock(cancellation))
+            try
+            {
+                await LogInAsync(cancellation);
+                return postmaster;
+            }
+            catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+            {
+                throw new ConfigurationException("MST1119", $"The passwords in '{folder.Root}/passwords' do not fit the data beside it. Restore both from the same backup.", e);
+            }
+            catch (NpgsqlException e) when (IsPassing(e) && TimeProvider.System.GetElapsedTime(began) < options.StartTimeout)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(50), cancellation);
+            }
+            catch (NpgsqlException e)
+            {
+                throw new ConfigurationException("MST1116", $"PostgreSQL runs, but refuses the application: {e.Message} Its last words:\n{cluster.LogTail()}", e);
+            }
+    }
+
+    private static bool IsPassing(NpgsqlException e) => e is PostgresException ? DatabaseErrors.IsUnavailable(e) : e.InnerException is IOException or SocketException;
+
     private async Task LogInAsync(CancellationToken cancellation)
     {
-        try
-        {
-            for (var created = false; ; created = true)
+        for (var created = false; ; created = true)
+            try
             {
-                try
-                {
-                    await using var connection = new NpgsqlConnection(Unpooled(ConnectionString));
-                    await connection.OpenAsync(cancellation);
-                    Version = connection.PostgreSqlVersion.ToString(2);
-                    return;
-                }
-                catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName && !created)
-                {
-                    await CreateDatabaseAsync(cancellation);       // the application was given another database name since
-                }
+                await using var connection = new NpgsqlConnection(Unpooled(ConnectionString));
+                await connection.OpenAsync(cancellation);
+                Version = connection.PostgreSqlVersion.ToString(2);
+                return;
             }
-        }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
-        {
-            throw new ConfigurationException("MST1119", $"The passwords in '{folder.Root}/passwords' do not fit the data beside it. Restore both from the same backup.", e);
-        }
-        catch (NpgsqlException e)
-        {
-            throw new ConfigurationException("MST1116", $"PostgreSQL runs, but refuses the application: {e.Message} Its last words:\n{cluster.LogTail()}", e);
-        }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName && !created)
+            {
+                await CreateDatabaseAsync(cancellation);       // the application was given another database name since
+            }
     }
 
     private async Task CreateDatabaseAsync(CancellationToken cancellation)

@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace Mainstay.Internal;
 
 /// <summary>Three commands made from the declarations that work when they are pasted: a list, a change, and a look at what it did.</summary>
@@ -31,17 +33,29 @@ internal static class BannerExamples
     private static bool AllKnown(IEnumerable<Member> members, Dictionary<Type, Guid?> ids) =>
         members.All(member => !member.Shape.Type.IsGenericType || member.Shape.Type.GetGenericTypeDefinition() != typeof(Id<>) || ids.ContainsKey(member.Shape.Type.GetGenericArguments()[0]));
 
-    /// <summary>For each resource with rows, an id that exists.</summary>
+    /// <summary>For each resource with rows, an id that exists. Fewer when the database goes away meanwhile: the backend serves already, and no example is worth its end.</summary>
     private static async Task<Dictionary<Type, Guid?>> IdsAsync(BackendModel model, Database database)
     {
         var ids = new Dictionary<Type, Guid?>();
+        try
+        {
+            await ReadIdsAsync(model, database, ids);
+        }
+        catch (NpgsqlException e) when (DatabaseErrors.IsUnavailable(e))
+        {
+            // The banner has fewer examples; the first request says what is wrong.
+        }
+        return ids;
+    }
+
+    private static async Task ReadIdsAsync(BackendModel model, Database database, Dictionary<Type, Guid?> ids)
+    {
         foreach (var table in model.Tables.Models)
         {
             await using var command = database.Source.CreateCommand($"select {table.Key.QuotedName} from {table.QuotedName} order by 1 limit 1");
             if (await command.ExecuteScalarAsync() is Guid id)
                 ids[table.RowType] = id;
         }
-        return ids;
     }
 
     private static DevelopmentKey? KeyFor(Operation operation, DevelopmentKeys? keys) =>

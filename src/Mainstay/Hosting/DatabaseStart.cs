@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -9,6 +10,8 @@ internal sealed class DatabaseStart : IAsyncDisposable
 {
     /// <summary>Name of the connection string, in the environment <c>ConnectionStrings__mainstay</c>.</summary>
     public const string ConnectionStringName = "mainstay";
+
+    private static readonly TimeSpan patience = TimeSpan.FromSeconds(30);
 
     private readonly EmbeddedServer? _embedded;
 
@@ -58,6 +61,29 @@ internal sealed class DatabaseStart : IAsyncDisposable
         }, logging.CreateLogger<EmbeddedServer>(), TimeProvider.System, cancellation);
         return new DatabaseStart(server.ConnectionString, $"PostgreSQL {server.Version}, private, in {folder}", server);
     }
+
+    /// <summary>
+    /// Runs a step of the start again when the database goes away under it: a private server that died is back within a second or two. The steps
+    /// find out by themselves what an earlier run has done.
+    /// </summary>
+    /// <exception cref="ConfigurationException">MST1133: it stays away.</exception>
+    public static async Task<T> PatientlyAsync<T>(Func<Task<T>> step)
+    {
+        for (var began = TimeProvider.System.GetTimestamp(); ; await Task.Delay(TimeSpan.FromMilliseconds(100)))
+            try
+            {
+                return await step();
+            }
+            catch (Exception e) when (IsOutage(e))
+            {
+                if (TimeProvider.System.GetElapsedTime(began) is var waited && waited > patience)
+                    throw new ConfigurationException("MST1133", $"PostgreSQL went away during the start and has not come back within {waited.TotalSeconds:0} s: {e.Message} Look into the server's log, then start again.", e);
+            }
+    }
+
+    private static bool IsOutage(Exception e) => e is NpgsqlException
+        ? DatabaseErrors.IsUnavailable(e)
+        : e is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown);
 
     public ValueTask DisposeAsync() => _embedded?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

@@ -71,11 +71,12 @@ internal sealed class RunningBackend : IAsyncDisposable
         _parts.Push(server);
         var database = new Database(Database.CreateSource(server.ConnectionString, backend.Name), TimeProvider.System);
         _parts.Push(database);
-        var report = await SchemaStart.RunAsync(database.Source, Model.Tables.Models, schema, logging.CreateLogger<SchemaReport>(), CancellationToken.None);
+        var report = await DatabaseStart.PatientlyAsync(() => SchemaStart.RunAsync(database.Source, Model.Tables.Models, schema, logging.CreateLogger<SchemaReport>(), CancellationToken.None));
 
         var signal = new OutboxSignal();
         var transactor = new Transactor(database, Model.Tables, backend.Events, signal);
         await SeedStart.RunAsync(backend, transactor, backend.Builder.Environment.IsDevelopment(), logging);
+        var cursorKey = await DatabaseStart.PatientlyAsync(() => SharedKeys.GetAsync(database, "cursor"));
         Services = new BackendServices
         {
             Name = backend.Name,
@@ -83,7 +84,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Transactor = transactor,
             Receipts = new Receipts(database, TimeSpan.FromHours(24)),
             Format = new WireFormat(),
-            Cursors = new CursorCodec(await SharedKeys.GetAsync(database, "cursor")),
+            Cursors = new CursorCodec(cursorKey),
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };
         App = Build(backend, transactor, signal);

@@ -13,15 +13,18 @@ internal static partial class SeedStart
         foreach (var seed in backend.Seeds)
         {
             var request = new TransactionRequest(User.System($"seed {seed.Name}"), new Origin($"seed {seed.Name}", "system", null, null, null, null),
-                Deadline.After(TimeSpan.FromMinutes(5), transactor.Database.Clock), CancellationToken.None);
-            var isNew = await transactor.RunAsync(request, async work =>
+                Deadline.After(TimeSpan.FromMinutes(5), transactor.Database.Clock), CancellationToken.None)
+            {
+                IsKeyed = true,     // by the row of the seed
+            };
+            var isNew = await DatabaseStart.PatientlyAsync(() => transactor.RunAsync(request, async work =>
             {
                 // The row is the lock: a second node that starts now waits here, then finds it.
                 if (await work.ExecuteAsync($"insert into mainstay.seeds (name) values ({seed.Name}) on conflict do nothing") == 0)
                     return new Completed<bool>(false, null);
                 await seed.Fill(work);
                 return new Completed<bool>(true, null);
-            });
+            }));
             if (isNew)
                 Seeded(log, seed.Name);
         }
