@@ -68,7 +68,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync();
 
         await PostAsync(app, "/ef", "k", Tea);
-        var other = await PostAsync(app, "/ef", "k", new PlaceOrder("coffee", 1));
+        var other = await PostAsync(app, "/ef", "k", new OrderByName("coffee", 1));
         var own = await PostAsync(app, "/ef", "k", Tea);
 
         (await ProblemAsync(other)).ShouldBe((422, "idempotency-key-reused"));
@@ -93,7 +93,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync();
 
         var first = await PostAsync(app, "/ef", null, Tea);
-        var second = await PostAsync(app, "/ef", null, new PlaceOrder("coffee", 1));
+        var second = await PostAsync(app, "/ef", null, new OrderByName("coffee", 1));
         var refused = await PostAsync(app, "/required", null, Tea);
 
         (first.StatusCode, second.StatusCode).ShouldBe((HttpStatusCode.Created, HttpStatusCode.Created));
@@ -136,8 +136,8 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync();
 
         var mine = await PostAsync(app, "/ef", "k", Tea, caller: "me");
-        var yours = await PostAsync(app, "/ef", "k", new PlaceOrder("coffee", 1), caller: "you");
-        var stranger = await PostAsync(app, "/ef", "k", new PlaceOrder("cocoa", 1), caller: null);
+        var yours = await PostAsync(app, "/ef", "k", new OrderByName("coffee", 1), caller: "you");
+        var stranger = await PostAsync(app, "/ef", "k", new OrderByName("cocoa", 1), caller: null);
 
         new[] { mine, yours, stranger }.ShouldAllBe(answer => answer.StatusCode == HttpStatusCode.Created && !IsReplayed(answer));
         (await ReceiptsAsync()).ShouldBe(2);
@@ -163,7 +163,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var hold = new TaskCompletionSource();
         var holds = new TaskCompletionSource();
-        await using var app = await StartAsync(map: routes => routes.MapPost("/slow", async (PlaceOrder input, ShopContext shop, Receipt receipt) =>
+        await using var app = await StartAsync(map: routes => routes.MapPost("/slow", async (OrderByName input, ShopContext shop, Receipt receipt) =>
         {
             await using var transaction = await shop.Database.BeginTransactionAsync();
             shop.Orders.Add(new ShopOrder { Product = input.Product, Quantity = input.Quantity });
@@ -210,7 +210,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
 
         await PostAsync(app, "/ef", "k", Tea);
         await _source.ExecuteAsync("update mainstay.receipts set expires_at = now() - interval '1 second'");
-        var later = await PostAsync(app, "/ef", "k", new PlaceOrder("coffee", 1));
+        var later = await PostAsync(app, "/ef", "k", new OrderByName("coffee", 1));
 
         later.StatusCode.ShouldBe(HttpStatusCode.Created);
         (await OrdersAsync(), await ReceiptsAsync()).ShouldBe((2, 1));
@@ -331,14 +331,14 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync();
         await PostAsync(app, "/ef", "old", Tea);
         await _source.ExecuteAsync("update mainstay.receipts set expires_at = now() - interval '1 second'");
-        await PostAsync(app, "/ef", "new", new PlaceOrder("coffee", 1));
+        await PostAsync(app, "/ef", "new", new OrderByName("coffee", 1));
 
         await app.Services.GetRequiredService<Receipts>().DeleteExpiredAsync(Stop);
 
         (await _source.ScalarAsync<string>("select string_agg(key, ',') from mainstay.receipts")).ShouldBe("new");
     }
 
-    private static PlaceOrder Tea { get; } = new("tea", 2);
+    private static OrderByName Tea { get; } = new("tea", 2);
 
     private static IdempotencyOptions Options { get; } = new() { Scope = http => http.Request.Headers["Client"] };
 
@@ -354,7 +354,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         app.MapPost("/ef", PlaceWithEntityFramework).WithIdempotency();
         app.MapPost("/required", PlaceWithEntityFramework).RequireIdempotencyKey();
         app.MapPost("/dapper", PlaceWithDapper).WithIdempotency();
-        app.MapPost("/fails-once", async (PlaceOrder input, ShopContext shop, Receipt receipt) =>
+        app.MapPost("/fails-once", async (OrderByName input, ShopContext shop, Receipt receipt) =>
         {
             await using var transaction = await shop.Database.BeginTransactionAsync();
             shop.Orders.Add(new ShopOrder { Product = input.Product, Quantity = input.Quantity });
@@ -363,20 +363,20 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
                 throw new InvalidOperationException("The first run fails.");
             return await receipt.CommitAsync(transaction.GetDbTransaction(), Results.Created("/orders/1", null));
         }).WithIdempotency();
-        app.MapPost("/refuse-for-good", (PlaceOrder input, Receipt receipt) =>
+        app.MapPost("/refuse-for-good", (OrderByName input, Receipt receipt) =>
         {
             Interlocked.Increment(ref _runs);
             return receipt.Refuse(Results.Conflict($"No {input.Product}."));
         }).WithIdempotency();
-        app.MapPost("/refuse-now", (PlaceOrder input) =>
+        app.MapPost("/refuse-now", (OrderByName input) =>
         {
             Interlocked.Increment(ref _runs);
             return TypedResults.Conflict($"No {input.Product}.");
         }).WithIdempotency();
-        app.MapPost("/forgets", (PlaceOrder input) => input.Product).WithIdempotency();
+        app.MapPost("/forgets", (OrderByName input) => input.Product).WithIdempotency();
     }, environment);
 
-    private async Task<IResult> PlaceWithEntityFramework(PlaceOrder input, ShopContext shop, Receipt receipt)
+    private async Task<IResult> PlaceWithEntityFramework(OrderByName input, ShopContext shop, Receipt receipt)
     {
         Interlocked.Increment(ref _runs);
         await using var transaction = await shop.Database.BeginTransactionAsync();
@@ -386,7 +386,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         return await receipt.CommitAsync(transaction.GetDbTransaction(), Results.Created($"/orders/{order.Id}", order));
     }
 
-    private async Task<IResult> PlaceWithDapper(PlaceOrder input, NpgsqlDataSource source, Receipt receipt)
+    private async Task<IResult> PlaceWithDapper(OrderByName input, NpgsqlDataSource source, Receipt receipt)
     {
         Interlocked.Increment(ref _runs);
         await using var connection = await source.OpenConnectionAsync();
@@ -397,7 +397,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
 
     private static void ShowErrors(WebApplication app) => app.UseExceptionHandler(errors => errors.Run(http => http.Response.WriteAsync(http.Features.Get<IExceptionHandlerFeature>()!.Error.Message)));
 
-    private static async Task<HttpResponseMessage> PostAsync(PlainApplication app, string path, string? key, PlaceOrder body, string? caller = "me")
+    private static async Task<HttpResponseMessage> PostAsync(PlainApplication app, string path, string? key, OrderByName body, string? caller = "me")
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, JsonSerializerOptions.Web)) };
         request.Content.Headers.ContentType = new("application/json");

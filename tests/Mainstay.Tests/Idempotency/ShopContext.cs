@@ -26,4 +26,4 @@ internal sealed class ShopOrder
     public int Quantity { get; set; }
 }
 
-internal sealed record PlaceOrder(string Product, int Quantity);
+internal sealed record OrderByName(string Product, int Quantity);
