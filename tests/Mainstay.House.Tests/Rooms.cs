@@ -26,7 +26,7 @@ internal static class Rooms
             "Core is vocabulary and pure algorithms, usable in a worker or a client without a database driver or a web framework."),
         new("Mainstay.Postgres", ["Mainstay.Core"], [Abstractions, "Npgsql"],
             "Postgres speaks SQL and nothing else, so that a service without HTTP can use outbox, queues and receipts."),
-        new("Mainstay", ["Mainstay.Core", "Mainstay.Postgres"], [Abstractions, "Npgsql"],
+        new("Mainstay", ["Mainstay.Core", "Mainstay.Postgres"], [Abstractions, "Npgsql", "Swashbuckle.AspNetCore.SwaggerUI"],
             "Mainstay is the framework on the ASP.NET Core shared framework; every further package would reach every application.") { Web = true },
         new("Mainstay.OpenTelemetry", ["Mainstay.Core", "Mainstay.Postgres", "Mainstay"], [Abstractions, "OpenTelemetry*"],
             "The exporter is optional: the framework itself emits ActivitySource and Meter.") { Web = true },

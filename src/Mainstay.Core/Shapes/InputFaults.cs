@@ -7,19 +7,20 @@ internal sealed class InputFaults
 
     private readonly List<FieldError> _errors = [];
 
-    public int Count => _errors.Count;
+    /// <summary>How many faults there are, the unlisted ones included: whether a part is sound is told by this number before and after.</summary>
+    public int Count { get; private set; }
 
-    public bool Any => _errors.Count > 0;
+    public bool Any => Count > 0;
 
     public void Add(JsonPath path, string code, string detail)
     {
-        if (_errors.Count < Most)
+        if (Count++ < Most)
             _errors.Add(FieldError.At(path.ToString(), code, detail));
     }
 
     public void Add(FieldError error)
     {
-        if (_errors.Count < Most)
+        if (Count++ < Most)
             _errors.Add(error);
     }
 
@@ -36,7 +37,7 @@ internal sealed class InputFaults
     {
         if (Any)
             throw (type ?? ProblemCatalogue.ValidationFailed).Because(
-                _errors.Count == 1 ? "One field is invalid; see errors." : $"{_errors.Count} fields are invalid; see errors.", _errors);
+                Count == 1 ? "One field is invalid; see errors." : $"{Count} fields are invalid; see errors{(Count > Most ? $", which lists the first {Most}" : "")}.", _errors);
     }
 }
 
@@ -45,7 +46,8 @@ internal sealed record JsonPath(JsonPath? Parent, string Segment)
 {
     public static readonly JsonPath Root = new(null, "");
 
-    public JsonPath this[string member] => new(this, member.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal));
+    /// <summary>A member: escaped as RFC 6901 asks, first for the pointer and then for the URI fragment that it is sent as.</summary>
+    public JsonPath this[string member] => new(this, Uri.EscapeDataString(member.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal)));
 
     public JsonPath this[int index] => new(this, index.ToString());
 

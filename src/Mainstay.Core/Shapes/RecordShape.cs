@@ -81,13 +81,15 @@ internal sealed class RecordShape : Shape
         return faults.Count > before ? null : value;
     }
 
-    /// <summary>Reads the members that an object gives into their places. Unknown, doubled and unacceptable members are faults.</summary>
+    /// <summary>Reads the members that an object gives into their places. Unknown and doubled members are faults, and so are those that are not set this way.</summary>
     public void ReadMembers(JsonElement json, JsonPath path, InputFaults faults, object?[] arguments, bool[] given, Func<Member, bool> accepts)
     {
         foreach (var property in json.EnumerateObject())
         {
-            if (!StrictText.TryGetName(property, out var name) || Find(name) is not { Position: >= 0 } member || !accepts(member))
-                faults.Add(path[name], "unknown", $"There is no such member.{Suggestion.For(name, Inputs.Where(accepts).Select(known => known.Name))}");
+            if (StrictText.TryGetName(property, out var name) && Find(name) is { Position: >= 0 } known && !accepts(known))
+                faults.Add(path[name], "readOnly", "This member is not set by the body. Leave it out.");
+            else if (Find(name) is not { Position: >= 0 } member)
+                faults.Add(path[name], "unknown", $"There is no such member.{Suggestion.For(name, Inputs.Where(accepts).Select(candidate => candidate.Name))}");
             else if (given[member.Position])
                 faults.Add(path[name], "duplicate", "The member is given twice.");
             else
@@ -101,7 +103,7 @@ internal sealed class RecordShape : Shape
     /// <summary>Reads and checks one member's value.</summary>
     public static object? ReadMember(Member member, JsonElement json, JsonPath path, InputFaults faults)
     {
-        if (json.ValueKind == JsonValueKind.Null && member.Shape is not DocumentShape)
+        if (json.ValueKind == JsonValueKind.Null)
         {
             if (!member.IsNullable)
                 faults.Add(path, "required", "Expected a value, found null.");

@@ -143,6 +143,8 @@ internal abstract class ScalarShape(Type type, string jsonType, string? format, 
         try
         {
             value = System.Xml.XmlConvert.ToTimeSpan(text);
+            // To the microseconds that PostgreSQL stores, so that a value read back is the value sent.
+            value = TimeSpan.FromTicks(value.Ticks - (value.Ticks % TimeSpan.TicksPerMicrosecond));
             return true;
         }
         catch (Exception e) when (e is FormatException or OverflowException)
@@ -293,6 +295,10 @@ internal sealed class IdShape<T>() : ScalarShape(typeof(Id<T>), "string", "typei
 /// <summary>Any JSON document, kept as it is. Its texts must still be storable, and no object may name a member twice.</summary>
 internal sealed class DocumentShape() : ScalarShape(typeof(JsonElement), "", null, "a JSON value")
 {
+    /// <summary>Bounds of a number's spelling. PostgreSQL writes an exponent out in digits and has room for some; no client's numbers go beyond those of a double.</summary>
+    private const int ExponentMost = 308;
+    private const int NumberLengthMost = 1000;
+
     public override void Write(Utf8JsonWriter writer, object value) => ((JsonElement)value).WriteTo(writer);
 
     public override object? Read(JsonElement json, JsonPath path, InputFaults faults)
@@ -310,12 +316,22 @@ internal sealed class DocumentShape() : ScalarShape(typeof(JsonElement), "", nul
 
     public override string Text(object value) => ((JsonElement)value).GetRawText();
 
+    private static bool IsStorable(string number)
+    {
+        var exponent = number.AsSpan().IndexOfAny('e', 'E');
+        return number.Length <= NumberLengthMost
+            && (exponent < 0 || (int.TryParse(number.AsSpan(exponent + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var power) && Math.Abs((long)power) <= ExponentMost));
+    }
+
     private static void Check(JsonElement json, JsonPath path, InputFaults faults)
     {
         switch (json.ValueKind)
         {
             case JsonValueKind.String when !StrictText.TryGet(json, out _):
                 faults.Add(path, "text", "Expected Unicode text without U+0000 and without unpaired surrogates.");
+                break;
+            case JsonValueKind.Number when !IsStorable(json.GetRawText()):
+                faults.Add(path, "range", $"Expected a number of at most {NumberLengthMost} characters with an exponent from -{ExponentMost} to {ExponentMost}.");
                 break;
             case JsonValueKind.Array:
                 var index = 0;

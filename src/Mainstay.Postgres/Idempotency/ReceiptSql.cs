@@ -1,9 +1,13 @@
+using Npgsql;
+
 namespace Mainstay.Internal;
 
 /// <summary>All statements about receipts (idempotency records).</summary>
 internal static class ReceiptSql
 {
-    public const string PrimaryKey = "receipts_pkey";
+    /// <summary>Whether the error says that the key has a receipt. An application may well have a table named receipts of its own, so the schema counts too.</summary>
+    public static bool IsTaken(Exception error) =>
+        error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "receipts_pkey", SchemaName: "mainstay" };
 
     /// <summary>Without "on conflict": a used key must abort the whole transaction, and a concurrent one must wait for the first to end.</summary>
     public const string Insert = """

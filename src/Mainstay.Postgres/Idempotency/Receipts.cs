@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -41,6 +42,60 @@ internal sealed class Receipts(Database database, TimeSpan lifetime)
         return await reader.ReadAsync(cancellation) ? Read(reader, key) : null;
     }
 
+    /// <summary>What a keyed request finds before it begins: the stored answer, or null. An expired receipt is forgotten, so that the key starts afresh.</summary>
+    /// <exception cref="ProblemException"><c>idempotency-key-reused</c>: it was used for another request.</exception>
+    public async Task<Answer?> BeginAsync(ReceiptKey key, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenAsync(Deadline.Never, cancellation);
+        await using var batch = new NpgsqlBatch(connection);
+        var forget = new NpgsqlBatchCommand(ReceiptSql.DeleteExpiredKey);
+        Identify(forget.Parameters, key);
+        batch.BatchCommands.Add(forget);
+        batch.BatchCommands.Add(Lookup(key));
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        return await reader.ReadAsync(cancellation) ? Read(reader, key) : null;
+    }
+
+    /// <summary>
+    /// Commits somebody else's transaction together with the receipt of its answer. When the key was used meanwhile the transaction is rolled back
+    /// instead, and the stored answer returned.
+    /// </summary>
+    /// <param name="transaction">Open, and not used again afterwards.</param>
+    /// <param name="key">The key of the request.</param>
+    /// <param name="answer">What will be sent.</param>
+    /// <param name="wait">How long to wait for a concurrent request with the same key.</param>
+    /// <param name="cancellation">Ends the wait; the commit itself is not cancelled, because nobody would know its outcome.</param>
+    /// <exception cref="ProblemException"><c>idempotency-key-reused</c>, or <c>request-in-progress</c>: the other request did not end in time. Rolled back.</exception>
+    public async Task<Answer?> CommitAsync(NpgsqlTransaction transaction, ReceiptKey key, Answer answer, TimeSpan wait, CancellationToken cancellation)
+    {
+        var connection = transaction.Connection!;
+        await using var batch = new NpgsqlBatch(connection, transaction);
+        batch.BatchCommands.Add(LockTimeout(wait));
+        batch.BatchCommands.Add(Record(key, answer).Command);
+        try
+        {
+            await batch.ExecuteNonQueryAsync(cancellation);
+        }
+        catch (PostgresException e) when (ReceiptSql.IsTaken(e))
+        {
+            await transaction.RollbackAsync(CancellationToken.None);
+            // On the caller's own connection: a second one out of the same pool could be waited for by everybody who holds a first one.
+            await using var command = new NpgsqlCommand(ReceiptSql.Find, connection);
+            Identify(command.Parameters, key);
+            await using var reader = await command.ExecuteReaderAsync(cancellation);
+            if (await reader.ReadAsync(cancellation))
+                return Read(reader, key);
+            throw InProgress("The Idempotency-Key expired while it was used again. Repeat the request.", e);
+        }
+        catch (PostgresException e) when (DatabaseErrors.IsLockTimeout(e))
+        {
+            await transaction.RollbackAsync(CancellationToken.None);
+            throw InProgress("A request with the same Idempotency-Key is still running. Repeat this one after it has ended.", e);
+        }
+        await transaction.CommitAsync(CancellationToken.None);
+        return null;
+    }
+
     /// <summary>Keeps the answer of a call that changed nothing (a refusal), unless the key has a receipt by now; that one is returned then.</summary>
     public async Task<Answer?> KeepAsync(ReceiptKey key, Answer answer, Deadline deadline, CancellationToken cancellation)
     {
@@ -53,7 +108,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime)
                 await batch.ExecuteNonQueryAsync(cancellation);
                 return null;
             }
-            catch (PostgresException e) when (e.ConstraintName == ReceiptSql.PrimaryKey)
+            catch (PostgresException e) when (ReceiptSql.IsTaken(e))
             {
                 if (await FindAsync(key, deadline, cancellation) is { } stored)
                     return stored;
@@ -91,6 +146,16 @@ internal sealed class Receipts(Database database, TimeSpan lifetime)
             IsReplayed = true,
         };
     }
+
+    private static NpgsqlBatchCommand LockTimeout(TimeSpan wait)
+    {
+        var command = new NpgsqlBatchCommand("select set_config('lock_timeout', $1, true)");
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = ((long)Math.Max(1, wait.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture), NpgsqlDbType = NpgsqlDbType.Text });
+        return command;
+    }
+
+    private static ProblemException InProgress(string detail, Exception inner) =>
+        new(ProblemCatalogue.RequestInProgress, detail, [], inner) { RetryAfter = TimeSpan.FromSeconds(1) };
 
     private static void Identify(NpgsqlParameterCollection parameters, ReceiptKey key)
     {

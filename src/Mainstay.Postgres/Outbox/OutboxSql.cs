@@ -14,16 +14,20 @@ internal static class OutboxSql
 
     /// <summary>
     /// Takes the next due message for as long as the transaction lasts. The row lock is the lease: it ends with the transaction, whether that
-    /// commits, rolls back, or dies with its process.
+    /// commits, rolls back, or dies with its process. Only for subscriptions that the node knows: while a release is rolled out, and where two
+    /// applications share a database, there are messages that are none of its business.
     /// </summary>
     public const string Claim = """
         select id, subscription, event, body, attempt, operation, request_id, trace_parent, correlation_id
         from mainstay.outbox
-        where due_at <= mainstay.now() and dead_at is null
+        where due_at <= mainstay.now() and dead_at is null and subscription = any($1)
         order by due_at, id
         limit 1
         for update skip locked
         """;
+
+    /// <summary>Messages that wait for none of the known subscriptions.</summary>
+    public const string CountOrphans = "select subscription, count(*) from mainstay.outbox where dead_at is null and subscription <> all($1) group by subscription order by subscription limit 20";
 
     public const string Complete = "delete from mainstay.outbox where id = $1 and subscription = $2";
 

@@ -28,7 +28,8 @@ internal sealed record ServerConnection(Version Version, string Database, string
         }
     }
 
-    private static NpgsqlConnectionStringBuilder Parse(string connectionString)
+    /// <exception cref="ConfigurationException">MST1130: it is malformed.</exception>
+    internal static NpgsqlConnectionStringBuilder Parse(string connectionString)
     {
         NpgsqlConnectionStringBuilder target;
         try

@@ -30,6 +30,9 @@ internal sealed class Tables
     public (TableModel Table, IReadOnlyList<Column> Columns)? FindConstraint(string? name) =>
         name is not null && _byConstraint.TryGetValue(name, out var found) ? found : null;
 
+    /// <summary>The declared index that a statement met, or null for one that is not ours.</summary>
+    public TableModel.Index? FindIndex(string? table, string? name) => Models.FirstOrDefault(model => model.Name == table)?.Indexes.FirstOrDefault(index => index.Name == name);
+
     private static IEnumerable<(string Name, TableModel Model, IReadOnlyList<Column> Columns)> ConstraintsOf(TableModel model)
     {
         yield return (SqlName.Join(model.Name, "pkey"), model, [model.Key]);

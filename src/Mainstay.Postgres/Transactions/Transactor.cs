@@ -1,4 +1,5 @@
 using System.Data;
+using System.Runtime.ExceptionServices;
 using Npgsql;
 
 namespace Mainstay.Internal;
@@ -41,17 +42,10 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                var final = Judge(e, request, work, unit);
-                if (final == e)
-                    throw;
-                if (final is not null)
-                    throw Doubted(final, doubt);
-                if (work.IsCommitting && !DatabaseErrors.IsRetryable(e))
+                var final = Judge(e, request, work.IsCommitting, unit);
+                if (final is null && work.IsCommitting && !DatabaseErrors.IsRetryable(e))
                     doubt = e;
-                if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
-                    throw Doubted(Exhausted(e), doubt);
-                if (DatabaseErrors.IsPlanChanged(e))
-                    Database.Source.Clear();
+                ThrowUnlessRetryable(e, final, request, attempt, doubt);
             }
             finally
             {
@@ -76,15 +70,7 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                var final = Judge(e, request with { IsKeyed = true }, work, null);
-                if (final == e)
-                    throw;
-                if (final is not null)
-                    throw final;
-                if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
-                    throw Exhausted(e);
-                if (DatabaseErrors.IsPlanChanged(e))
-                    Database.Source.Clear();
+                ThrowUnlessRetryable(e, Judge(e, request, isCommitting: false, null), request, attempt);
             }
             finally
             {
@@ -112,6 +98,24 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             ? DatabaseErrors.OutcomeUnknown(doubt)
             : final;
 
+    /// <summary>Runs a read that opens its own connection and needs no transaction, again when that connection is lost or its plan is out of date.</summary>
+    public async Task<T> ReadAsync<T>(TransactionRequest request, Func<Task<T>> read)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            request.Usage.Attempts = attempt;
+            try
+            {
+                return await read();
+            }
+            catch (Exception e) when (e is not (ProblemException or ConfigurationException))
+            {
+                ThrowUnlessRetryable(e, Judge(e, request, isCommitting: false, null), request, attempt);
+            }
+            await Task.Delay(Backoff(attempt), Database.Clock, request.Cancellation);
+        }
+    }
+
     private WorkContext Context(TransactionRequest request)
     {
         var now = Database.Clock.GetUtcNow();
@@ -126,10 +130,23 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
         };
     }
 
-    /// <summary>What a failure means: null to run the handler again, else the exception that ends the call.</summary>
-    private Exception? Judge(Exception error, TransactionRequest request, Work work, UnitOfWork? unit)
+    /// <summary>Returns when another attempt makes sense, and makes sure that it does not meet the same stale connections.</summary>
+    private void ThrowUnlessRetryable(Exception error, Exception? final, TransactionRequest request, int attempt, Exception? doubt = null)
     {
-        if (error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: ReceiptSql.PrimaryKey })
+        if (final == error)
+            ExceptionDispatchInfo.Throw(error);
+        if (final is not null)
+            throw Doubted(final, doubt);
+        if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
+            throw Doubted(Exhausted(error), doubt);
+        if (DatabaseErrors.IsPlanChanged(error) || DatabaseErrors.IsUnavailable(error))
+            Database.Source.Clear();
+    }
+
+    /// <summary>What a failure means: null to run the handler again, else the exception that ends the call.</summary>
+    private Exception? Judge(Exception error, TransactionRequest request, bool isCommitting, UnitOfWork? unit)
+    {
+        if (ReceiptSql.IsTaken(error))
             return new ReceiptTakenException(error);
         if (DatabaseErrors.IsRetryable(error))
             return null;
@@ -147,7 +164,7 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             return error;
         if (DatabaseErrors.IsUnavailable(error))
             // Before the commit was sent nothing can have happened. After it, a key makes the second run find out.
-            return work.IsCommitting && !request.IsKeyed ? DatabaseErrors.OutcomeUnknown(error) : null;
+            return isCommitting && !request.IsKeyed ? DatabaseErrors.OutcomeUnknown(error) : null;
         return error;
     }
 

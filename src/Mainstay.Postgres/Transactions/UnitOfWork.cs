@@ -14,7 +14,7 @@ public sealed class UnitOfWork
     public const int RowsMost = 10_000;
 
     private readonly Work _work;
-    private readonly WorkContext _context;
+    private WorkContext _context;
     private readonly List<BatchItem> _recorded = [];
     private readonly List<RowChange> _changes = [];
     private readonly Dictionary<(Type, Guid), Known> _known = [];
@@ -146,6 +146,9 @@ public sealed class UnitOfWork
 
     /// <summary>How many rows this unit of work published to, for the signal after the commit.</summary>
     internal int PublishedCount => _published.Count;
+
+    /// <summary>Says where the changes come from, once that is known: a delivery learns it by claiming its message.</summary>
+    internal void CausedBy(Origin origin) => _context = _context with { Origin = origin };
 
     /// <summary>Adds a statement of the framework to the transaction.</summary>
     internal void Record(BatchItem item) => _recorded.Add(item);

@@ -75,7 +75,15 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
                 batch.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
             IsCommitting = true;
             // Not cancellable: a cancelled commit is one whose outcome nobody knows. The server's own statement timeout bounds it.
-            await RunAsync(batch, CancellationToken.None);
+            try
+            {
+                await RunAsync(batch, CancellationToken.None);
+            }
+            catch (NpgsqlException e) when (HasNotReachedTheEnd(e, batch))
+            {
+                IsCommitting = false;
+                throw;
+            }
         }
         _ended = true;
     }
@@ -101,6 +109,15 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
         RoundTrips++;
         await batch.ExecuteNonQueryAsync(cancellation);
     }
+
+    /// <summary>
+    /// Whether a failure shows that the server did not come to the end of the batch, so that it cannot have committed: it refused an earlier
+    /// statement, or the batch, whose last bytes are the Sync, could not be written. So a connection that was ended while it lay in the pool
+    /// is told from one that broke at the wrong moment.
+    /// </summary>
+    private static bool HasNotReachedTheEnd(NpgsqlException error, NpgsqlBatch batch) => error is PostgresException refused
+        ? refused.BatchCommand is { } command && command != batch.BatchCommands[^1]
+        : error.InnerException is IOException or System.Net.Sockets.SocketException && error.Message.StartsWith("Exception while writing", StringComparison.Ordinal);
 
     private NpgsqlBatch Batch(bool begin, out int resultsBefore)
     {

@@ -143,7 +143,10 @@ internal static class ResultAnswers
             format.BeginList(writer);
             foreach (var item in items)
             {
-                Shape.Of(item.GetType()).Write(writer, item);
+                if (item is null)
+                    writer.WriteNullValue();
+                else
+                    Shape.Of(item.GetType()).Write(writer, item);
                 count++;
             }
             format.EndList(writer, count, requestId);

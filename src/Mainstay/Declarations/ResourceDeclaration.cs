@@ -95,7 +95,11 @@ public sealed class ResourceDeclaration<T> where T : class
         return body is NewExpression group ? [.. group.Arguments.Select(argument => model.Table.Require(MemberOf(argument)))] : [model.Table.Require(MemberOf(body))];
     }
 
-    private static MemberInfo MemberOf(Expression expression) => expression is MemberExpression { Expression: ParameterExpression, Member: var member }
-        ? member
-        : throw new ConfigurationException("MST1402", $"'{expression}' does not name a member of {typeof(T).Name}, expected for example row => row.Name.");
+    /// <summary>An optional id is named through its value, <c>order => order.CustomerId!.Value</c>: only so does the parent's type show.</summary>
+    private static MemberInfo MemberOf(Expression expression) => expression switch
+    {
+        MemberExpression { Expression: ParameterExpression, Member: var member } => member,
+        MemberExpression { Expression: MemberExpression { Expression: ParameterExpression, Member: var member } optional, Member.Name: "Value" } when Nullable.GetUnderlyingType(optional.Type) is not null => member,
+        _ => throw new ConfigurationException("MST1402", $"'{expression}' does not name a member of {typeof(T).Name}, expected for example row => row.Name."),
+    };
 }

@@ -21,7 +21,7 @@ internal static class BackendHost
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
             Args = args,
-            EnvironmentName = DevelopmentStart.EnvironmentName(args),
+            EnvironmentName = DevelopmentStart.EnvironmentName(),
             ContentRootPath = DevelopmentStart.SourceFolder ?? Directory.GetCurrentDirectory(),
         });
         builder.WebHost.UseKestrelHttpsConfiguration();

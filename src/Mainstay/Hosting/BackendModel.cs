@@ -48,9 +48,8 @@ internal sealed class BackendModel
         foreach (var declaration in backend.Operations)
             CheckOperation(declaration, mistakes, Check);
         foreach (var subscription in backend.Subscriptions)
-            Check(() => Compile(backend, subscription));
-        foreach (var group in backend.Subscriptions.GroupBy(subscription => subscription.Name).Where(group => group.Count() > 1))
-            mistakes.Add(new ConfigurationException("MST2102", $"Subscription '{group.Key}' is declared twice. Its name is stored with every message, so it must be unique."));
+            Check(() => subscription.Compile(backend.Events, backend.IsService));
+        mistakes.AddRange(Subscription.Duplicates(backend.Subscriptions));
         foreach (var group in backend.Seeds.GroupBy(seed => seed.Name).Where(group => group.Count() > 1))
             mistakes.Add(new ConfigurationException("MST1006", $"Seed '{group.Key}' is declared twice. Its name is stored, so it must be unique."));
 
@@ -90,14 +89,6 @@ internal sealed class BackendModel
             mistakes.Add(new ConfigurationException("MST1002", declaration.IsCommand
                 ? $"The handler of command '{declaration.Name}' takes no UnitOfWork, expected (input, UnitOfWork work) => …. An operation that only reads is a Query."
                 : $"The handler of query '{declaration.Name}' takes a UnitOfWork, expected a Snapshot. An operation that changes data is a Command."));
-    }
-
-    private static void Compile(Backend backend, Subscription subscription)
-    {
-        subscription.Handler = Handler.Compile(subscription.Name, subscription.Declared, backend.IsService);
-        if (subscription.Handler is not { Context: HandlerContext.UnitOfWork, Input: { } type })
-            throw new ConfigurationException("MST1002", $"The handler of subscription '{subscription.Name}' must take the event and a UnitOfWork, for example (OrderPlaced placed, UnitOfWork work) => ….");
-        backend.Events.Subscribe(type, subscription.Name);
     }
 
     private static Operation Declared(OperationDeclaration declaration) => declaration.IsCommand

@@ -24,42 +24,42 @@ internal sealed class DatabaseStart : IAsyncDisposable
 
     public string ConnectionString { get; }
 
+    public bool IsPrivate => _embedded is not null;
+
     /// <summary>For the banner: which server, where.</summary>
     public string Description { get; }
 
     /// <summary>Where the application keeps what belongs to this machine: <c>.mainstay</c> beside the app, unless <c>Mainstay:DataFolder</c> says otherwise.</summary>
     public static string DataFolder(Backend backend) =>
-        Path.GetFullPath(backend.Configuration["Mainstay:DataFolder"] ?? ".mainstay", backend.Builder.Environment.ContentRootPath);
+        DataFolder(backend.Configuration, backend.Builder.Environment.ContentRootPath);
+
+    public static string DataFolder(IConfiguration configuration, string root) => Path.GetFullPath(configuration["Mainstay:DataFolder"] ?? ".mainstay", root);
 
     /// <exception cref="ConfigurationException">MST11xx: the server cannot be started or reached.</exception>
-    public static async Task<DatabaseStart> RunAsync(Backend backend, ILoggerFactory logging, CancellationToken cancellation)
+    public static Task<DatabaseStart> RunAsync(Backend backend, ILoggerFactory logging, CancellationToken cancellation) =>
+        RunAsync(backend.Name, DataFolder(backend), backend.Configuration, logging, cancellation);
+
+    /// <param name="name">The application's, which names its database.</param>
+    /// <param name="folder">Where the private server keeps its data.</param>
+    /// <param name="configuration">Says which server, or how to run the private one.</param>
+    /// <param name="logging">For the server's own log lines.</param>
+    /// <param name="cancellation">Ends the start.</param>
+    public static async Task<DatabaseStart> RunAsync(string name, string folder, IConfiguration configuration, ILoggerFactory logging, CancellationToken cancellation)
     {
-        if (backend.Configuration.GetConnectionString(ConnectionStringName) is { Length: > 0 } connectionString)
+        if (configuration.GetConnectionString(ConnectionStringName) is { Length: > 0 } connectionString)
         {
             var verified = await ServerConnection.VerifyAsync(connectionString, cancellation);
             return new DatabaseStart(connectionString, $"PostgreSQL {verified.Version}, database {verified.Database}", null);
         }
-        var folder = DataFolder(backend);
         var server = await EmbeddedServer.StartAsync(new EmbeddedServerOptions
         {
-            Name = backend.Name,
+            Name = name,
             DataFolder = folder,
-            Binaries = backend.Configuration["Mainstay:Postgres:Binaries"],
-            Account = backend.Configuration["Mainstay:Postgres:Account"],
+            Binaries = configuration["Mainstay:Postgres:Binaries"],
+            Account = configuration["Mainstay:Postgres:Account"],
             Progress = Banner.Progress,
         }, logging.CreateLogger<EmbeddedServer>(), TimeProvider.System, cancellation);
         return new DatabaseStart(server.ConnectionString, $"PostgreSQL {server.Version}, private, in {folder}", server);
-    }
-
-    public static async Task<SchemaReport> ApplySchemaAsync(Backend backend, BackendModel model, Database database, ILoggerFactory logging)
-    {
-        var mode = backend.Configuration["Mainstay:Schema"] switch
-        {
-            null => backend.Builder.Environment.IsDevelopment() ? SchemaMode.Apply : SchemaMode.Check,
-            var text when Enum.TryParse<SchemaMode>(text, ignoreCase: true, out var given) => given,
-            var text => throw new ConfigurationException("MST1011", $"Mainstay:Schema is '{text}', expected apply, check or off."),
-        };
-        return await SchemaStart.RunAsync(database.Source, model.Tables.Models, mode, logging.CreateLogger<SchemaReport>(), CancellationToken.None);
     }
 
     /// <summary>

@@ -10,10 +10,10 @@ internal static class DevelopmentStart
     public static string? SourceFolder => AppContext.GetData("EntryPointFileDirectoryPath") as string is { } folder && Directory.Exists(folder) ? folder : null;
 
     /// <returns>The environment to force, or null when something else has decided.</returns>
-    public static string? EnvironmentName(string[] args)
+    public static string? EnvironmentName()
     {
         var isSet = Environment.GetEnvironmentVariable("ASPNETCORE_ENVIRONMENT") is not null || Environment.GetEnvironmentVariable("DOTNET_ENVIRONMENT") is not null
-            || args.Any(argument => argument.TrimStart('-', '/').Split('=')[0].Equals("environment", StringComparison.OrdinalIgnoreCase));
+            || Environment.GetCommandLineArgs().Skip(1).Any(argument => argument.TrimStart('-', '/').Split('=')[0].Equals("environment", StringComparison.OrdinalIgnoreCase));
         return !isSet && SourceFolder is not null ? "Development" : null;
     }
 }

@@ -62,13 +62,16 @@ internal sealed class RunningBackend : IAsyncDisposable
 
     private async Task StartPartsAsync(Backend backend)
     {
-        DevelopmentKeys = SignIn.Prepare(backend, Model);
+        var schema = SchemaMode.Check;
+        CheckSettings(
+            () => schema = SchemaSetting.Of(backend.Configuration, backend.Builder.Environment),
+            () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
         var server = await DatabaseStart.RunAsync(backend, logging, CancellationToken.None);
         _parts.Push(server);
         var database = new Database(Database.CreateSource(server.ConnectionString, backend.Name), TimeProvider.System);
         _parts.Push(database);
-        var report = await DatabaseStart.PatientlyAsync(() => DatabaseStart.ApplySchemaAsync(backend, Model, database, logging));
+        var report = await DatabaseStart.PatientlyAsync(() => SchemaStart.RunAsync(database.Source, Model.Tables.Models, schema, logging.CreateLogger<SchemaReport>(), CancellationToken.None));
 
         var signal = new OutboxSignal();
         var transactor = new Transactor(database, Model.Tables, backend.Events, signal);
@@ -90,18 +93,36 @@ internal sealed class RunningBackend : IAsyncDisposable
         await Banner.PrintAsync(backend, Model, Addresses, server, DevelopmentKeys, report, database);
     }
 
+    /// <summary>Everything that can be found wrong before anything is started, at once.</summary>
+    private static void CheckSettings(params ReadOnlySpan<Action> checks)
+    {
+        var mistakes = new List<ConfigurationException>();
+        foreach (var check in checks)
+            try
+            {
+                check();
+            }
+            catch (ConfigurationException mistake)
+            {
+                mistakes.Add(mistake);
+            }
+        if (mistakes.Count > 0)
+            throw new ConfigurationException(mistakes);
+    }
+
     private WebApplication Build(Backend backend, Transactor transactor, OutboxSignal signal)
     {
         backend.Services.AddSingleton(Services);
         backend.Services.AddSingleton<OperationPipeline>();
         backend.Services.AddSingleton(new Authenticator(DevelopmentKeys));
-        backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, signal,
+        backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, new OutboxOptions(), signal,
             provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
         var app = backend.Builder.Build();
         HttpEndpoints.Map(app, Model, Services);
+        OpenApiEndpoints.Map(app, backend, Model);
         return app;
     }
 

@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -13,20 +12,41 @@ namespace Mainstay.Internal;
 /// Delivers messages to subscriptions, one transaction each: claim the row, run the handler, delete the row, commit. A process that dies in
 /// between leaves the row unlocked for any node; the effect and the deletion are one commit, so neither is ever without the other.
 /// </summary>
-internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subscription> subscriptions, OutboxSignal signal, IServiceScopeFactory scopes, ILogger<OutboxDispatcher> log) : BackgroundService
+internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subscription> subscriptions, OutboxOptions options, OutboxSignal signal, IServiceScopeFactory scopes, ILogger<OutboxDispatcher> log) : BackgroundService
 {
-    private const int Workers = 2;
-
-    /// <summary>The longest a message waits when the hint of its commit was lost, or was raised on another node.</summary>
-    private static readonly TimeSpan pollInterval = TimeSpan.FromSeconds(1);
-
     private readonly FrozenDictionary<string, Subscription> _byName = subscriptions.ToFrozenDictionary(subscription => subscription.Name);
+    private readonly string[] _names = [.. subscriptions.Select(subscription => subscription.Name)];
+
+    /// <summary>Until a message is claimed nobody knows whose time counts, and a transaction keeps the statement timeout that it began with.</summary>
+    private readonly TimeSpan _longestTimeout = subscriptions.Select(subscription => subscription.Timeout).DefaultIfEmpty(TimeSpan.FromSeconds(30)).Max();
 
     private TimeProvider Clock => transactor.Database.Clock;
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => _byName.Count == 0
-        ? Task.CompletedTask
-        : Task.WhenAll(Enumerable.Range(0, Workers).Select(_ => WorkAsync(stoppingToken)));
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (_names.Length == 0 || options.Workers == 0)
+            return;
+        await ReportOrphansAsync(stoppingToken);
+        await Task.WhenAll(Enumerable.Range(0, options.Workers).Select(_ => WorkAsync(stoppingToken)));
+    }
+
+    /// <summary>Messages for a subscription that was renamed or removed would wait for ever in silence.</summary>
+    private async Task ReportOrphansAsync(CancellationToken stopping)
+    {
+        try
+        {
+            await using var command = transactor.Database.Source.CreateCommand(OutboxSql.CountOrphans);
+            command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = _names, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+            await using var reader = await command.ExecuteReaderAsync(stopping);
+            while (await reader.ReadAsync(stopping))
+                OutboxLog.Orphans(log, reader.GetInt64(1), reader.GetString(0));
+        }
+        catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+        {
+            if (!stopping.IsCancellationRequested)
+                OutboxLog.Unavailable(log, e);
+        }
+    }
 
     private async Task WorkAsync(CancellationToken stopping)
     {
@@ -34,7 +54,7 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
             try
             {
                 if (!await DeliverNextAsync(stopping))
-                    await signal.WaitAsync(pollInterval, Clock, stopping);
+                    await signal.WaitAsync(options.PollInterval, Clock, stopping);
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -43,7 +63,7 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
             catch (Exception e) when (e is NpgsqlException or ProblemException or OperationCanceledException)
             {
                 OutboxLog.Unavailable(log, e);
-                await Task.Delay(pollInterval, Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(options.PollInterval, Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
     }
 
@@ -51,19 +71,27 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
     private async Task<bool> DeliverNextAsync(CancellationToken stopping)
     {
         Claimed? claimed = null;
+        using var timeout = new CancellationTokenSource(Timeout.InfiniteTimeSpan, Clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, timeout.Token);
         try
         {
-            return await transactor.RunAsync(Request(stopping), async work =>
+            var isDelivered = await transactor.RunAsync(Request(either.Token), async work =>
             {
                 claimed = null;
                 claimed = await ClaimAsync(work);
                 if (claimed is null)
                     return new Completed<bool>(false, null);
-                await HandleAsync(claimed, work);
+                var subscription = _byName[claimed.Subscription];
+                timeout.CancelAfter(subscription.Timeout);
+                work.CausedBy(claimed.Cause);
+                await HandleAsync(claimed, subscription, work);
                 work.Record(new BatchItem(Command(OutboxSql.Complete, claimed)));
                 signal.Raise(); // there may be more: let the other worker look while this one commits
                 return new Completed<bool>(true, null);
             });
+            if (claimed is not null)
+                OutboxMetrics.Delivered(claimed.Subscription);
+            return isDelivered;
         }
         catch (Exception e) when (claimed is not null && !stopping.IsCancellationRequested && !IsOutage(e))
         {
@@ -72,20 +100,20 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
         }
     }
 
-    private static async Task<Claimed?> ClaimAsync(UnitOfWork work)
+    private async Task<Claimed?> ClaimAsync(UnitOfWork work)
     {
-        await using var reader = await work.ReadAsync(new NpgsqlBatchCommand(OutboxSql.Claim));
+        var command = new NpgsqlBatchCommand(OutboxSql.Claim);
+        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = _names, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        await using var reader = await work.ReadAsync(command);
         if (!await reader.ReadAsync(work.Cancellation))
             return null;
         string? Text(int i) => reader.IsDBNull(i) ? null : reader.GetString(i);
-        return new Claimed(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.GetInt32(4), Text(7), Text(8));
+        return new Claimed(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.GetInt32(4), Text(6), Text(7), Text(8));
     }
 
-    private async Task HandleAsync(Claimed message, UnitOfWork work)
+    private async Task HandleAsync(Claimed message, Subscription subscription, UnitOfWork work)
     {
-        if (!_byName.TryGetValue(message.Subscription, out var subscription))
-            throw new InvalidOperationException($"MST2103: Nothing subscribes as '{message.Subscription}' any more. Declare the subscription again, or delete its messages.");
-        using var activity = OutboxTelemetry.StartDelivery(message.Subscription, message.Event, message.TraceParent);
+        using var activity = OutboxMetrics.StartDelivery(message.Subscription, message.Event, message.TraceParent);
         using var json = JsonDocument.Parse(message.Body);
         var faults = new InputFaults();
         var @event = Shape.Of(subscription.EventType).Read(json.RootElement, JsonPath.Root, faults);
@@ -99,7 +127,8 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
 
     private async Task FailAsync(Claimed message, Exception error, CancellationToken stopping)
     {
-        var most = _byName.TryGetValue(message.Subscription, out var subscription) ? subscription.AttemptsMost : 10;
+        var most = _byName[message.Subscription].AttemptsMost;
+        OutboxMetrics.Failed(message.Subscription, isDead: message.Attempt + 1 >= most);
         OutboxLog.Failed(log, message.Subscription, message.Event, message.Id, message.Attempt + 1, most, error);
         await using var command = transactor.Database.Source.CreateCommand(OutboxSql.Fail);
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = message.Id });
@@ -113,8 +142,8 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
     /// <summary>1 s, 2 s, 4 s … 5 min, each with full jitter on its upper half.</summary>
     private static TimeSpan Backoff(int attempt) => TimeSpan.FromSeconds(Math.Min(300, 1 << Math.Min(attempt, 9)) * (0.5 + Random.Shared.NextDouble() / 2));
 
-    private TransactionRequest Request(CancellationToken stopping) =>
-        new(User.System("outbox"), new Origin("outbox", "system", null, null, null, null), Deadline.After(TimeSpan.FromSeconds(30), Clock), stopping)
+    private TransactionRequest Request(CancellationToken cancellation) =>
+        new(User.System("outbox"), new Origin("outbox", "system", null, null, null, null), Deadline.After(_longestTimeout, Clock), cancellation)
         {
             IsKeyed = true,     // a delivery whose commit was lost on the way has deleted its message, so the next run finds another
         };
@@ -127,26 +156,9 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
         return command;
     }
 
-    private sealed record Claimed(Guid Id, string Subscription, string Event, string Body, int Attempt, string? TraceParent, string? CorrelationId);
-}
-
-internal static partial class OutboxLog
-{
-    [LoggerMessage(20, LogLevel.Warning, "Subscription '{Subscription}' could not handle {Event} {Id} (attempt {Attempt} of {Most}).")]
-    public static partial void Failed(ILogger log, string subscription, string @event, Guid id, int attempt, int most, Exception error);
-
-    [LoggerMessage(21, LogLevel.Warning, "The outbox cannot be read at the moment; trying again.")]
-    public static partial void Unavailable(ILogger log, Exception error);
-}
-
-internal static class OutboxTelemetry
-{
-    private static readonly ActivitySource source = new(OperationTelemetry.Name);
-
-    /// <summary>A span of its own, linked to the request that published the message.</summary>
-    public static Activity? StartDelivery(string subscription, string @event, string? traceParent)
+    private sealed record Claimed(Guid Id, string Subscription, string Event, string Body, int Attempt, string? RequestId, string? TraceParent, string? CorrelationId)
     {
-        ActivityLink[] links = ActivityContext.TryParse(traceParent, null, out var cause) ? [new ActivityLink(cause)] : [];
-        return source.StartActivity(ActivityKind.Consumer, tags: [new("messaging.destination.name", @event), new("mainstay.subscription", subscription)], links: links, name: $"deliver {subscription}");
+        /// <summary>What the handler's changes and messages come from: this message, in the chain that one request began.</summary>
+        public Origin Cause => new($"on {Subscription}", "system", RequestId, TraceParent, Id.ToString(), CorrelationId);
     }
 }

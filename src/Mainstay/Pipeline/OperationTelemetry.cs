@@ -12,7 +12,6 @@ internal sealed class OperationTelemetry : IDisposable
     private static readonly Meter meter = new(Name);
     private static readonly Histogram<double> duration = meter.CreateHistogram<double>("mainstay.operation.duration", "s", "Time from the start of an operation to its answer.");
     private static readonly Histogram<int> roundTrips = meter.CreateHistogram<int>("mainstay.operation.round_trips", "{round_trip}", "Round trips to the database of one operation.");
-    private static readonly Counter<long> replays = meter.CreateCounter<long>("mainstay.idempotency.replays", "{request}", "Answers repeated from a receipt.");
 
     private readonly Call _call;
     private readonly Activity? _activity;
@@ -33,7 +32,7 @@ internal sealed class OperationTelemetry : IDisposable
         duration.Record(_call.Backend.Clock.GetElapsedTime(_started).TotalSeconds, tags);
         roundTrips.Record(_call.Usage.RoundTrips, tags);
         if (answer.IsReplayed)
-            replays.Add(1, tags);
+            IdempotencyMetrics.Replayed(tags);
         _activity?.SetTag("http.response.status_code", answer.Status).SetTag("mainstay.round_trips", _call.Usage.RoundTrips);
         if (answer.Status >= 500)
             _activity?.SetStatus(ActivityStatusCode.Error);

@@ -308,7 +308,7 @@ internal sealed class ReplaceOperation(ResourceModel resource) : ResourceCommand
         {
             // A client may send back what it got; it may not change what the server sets.
             var present = column.Member.Get(known.Row);
-            if (given[column.Ordinal] && !Equals(values[column.Ordinal], present))
+            if (given[column.Ordinal] && !ColumnValues.AreSame(values[column.Ordinal], present))
                 faults.Add(JsonPath.Root[column.Member.Name], "readOnly", "The server sets this member. Leave it out, or send it unchanged.");
             values[column.Ordinal] = present;
         }
@@ -355,14 +355,14 @@ internal sealed class PatchOperation(ResourceModel resource) : ResourceCommand(r
             values[column.Ordinal] = !given[column.Ordinal] ? present
                 : column.Type is DocumentColumnType ? MergePatchDocument.Apply((JsonElement?)present, (JsonElement?)sent[column.Ordinal])
                 : sent[column.Ordinal];
-            if (given[column.Ordinal] && !IsWritable(column.Member) && !Equals(sent[column.Ordinal], present))
+            if (given[column.Ordinal] && !IsWritable(column.Member) && !ColumnValues.AreSame(sent[column.Ordinal], present))
                 faults.Add(JsonPath.Root[column.Member.Name], "readOnly", "The server sets this member. Leave it out.");
         }
         faults.ThrowIfAny();
         var row = Complete(values, JsonPath.Root, faults);
         faults.ThrowIfAny();
         Demand(call, row!);
-        if (Resource.Table.Columns.All(column => column.Type is not DocumentColumnType && Equals(column.Member.Get(known.Row), values[column.Ordinal])))
+        if (Resource.Table.Columns.All(column => ColumnValues.AreSame(column.Member.Get(known.Row), values[column.Ordinal])))
             return Item(call, known.Row, known.Version, 200, withLocation: false); // nothing differs: no new version, no audit entry
         work.UpdateRow(Resource.Table.RowType, row!);
         return Item(call, row!, known.Version + 1, 200, withLocation: false);
@@ -385,6 +385,17 @@ internal sealed class DeleteOperation(ResourceModel resource) : ResourceCommand(
         work.DeleteRow(Resource.Table.RowType, known.Row);
         return new Answer(204, default) { Headers = [new("Cache-Control", "no-store")] };
     }
+}
+
+/// <summary>Values of columns, compared by what they say: arrays of bytes and documents are not equal to their like by themselves.</summary>
+internal static class ColumnValues
+{
+    public static bool AreSame(object? left, object? right) => (left, right) switch
+    {
+        (JsonElement one, JsonElement other) => JsonElement.DeepEquals(one, other),
+        (byte[] one, byte[] other) => one.AsSpan().SequenceEqual(other),
+        _ => Equals(left, right),
+    };
 }
 
 /// <summary>Where a row is found.</summary>

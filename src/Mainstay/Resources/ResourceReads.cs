@@ -10,7 +10,9 @@ namespace Mainstay.Internal;
 internal sealed class ResourceReads(BackendServices backend, ResourceModel resource)
 {
     /// <summary>One row, or the problem that there is none that the caller may see.</summary>
-    public async Task<Answer> GetAsync(Call call, Guid id, Representation representation)
+    public Task<Answer> GetAsync(Call call, Guid id, Representation representation) => backend.Transactor.ReadAsync(call.Transaction, () => GetOnceAsync(call, id, representation));
+
+    private async Task<Answer> GetOnceAsync(Call call, Guid id, Representation representation)
     {
         var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
         await using var connection = await backend.Database.OpenAsync(call.Deadline, call.Cancellation);
@@ -38,7 +40,9 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     /// <param name="call">The call.</param>
     /// <param name="query">What is asked for.</param>
     /// <param name="parent">The row they belong to, which must be visible too, or null.</param>
-    public async Task<Answer> ListAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent)
+    public Task<Answer> ListAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent) => backend.Transactor.ReadAsync(call.Transaction, () => ListOnceAsync(call, query, parent));
+
+    private async Task<Answer> ListOnceAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent)
     {
         var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
         await using var connection = await backend.Database.OpenAsync(call.Deadline, call.Cancellation);

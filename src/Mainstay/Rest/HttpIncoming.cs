@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -42,21 +40,7 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
             return null;
         var key = IdempotencyKey.Parse(values);
         // A stranger's key is neither kept nor looked up: it would show one stranger the answer to another.
-        return user.IsAuthenticated ? new ReceiptKey(user.Id, key, Fingerprint(body)) : null;
-    }
-
-    /// <summary>SHA-256 over everything that makes two requests different: method, path, query, content type and the bytes of the body.</summary>
-    private byte[] Fingerprint(ReadOnlyMemory<byte> body)
-    {
-        var request = _http.Request;
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var part in (ReadOnlySpan<string?>)[request.Method, request.Path.Value, request.QueryString.Value, request.ContentType])
-        {
-            hash.AppendData(Encoding.UTF8.GetBytes(part ?? ""));
-            hash.AppendData([0]);
-        }
-        hash.AppendData(body.Span);
-        return hash.GetHashAndReset();
+        return user.IsAuthenticated ? new ReceiptKey(user.Id, key, Fingerprint.Of(_http.Request, body.Span)) : null;
     }
 
     private void Accept()

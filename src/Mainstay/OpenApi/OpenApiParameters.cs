@@ -1,0 +1,152 @@
+using System.Text.Json.Nodes;
+
+namespace Mainstay.Internal;
+
+/// <summary>What an operation takes beside its body: path, query string and headers.</summary>
+internal sealed class OpenApiParameters(OpenApiComponents components)
+{
+    // One quoted string, or the same without quotes where no character needs them.
+    private const string KeyPattern = """^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--:<-\[\]-~]{1,255})$""";
+
+    public IEnumerable<JsonNode> Of(Operation operation) => [.. Path(operation), .. Query(operation), .. Headers(operation)];
+
+    private static IEnumerable<JsonObject> Path(Operation operation) => operation switch
+    {
+        ListOperation { Parent: { } parent } => [PathId("parentId", parent.Resource)],
+        CreateOperation { Parent: { } parent } => [PathId("parentId", parent.Resource)],
+        GetOperation get => [PathId("id", get.Resource)],
+        ReplaceOperation replace => [PathId("id", replace.Resource)],
+        PatchOperation patch => [PathId("id", patch.Resource)],
+        DeleteOperation delete => [PathId("id", delete.Resource)],
+        DeclaredCommand command => command.Input.RouteMembers.Select(PathMember),
+        DeclaredQuery query => query.Input.RouteMembers.Select(PathMember),
+        _ => [],
+    };
+
+    private IEnumerable<JsonObject> Query(Operation operation) => operation switch
+    {
+        ListOperation list => [.. list.Resource.Filters.SelectMany(Filters), Sort(list.Resource), Page("pageSize"), Page("cursor"), .. Representation(list.Resource)],
+        GetOperation get => Representation(get.Resource),
+        DeclaredCommand command => command.Input.QueryMembers.Select(QueryMember),
+        DeclaredQuery query => query.Input.QueryMembers.Select(QueryMember),
+        _ => [],
+    };
+
+    private IEnumerable<JsonObject> Headers(Operation operation)
+    {
+        if (operation.IsCommand)
+            yield return Shared("IdempotencyKey", "Idempotency-Key", "Makes repeating the request safe for 24 hours: it is applied once, and a repetition gets the first answer. Any string that is new for each change, best a UUID. Callers without a credential have no keys; theirs are not kept.",
+                new JsonObject { ["type"] = "string", ["pattern"] = KeyPattern, ["minLength"] = 1, ["maxLength"] = 512, ["examples"] = new JsonArray("\"8e03978e-40d5-43dd-bc93-6894a57f9324\"") });
+        if (operation is ReplaceOperation or PatchOperation or DeleteOperation)
+            yield return ((ResourceCommand)operation).Resource.RequiresIfMatch
+                ? Shared("IfMatchRequired", "If-Match", "The `ETag` of the representation that is changed; another one is refused with 412, none with 428.", HeaderText("\"v7\""))
+                : Shared("IfMatch", "If-Match", "The `ETag` of the representation that is changed; when the row has changed since, it is refused with 412. Without it the last writer wins.", HeaderText("\"v7\""));
+        if (operation is ListOperation or GetOperation)
+            yield return Shared("IfNoneMatch", "If-None-Match", "The `ETag` of an earlier answer; when nothing is new, the answer is 304 without a body.", HeaderText("\"v7\""));
+        yield return Shared("RequestId", "Request-Id", "The caller's own id of the request, for logs on both sides. An unsuitable one is replaced.", OpenApiAnswers.RequestId());
+    }
+
+    private static JsonObject PathId(string name, ResourceModel resource) => new()
+    {
+        ["name"] = name,
+        ["in"] = "path",
+        ["required"] = true,
+        ["description"] = $"The id of one of {OpenApiNames.Words(resource.Name)}.",
+        ["schema"] = OpenApiScalars.OfType(resource.Table.Key.Member.Scalar!, OpenApiScalars.QueryTextMost),
+    };
+
+    private static JsonObject PathMember(Member member) => new()
+    {
+        ["name"] = member.Name,
+        ["in"] = "path",
+        ["required"] = true,
+        ["description"] = $"{Capital(member.Scalar!.Expected)}.",
+        ["schema"] = OpenApiScalars.OfMember(member, Direction.Input),
+    };
+
+    private static JsonObject QueryMember(Member member)
+    {
+        var schema = OpenApiScalars.OfMember(member, Direction.Input);
+        if (OpenApiScalars.DefaultOf(member) is { } value)
+            schema["default"] = value;
+        return Parameter(member.Name, $"{Capital(member.Scalar!.Expected)}.", schema, member.IsRequired);
+    }
+
+    private static IEnumerable<JsonObject> Filters(Column column) => ListQuery.OperatorsOf(column).Select(filter =>
+    {
+        var name = ListQuery.ParameterName(column, filter);
+        var member = $"`{column.Member.Name}`";
+        var value = OpenApiScalars.OfType(column.Member.Scalar!, OpenApiScalars.QueryTextMost);
+        return filter switch
+        {
+            "eq" => Parameter(name, $"Only rows whose {member} is this.", value),
+            "in" => List(name, $"Only rows whose {member} is one of these, separated by commas.", new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = ListQuery.ValuesMost, ["items"] = value }),
+            "null" => Parameter(name, $"`true`: only rows without {member}. `false`: only rows with one.", new JsonObject { ["type"] = "boolean" }),
+            _ => Parameter(name, $"Only rows whose {member} is {Comparison(filter)} this.", value),
+        };
+    });
+
+    private static string Comparison(string filter) => filter switch { "gt" => "greater than", "gte" => "greater than or equal to", "lt" => "less than", _ => "less than or equal to" };
+
+    private static JsonObject Sort(ResourceModel resource)
+    {
+        var names = resource.Sorts.Select(column => column.Member.Name).Prepend(resource.Table.Key.Member.Name).Distinct();
+        return Parameter("sort", "The order, with `-` in front for descending. Rows with equal values are ordered by `id`. Default: `id`, the order of creation.",
+            new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. names.SelectMany(name => new[] { name, "-" + name }).Select(name => JsonValue.Create(name))]), ["default"] = resource.Table.Key.Member.Name });
+    }
+
+    private JsonObject Page(string name) => components.Ref("parameters", name == "cursor" ? "Cursor" : "PageSize", () => name == "cursor"
+        ? Parameter(name, "`meta.nextCursor` of the page before, unchanged, with all other parameters as they were.",
+            new JsonObject { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9_-]+$", ["minLength"] = 1, ["maxLength"] = CursorCodec.LengthMost })
+        : Parameter(name, "The most rows on a page.",
+            new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 1, ["maximum"] = ListQuery.PageSizeMost, ["default"] = ListQuery.DefaultPageSize }));
+
+    private static IEnumerable<JsonObject> Representation(ResourceModel resource)
+    {
+        yield return List("fields", "Only these members, separated by commas. Default: all.", Names(resource.Table.Columns.Select(column => column.Member.Name)));
+        if (resource.Includes.Count > 0)
+            yield return List("include", "What is shown beside each row, separated by commas, as far as the caller may see it.", Names(resource.Includes.Select(include => include.Name)));
+    }
+
+    private static JsonObject Names(IEnumerable<string> names)
+    {
+        var known = names.Distinct().ToArray();
+        return new JsonObject
+        {
+            ["type"] = "array",
+            ["minItems"] = 1,
+            ["maxItems"] = known.Length,
+            ["items"] = new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. known.Select(name => JsonValue.Create(name))]) },
+        };
+    }
+
+    private static JsonObject Parameter(string name, string description, JsonObject schema, bool isRequired = false)
+    {
+        var parameter = new JsonObject { ["name"] = name, ["in"] = "query", ["description"] = description };
+        if (isRequired)
+            parameter["required"] = true;
+        parameter["schema"] = schema;
+        return parameter;
+    }
+
+    private static JsonObject List(string name, string description, JsonObject schema)
+    {
+        var parameter = Parameter(name, description, schema);
+        parameter["style"] = "form";
+        parameter["explode"] = false;
+        return parameter;
+    }
+
+    private JsonObject Shared(string component, string name, string description, JsonObject schema) => components.Ref("parameters", component, () =>
+    {
+        var parameter = new JsonObject { ["name"] = name, ["in"] = "header", ["description"] = description };
+        if (component == "IfMatchRequired")
+            parameter["required"] = true;
+        parameter["schema"] = schema;
+        return parameter;
+    });
+
+    private static JsonObject HeaderText(string example) => new() { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
+
+    private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
+}

@@ -1,0 +1,98 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Mainstay.Internal;
+
+/// <summary>Which problems an operation can answer with: one place that follows the pipeline from the first check to the commit.</summary>
+internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
+{
+    private static readonly User stranger = new("stranger");
+
+    /// <summary>Whether callers without a credential are admitted.</summary>
+    public static bool IsPublic(Operation operation) => operation.Policy.Resolve(User.Anonymous, operation.RowType) != Predicate.Never;
+
+    public IReadOnlyList<ProblemType> Of(Operation operation) =>
+        [.. All(operation).Distinct().OrderBy(problem => problem.Status).ThenBy(problem => problem.Code, StringComparer.Ordinal)];
+
+    private IEnumerable<ProblemType> All(Operation operation) =>
+    [
+        ProblemCatalogue.Unauthenticated, // also where everybody is admitted: a wrong credential is refused, never ignored
+        .. operation.Policy.Resolve(stranger, operation.RowType) == Predicate.Never || (operation.IsCommand && operation.Policy.RowTypes.Any()) ? [ProblemCatalogue.Forbidden] : Array.Empty<ProblemType>(),
+        .. OfRequest(operation),
+        .. operation is ResourceCommand command ? OfResource(command) : [],
+        .. operation is ListOperation { Parent: not null } or GetOperation ? [ProblemCatalogue.NotFound] : Array.Empty<ProblemType>(),
+        .. operation switch
+        {
+            DeclaredCommand declared => OfDeclared(declared.Declaration, declared.Input),
+            DeclaredQuery declared => OfDeclared(declared.Declaration, declared.Input),
+            _ => [],
+        },
+        .. operation.IsCommand ? OfCommand() : [],
+        ProblemCatalogue.InternalError, ProblemCatalogue.DatabaseUnavailable, ProblemCatalogue.DeadlineExceeded,
+    ];
+
+    /// <summary>What can be wrong before the operation begins.</summary>
+    private static IEnumerable<ProblemType> OfRequest(Operation operation)
+    {
+        yield return ProblemCatalogue.InvalidParameter;
+        yield return ProblemCatalogue.NotAcceptable;
+        if (operation is ListOperation)
+            yield return ProblemCatalogue.InvalidCursor;
+        if (operation.Method is not ("GET" or "DELETE"))
+            foreach (var problem in new[] { ProblemCatalogue.MalformedRequest, ProblemCatalogue.RequestTimeout, ProblemCatalogue.BodyTooLarge })
+                yield return problem;
+        if (operation.MediaTypes.Count > 0)
+            foreach (var problem in new[] { ProblemCatalogue.MalformedJson, ProblemCatalogue.ValidationFailed, ProblemCatalogue.UnsupportedMediaType, ProblemCatalogue.UnsupportedContentCoding })
+                yield return problem;
+    }
+
+    /// <summary>What a transaction can end with, whatever it does.</summary>
+    private static IEnumerable<ProblemType> OfCommand() =>
+        [ProblemCatalogue.InvalidIdempotencyKey, ProblemCatalogue.ConcurrentUpdate, ProblemCatalogue.RequestInProgress, ProblemCatalogue.IdempotencyKeyReused, ProblemCatalogue.OutcomeUnknown];
+
+    private IEnumerable<ProblemType> OfResource(ResourceCommand command)
+    {
+        var resource = command.Resource;
+        if (command is not (CreateOperation { Parent: null } or BulkCreateOperation))
+            yield return ProblemCatalogue.NotFound;
+        if (command is ReplaceOperation or PatchOperation or DeleteOperation)
+        {
+            yield return ProblemCatalogue.PreconditionFailed;
+            if (resource.RequiresIfMatch)
+                yield return ProblemCatalogue.PreconditionRequired;
+        }
+        if (command is DeleteOperation)
+        {
+            if (resources.Any(other => other.Table.Columns.Any(column => column.Reference == resource.Table)))
+                yield return ProblemCatalogue.StillReferenced;
+            yield break;
+        }
+        if (resource.Table.Indexes.Any(index => index.IsUnique))
+            yield return ProblemCatalogue.AlreadyExists;
+        if (resource.Table.Columns.Any(column => column.Reference is not null))
+            yield return ProblemCatalogue.ReferenceNotFound;
+    }
+
+    /// <summary>A handler may touch any row, so what any table can refuse counts.</summary>
+    private IEnumerable<ProblemType> OfDeclared(OperationDeclaration declaration, DeclaredInput input)
+    {
+        foreach (var refusal in declaration.Refusals)
+            yield return refusal;
+        if (declaration.Handler.Context != HandlerContext.None || input.RouteMembers.Any() || !declaration.IsCommand)
+            yield return ProblemCatalogue.NotFound;
+        if (declaration.Handler.Input is { } type && typeof(IValidatableObject).IsAssignableFrom(type))
+            yield return ProblemCatalogue.ValidationFailed;
+        if (declaration.Handler.Context == HandlerContext.Snapshot)
+            yield return ProblemCatalogue.ConcurrentUpdate;
+        if (!declaration.IsCommand)
+            yield break;
+        if (resources.Count > 0)
+            yield return ProblemCatalogue.ValidationFailed; // a row outside its declared bounds
+        if (resources.Any(resource => resource.Table.Indexes.Any(index => index.IsUnique)))
+            yield return ProblemCatalogue.AlreadyExists;
+        if (resources.Any(resource => resource.Table.Columns.Any(column => column.Reference is not null)))
+        {
+            yield return ProblemCatalogue.ReferenceNotFound;
+            yield return ProblemCatalogue.StillReferenced;
+        }
+    }
+}
