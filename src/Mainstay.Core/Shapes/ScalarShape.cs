@@ -100,6 +100,9 @@ internal abstract class ScalarShape(Type type, string jsonType, string? format, 
             throw new ConfigurationException("MST1003", $"{type.Name} is a set of flags, which has no single name to send or store. Use a boolean for each flag, or an enum of which one member holds.");
         if (type.IsEnum)
             return (ScalarShape)Activator.CreateInstance(typeof(EnumShape<>).MakeGenericType(type))!;
+        // Asked before the shape exists: thrown by its static constructor, the mistake would arrive wrapped and without its code.
+        if (IId.OwnerOf(type) is { } owner && IdPrefixAttribute.Of(owner) is { Prefix: null, Mistake: var mistake })
+            throw new ConfigurationException("MST1201", mistake!);
         if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Id<>))
             return (ScalarShape)Activator.CreateInstance(typeof(IdShape<>).MakeGenericType(type.GetGenericArguments()))!;
         return null;

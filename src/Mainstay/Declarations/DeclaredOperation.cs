@@ -206,4 +206,7 @@ internal static class RoutePatterns
 {
     public static IEnumerable<string> Parameters(string pattern) =>
         pattern.Split('/').Where(segment => segment.StartsWith('{')).Select(segment => segment.Trim('{', '}'));
+
+    /// <summary>The pattern with <c>{}</c> for every parameter: equal for two routes that match the same paths.</summary>
+    public static string Nameless(string pattern) => string.Join('/', pattern.Split('/').Select(segment => segment.StartsWith('{') ? "{}" : segment));
 }

@@ -60,6 +60,8 @@ internal sealed class BackendModel
                 operations.AddRange(ResourceOperations.Of(resource, backend.Resources));
             foreach (var declaration in backend.Operations)
                 Check(() => operations.Add(Declared(declaration)));
+            foreach (var group in operations.GroupBy(operation => $"{operation.Method} {RoutePatterns.Nameless(operation.Pattern)}").Where(group => group.Select(operation => operation.Name).Distinct().Count() > 1))
+                mistakes.Add(new ConfigurationException("MST1007", $"{string.Join(" and ", group.Select(operation => $"'{operation.Name}'"))} are one route, because names of parameters do not tell routes apart. Change the path of one of them."));
             foreach (var group in operations.GroupBy(operation => operation.Name).Where(group => group.Count() > 1))
                 mistakes.Add(new ConfigurationException("MST1007", $"'{group.Key}' is declared {group.Count()} times. A resource that allows it serves it already: remove the command, or what the resource allows."));
         }

@@ -86,9 +86,12 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
         }
     }
 
-    /// <summary>Whether the same request would be refused again for the same reason, as far as the request alone decides.</summary>
-    private static bool IsDeterministic(ProblemException problem) =>
-        problem.Type.Status is >= 400 and < 499 && problem.Type != ProblemCatalogue.ConcurrentUpdate && problem.Type != ProblemCatalogue.RequestInProgress;
+    /// <summary>
+    /// Whether the same request would be refused again for the same reason, as far as what the fingerprint covers decides. Preconditions stand in
+    /// other headers, and what the caller may do can be granted: the next try with the same key shall find out.
+    /// </summary>
+    private static bool IsDeterministic(ProblemException problem) => problem.Type.Status is >= 400 and < 499 and not (401 or 403 or 412 or 428)
+        && problem.Type != ProblemCatalogue.ConcurrentUpdate && problem.Type != ProblemCatalogue.RequestInProgress;
 
     private static ProblemException NotKept(Exception inner) => new(ProblemCatalogue.DatabaseUnavailable,
         "The database went away before the answer to this Idempotency-Key could be looked up or kept. Repeat the request with the same key; what was done is not done again.", [], inner) { RetryAfter = TimeSpan.FromSeconds(1) };

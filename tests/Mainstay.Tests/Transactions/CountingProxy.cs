@@ -1,0 +1,158 @@
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+
+namespace Mainstay.Tests;
+
+/// <summary>
+/// Stands between Npgsql and the server's socket. Counts how often the client speaks after the server has spoken, which is what a network would
+/// cost, and can cut the wire at a chosen word: before the server hears it, or before its answer arrives.
+/// </summary>
+internal sealed class CountingProxy : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly EndPoint _server;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Lock _gate = new();
+    private readonly List<Socket> _open = [];
+    private int _turns;
+    private volatile string? _cutBefore;
+    private volatile string? _cutAfter;
+    private volatile bool _isDown;
+
+    public CountingProxy(string connectionString)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        _server = new UnixDomainSocketEndPoint($"{settings.Host}/.s.PGSQL.{settings.Port}");
+        _listener.Start();
+        ConnectionString = new NpgsqlConnectionStringBuilder(connectionString) { Host = "127.0.0.1", Port = ((IPEndPoint)_listener.LocalEndpoint).Port, SslMode = SslMode.Disable }.ConnectionString;
+        _ = AcceptAsync();
+    }
+
+    public string ConnectionString { get; }
+
+    public int Turns => Volatile.Read(ref _turns);
+
+    /// <summary>Whether connections are refused; those that are open break at once.</summary>
+    public bool IsDown
+    {
+        set
+        {
+            _isDown = value;
+            if (value)
+                BreakAll();
+        }
+    }
+
+    /// <summary>The next message with this word does not reach the server.</summary>
+    public void CutBefore(string word) => _cutBefore = word;
+
+    /// <summary>The next message with this word reaches the server, whose answer gets lost.</summary>
+    public void CutAfter(string word) => _cutAfter = word;
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var client = await _listener.AcceptSocketAsync(_stopping.Token);
+                if (_isDown)
+                    client.Dispose();
+                else
+                    _ = ServeAsync(client);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The test has ended.
+        }
+    }
+
+    private async Task ServeAsync(Socket client)
+    {
+        using var server = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        using (client)
+            try
+            {
+                client.NoDelay = true;
+                await server.ConnectAsync(_server, _stopping.Token);
+                lock (_gate)
+                    _open.AddRange([client, server]);
+                var wire = new Wire();
+                await Task.WhenAny(PumpAsync(client, server, wire, isClient: true), PumpAsync(server, client, wire, isClient: false));
+            }
+            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+            {
+                // One of the two has gone.
+            }
+    }
+
+    private async Task PumpAsync(Socket from, Socket to, Wire wire, bool isClient)
+    {
+        var buffer = new byte[128 * 1024];
+        int count;
+        while ((count = await from.ReceiveAsync(buffer, _stopping.Token)) > 0)
+        {
+            if (isClient)
+            {
+                if (wire.Heard(isClient: true))
+                    Interlocked.Increment(ref _turns);
+                var text = System.Text.Encoding.Latin1.GetString(buffer, 0, count);
+                if (_cutBefore is { } before && text.Contains(before, StringComparison.Ordinal))
+                {
+                    _cutBefore = null;
+                    return;
+                }
+                if (_cutAfter is { } after && text.Contains(after, StringComparison.Ordinal))
+                {
+                    _cutAfter = null;
+                    wire.LosesAnswer = true;
+                }
+            }
+            else
+            {
+                if (wire.LosesAnswer)
+                    return;
+                wire.Heard(isClient: false);
+            }
+            await to.SendAsync(buffer.AsMemory(0, count), _stopping.Token);
+        }
+    }
+
+    private void BreakAll()
+    {
+        lock (_gate)
+        {
+            foreach (var socket in _open)
+                socket.Dispose();
+            _open.Clear();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        _listener.Dispose();
+        BreakAll();
+    }
+
+    private sealed class Wire
+    {
+        private readonly Lock _gate = new();
+        private bool _serverSpokeLast = true;
+
+        public bool LosesAnswer { get; set; }
+
+        /// <returns>Whether it is the client's turn after the server's.</returns>
+        public bool Heard(bool isClient)
+        {
+            lock (_gate)
+            {
+                var isTurn = isClient && _serverSpokeLast;
+                _serverSpokeLast = !isClient;
+                return isTurn;
+            }
+        }
+    }
+}
