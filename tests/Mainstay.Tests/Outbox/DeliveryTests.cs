@@ -44,7 +44,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
     });
 
     [Fact]
-    public async Task An_event_is_delivered_once_and_its_effect_is_traced_to_the_outbox()
+    public async Task An_event_is_delivered_once_and_its_effect_is_traced_to_the_request()
     {
         await using var backend = await TestBackend.StartAsync(await postgres.CreateDatabaseAsync(), Declare(new Hook(CopyAsync)));
 
@@ -53,7 +53,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
 
         (await backend.Anonymous.GetAsync("/v1/notes/" + note.Id)).Data.GetProperty("copies").GetInt32().ShouldBe(1);
         (await backend.CountAsync("mainstay.outbox")).ShouldBe(0);
-        (await backend.ScalarAsync<string>("select string_agg(actor || ' ' || action || ' ' || coalesce(request_id, '-'), ', ' order by id) from mainstay.audit")).ShouldBe("anonymous insert write-the-note, system update -");
+        (await backend.ScalarAsync<string>("select string_agg(actor || ' ' || action || ' ' || coalesce(request_id, '-'), ', ' order by id) from mainstay.audit")).ShouldBe("anonymous insert write-the-note, system update write-the-note");
     }
 
     [Fact]
