@@ -36,7 +36,7 @@ internal sealed class Audit(string connectionString, OrderBook book, Cancellatio
         ("a product does not have one audit entry for each order and one for each delivery", """
             select sku from products p join lateral (select count(*) as number from orders where product_id = p.id) ordered on true
             where ordered.number <> (select count(*) from mainstay.audit where row_id = p.id and action = 'update' and operation = 'POST /v1/orders')
-                or ordered.number <> (select count(*) from mainstay.audit where row_id = p.id and action = 'update' and operation = 'outbox')
+                or ordered.number <> (select count(*) from mainstay.audit where row_id = p.id and action = 'update' and operation = 'on count units sold')
                 or 1 <> (select count(*) from mainstay.audit where row_id = p.id and action = 'insert')
             """),
         ("the audited changes of a product do not add up to its row", """

@@ -138,7 +138,7 @@ public sealed partial class TidyTests
     [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?Now\b")]
     private static partial Regex WallClock();
 
-    [GeneratedRegex(@"(?<![\w.~/}*-])(/(home(?!/linuxbrew/)|Users|root|work(space)?s?)/\w|[A-Z]:\\Users\\)")]
+    [GeneratedRegex(@"(?<![\w.~/}*#-])(/(home(?!/linuxbrew/)|Users|root|work(space)?s?)/\w|[A-Z]:\\Users\\)")]
     private static partial Regex HomePath();
 
     [GeneratedRegex(@"https?://[^\s/""'`]*(registry|artifactory|nexus|jfrog|verdaccio|pkgs|mirror)[^\s/""'`]*|\bapi\.nuget\.org\b", RegexOptions.IgnoreCase)]

@@ -69,7 +69,7 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
     public async Task<Postmaster> StartAsync(Binaries binaries, CancellationToken cancellation)
     {
         var began = TimeProvider.System.GetTimestamp();
-        if (Postmaster.Read(folder.Cluster) is { } left && left.Identify() is ProcessIdentity.Reused or ProcessIdentity.Defunct) await PutAsideAsync(left, cancellation);
+        if (Postmaster.Read(folder.Cluster) is { } left && left.Identify() is ProcessIdentity.Reused or ProcessIdentity.Defunct or ProcessIdentity.Ending) await PutAsideAsync(left, cancellation);
         await RemoveSocketLockAsync(cancellation);
         await BoundLogAsync(cancellation);
         while (true)
@@ -119,11 +119,14 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
         return null;
     }
 
-    /// <summary>Stops the server: fast, and if that takes too long, immediately, which costs nothing but a recovery at the next start.</summary>
+    /// <summary>
+    /// Stops the server: fast, and if that takes too long, immediately, which costs nothing but a recovery at the next start. One that is recovering is
+    /// stopped immediately: a fast stop then waits for a checkpointer that nobody has told to end (PostgreSQL 15), and the recovery begins anew anyway.
+    /// </summary>
     public async Task StopAsync(Binaries binaries)
     {
         // An immediate stop kills what does not listen after 5 s.
-        foreach (var (mode, timeout) in new[] { ("fast", options.StopTimeout), ("immediate", options.StopTimeout + TimeSpan.FromSeconds(10)) })
+        foreach (var (mode, timeout) in new[] { ("fast", options.StopTimeout), ("immediate", options.StopTimeout + TimeSpan.FromSeconds(10)) }.Skip(IsRecovering() ? 1 : 0))
         {
             if (Postmaster.Read(folder.Cluster) is not { } postmaster || postmaster.Identify() != ProcessIdentity.Ours) return;
             var seconds = ((int)Math.Ceiling(timeout.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
@@ -131,7 +134,7 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
                 account.Prepare(binaries.Program("pg_ctl"), ["stop", "-s", "-w", "-t", seconds, "-m", mode, "-D", "."], folder.Cluster),
                 timeout + TimeSpan.FromSeconds(10), CancellationToken.None);
             // pg_ctl is content when the file is gone, which is a moment before the process is.
-            while (postmaster.Identify() is ProcessIdentity.Ours or ProcessIdentity.Foreign)
+            while (postmaster.Identify() is ProcessIdentity.Ours or ProcessIdentity.Foreign or ProcessIdentity.Ending)
             {
                 if (control.IsCompleted && !(await control).Succeeded) break;
                 await Task.Delay(Poll);
@@ -148,6 +151,13 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
         if (LogLength() <= max) return;
         var script = "tail -c 4194304 server.log > server.log.1; : > server.log";        // the server appends, so it goes on at the new beginning
         await Command.RunAsync(account.Prepare("sh", ["-c", script], Path.GetDirectoryName(folder.Log)), TimeSpan.FromSeconds(30), cancellation);
+    }
+
+    /// <summary>Whether one of the server's processes died and the others are being replaced. Its own words are the only sign: its file says "ready" throughout.</summary>
+    private bool IsRecovering()
+    {
+        var said = LogSince(0);
+        return said.LastIndexOf("terminating any other active server processes", StringComparison.Ordinal) > said.LastIndexOf("ready to accept connections", StringComparison.Ordinal);
     }
 
     public string LogTail() => Command.Tail(LogSince(0), 12);

@@ -7,6 +7,8 @@ namespace Mainstay.Internal;
 /// <summary>What postmaster.pid says: process id, folder, start time, port, socket folder, addresses, shared memory, status, one per line.</summary>
 internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, string SocketFolder, string Status, string Text)
 {
+    private const char ending = 'e';
+
     public bool IsReady => Status == "ready";
     public bool IsStopping => Status == "stopping";
 
@@ -58,7 +60,8 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
         }
     }
 
-    private ProcessIdentity? Dead() => StateOf(ProcessId) switch { null => ProcessIdentity.Gone, 'Z' or 'X' => ProcessIdentity.Defunct, _ => null };
+    /// <summary>Null for a process that lives.</summary>
+    private ProcessIdentity? Dead() => StateOf(ProcessId) switch { null => ProcessIdentity.Gone, 'Z' or 'X' => ProcessIdentity.Defunct, ending => ProcessIdentity.Ending, _ => null };
 
     public string ProcessName()
     {
@@ -126,8 +129,8 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
     private static string FirstLines(string text) => string.Join('\n', text.Split('\n').Take(3));
 
     /// <summary>
-    /// The letter of "123 (name) S parent group session terminal foreground flags …". Null when there is no such process. X also for one that is ending:
-    /// its letter is that of a living one until its memory is given back, which takes longer than it sounds on a busy machine.
+    /// The letter of "123 (name) S parent group session terminal foreground flags …". Null when there is no such process. One that is ending
+    /// shows the letter of a living one until its memory is given back, which takes longer than it sounds on a busy machine; a flag tells.
     /// </summary>
     private static char? StateOf(int processId)
     {
@@ -136,7 +139,7 @@ internal sealed record Postmaster(int ProcessId, DateTimeOffset StartedAt, strin
         {
             var stat = File.ReadAllText($"/proc/{processId}/stat");
             return stat[(stat.LastIndexOf(')') + 2)..].Split(' ') is [var state, _, _, _, _, _, var flags, ..]
-                ? (uint.Parse(flags, CultureInfo.InvariantCulture) & exiting) != 0 ? 'X' : state[0]
+                ? state is not ("Z" or "X") && (uint.Parse(flags, CultureInfo.InvariantCulture) & exiting) != 0 ? ending : state[0]
                 : null;
         }
         catch (IOException)
@@ -157,6 +160,9 @@ internal enum ProcessIdentity
 
     /// <summary>A dead server's, whose parent has not noticed yet. That is the rule in a container whose first process does not look after orphans.</summary>
     Defunct,
+
+    /// <summary>A process that was killed or is leaving at this very moment, and has given its folder back.</summary>
+    Ending,
 
     /// <summary>The server of this cluster.</summary>
     Ours,

@@ -128,10 +128,10 @@ internal static class ResultAnswers
             headers.Add(new("Location", ResourceLocations.Of(resource!, result)));
         if (isRow && work?.VersionOf(result.GetType(), id) is { } version)
             headers.Add(new("ETag", ETags.Of(version)));
-        return new Answer(isCreated ? 201 : 200, Body(call, result, resource)) { Headers = headers };
+        return new Answer(isCreated ? 201 : 200, Body(call, result)) { Headers = headers };
     }
 
-    private static ReadOnlyMemory<byte> Body(Call call, object result, ResourceModel? resource)
+    private static ReadOnlyMemory<byte> Body(Call call, object result)
     {
         var format = call.Backend.Format;
         var requestId = call.Operation.IsCommand ? call.RequestId : null;
@@ -146,7 +146,7 @@ internal static class ResultAnswers
                 if (item is null)
                     writer.WriteNullValue();
                 else
-                    Shape.Of(item.GetType()).Write(writer, item);
+                    Write(call, writer, item);
                 count++;
             }
             format.EndList(writer, count, requestId);
@@ -154,14 +154,20 @@ internal static class ResultAnswers
         else
         {
             format.BeginItem(writer);
-            if (resource is not null)
-                resource.Table.Write(writer, result);
-            else
-                Shape.Of(result.GetType()).Write(writer, result);
+            Write(call, writer, result);
             format.EndItem(writer, requestId);
         }
         writer.Flush();
         return buffer.WrittenMemory;
+    }
+
+    /// <summary>A resource's row looks as it does when it is read; everything else as its shape says.</summary>
+    private static void Write(Call call, Utf8JsonWriter writer, object value)
+    {
+        if (call.Backend.Resources.TryGetValue(value.GetType(), out var resource))
+            resource.Table.Write(writer, value);
+        else
+            Shape.Of(value.GetType()).Write(writer, value);
     }
 }
 

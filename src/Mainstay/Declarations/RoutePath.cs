@@ -10,7 +10,7 @@ internal static partial class RoutePath
     /// <exception cref="ConfigurationException">MST1001</exception>
     public static string Check(string path) => Collection().IsMatch(path)
         ? path
-        : throw new ConfigurationException("MST1001", $"Path '{path}' cannot be a resource's, expected a version and lower-case segments such as /v1/products.");
+        : throw new ConfigurationException("MST1001", $"Path '{path}' cannot be a resource's, expected lower-case segments, as a rule behind a version, such as /v1/products.");
 
     /// <exception cref="ConfigurationException">MST1001</exception>
     public static (string Method, string Path) Split(string route, bool isCommand)

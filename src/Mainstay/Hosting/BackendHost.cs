@@ -28,7 +28,9 @@ internal static class BackendHost
         builder.WebHost.ConfigureKestrel(server =>
         {
             server.AddServerHeader = false;
-            server.Limits.MaxRequestBodySize = OperationDefaults.BodyBytesMost;
+            // Operations stop reading at their own, lower limit. Up to this one the server reads the rest away, so that a client that sends first and
+            // reads afterwards sees the 413 and not a broken connection.
+            server.Limits.MaxRequestBodySize = 32 * OperationDefaults.BodyBytesMost;
             server.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));

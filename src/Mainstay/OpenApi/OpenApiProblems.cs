@@ -35,10 +35,11 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
     {
         yield return ProblemCatalogue.InvalidParameter;
         yield return ProblemCatalogue.NotAcceptable;
+        yield return ProblemCatalogue.MalformedRequest; // also a body where none is taken
         if (operation is ListOperation)
             yield return ProblemCatalogue.InvalidCursor;
-        if (operation.Method is not ("GET" or "DELETE"))
-            foreach (var problem in new[] { ProblemCatalogue.MalformedRequest, ProblemCatalogue.RequestTimeout, ProblemCatalogue.BodyTooLarge })
+        if (operation.Method != "GET")
+            foreach (var problem in new[] { ProblemCatalogue.RequestTimeout, ProblemCatalogue.BodyTooLarge })
                 yield return problem;
         if (operation.MediaTypes.Count > 0)
             foreach (var problem in new[] { ProblemCatalogue.MalformedJson, ProblemCatalogue.ValidationFailed, ProblemCatalogue.UnsupportedMediaType, ProblemCatalogue.UnsupportedContentCoding })

@@ -66,6 +66,8 @@ internal sealed class ResourceModel(string path, TableModel table)
     {
         if (included is < 1 or > IncludedMost)
             throw new ConfigurationException("MST1404", $"{Table.RowType.Name}.BelongsTo includes {included} rows for each parent, expected 1 to {IncludedMost}.");
+        if (_parents.Any(known => known.Type == parent))
+            throw new ConfigurationException("MST1404", $"{Table.RowType.Name} belongs to {parent.Name} twice, and both would be served at the same nested path. Keep one BelongsTo, and make the other member Filterable.");
         _parents.Add(new ResourceParent(parent, column, included));
         Table.AddIndex(isUnique: false, [column, Table.Key]);
     }

@@ -15,7 +15,7 @@ internal static class HttpProblems
     /// <summary>The problem for a status that no handler gave a body, or null.</summary>
     public static ProblemException? Of(int status, string method, string path, string? allow) => status switch
     {
-        404 => ProblemCatalogue.NotFound.Because($"There is nothing at {path}. The document at /openapi.json lists all paths."),
+        404 => ProblemCatalogue.NotFound.Because($"There is nothing at {path}. Check its spelling; paths are lower case, without a slash at the end."),
         405 => ProblemCatalogue.MethodNotAllowed.Because($"{path} does not take {method}; it takes {allow ?? "other methods"}."),
         400 => ProblemCatalogue.MalformedRequest.Because("The request is not well-formed."),
         401 => ProblemCatalogue.Unauthenticated.Because("Send a credential in the Authorization header."),

@@ -264,6 +264,24 @@ public sealed class EmbeddedServerTests : ServerTest
     }
 
     [Fact]
+    public async Task A_server_that_recovers_from_a_killed_process_stops_without_delay()
+    {
+        for (var round = 0; round < 4; round++)
+        {
+            var server = await StartAsync(options => options with { StopTimeout = TimeSpan.FromSeconds(30) });
+            await AskAsync(server.ConnectionString, "create table if not exists t (x text); insert into t select repeat('x', 100) from generate_series(1, 20000)");
+            var ready = (await File.ReadAllTextAsync(Path.Combine(Postgres, "log", "server.log"), Cancellation)).Length;
+            await KillAsync(int.Parse(await AskAsync(server.AdministratorConnectionString, "select pid from pg_stat_activity where backend_type = 'background writer'"), CultureInfo.InvariantCulture));
+            await UntilAsync(async () => (await File.ReadAllTextAsync(Path.Combine(Postgres, "log", "server.log"), Cancellation))[ready..].Contains("reinitializing", StringComparison.Ordinal));
+
+            var began = TimeProvider.System.GetTimestamp();
+            await server.DisposeAsync();
+
+            TimeProvider.System.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromSeconds(15));
+        }
+    }
+
+    [Fact]
     public async Task A_backend_that_does_not_listen_cannot_hold_up_the_stop()
     {
         var server = await StartAsync(options => options with { StopTimeout = TimeSpan.FromSeconds(1) });

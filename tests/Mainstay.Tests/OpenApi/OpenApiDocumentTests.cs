@@ -207,6 +207,10 @@ public sealed class OpenApiDocumentTests(Library library) : IClassFixture<Librar
         await Ask("200", "GET", $"/v1/authors/{author}/books?pages.gte=1&genre.in=novel,science", role: "reader");
         await Ask("404", "GET", "/v1/authors/author_01h455vb4pex5vsknk084sn02q/books", role: "reader");
         await Ask("200", "GET", "/v1/books?include=author&published.null=false", role: "reader");
+        await Ask("200", "GET", $"/v1/books/{book}?include=author", role: "reader");
+        await Ask("200", "PUT", $"/v1/books/{book}", body: bookBody, headers: ("If-Match", "\"v1\""));
+        await Ask("400", "PUT", $"/v1/books/{book}", body: bookBody.Replace("\"title\"", "\"lent\":true,\"title\"", StringComparison.Ordinal), headers: ("If-Match", "*"));
+        await Ask("201", "POST", "/v1/books:batch", body: $"[{bookBody}]", headers: ("Idempotency-Key", "batch-1"));
         await Ask("428", "PATCH", $"/v1/books/{book}", body: "{}");
         await Ask("428", "DELETE", $"/v1/books/{book}");
         await Ask("409", "DELETE", $"/v1/authors/{author}");
@@ -218,11 +222,18 @@ public sealed class OpenApiDocumentTests(Library library) : IClassFixture<Librar
         await Ask("400", "GET", "/v1/reports/pages?least=-1", role: null);
         var note = Id(await Ask("201", "POST", "/v1/notes", role: "reader", body: """{"ownerId":"reader-1","text":"mine"}"""));
         await Ask("403", "POST", "/v1/notes", role: "reader", body: """{"ownerId":"somebody","text":"not mine"}""");
+        await Ask("200", "GET", "/v1/notes", role: "reader");
+        await Ask("401", "GET", "/v1/notes", role: null);
+        await Ask("404", "GET", $"/v1/notes/{note}");
+        await Ask("200", "GET", $"/v1/notes/{note}?fields=text", role: "reader");
+        await Ask("403", "PATCH", $"/v1/notes/{note}", role: "reader", body: """{"ownerId":"somebody"}""");
+        await Ask("200", "PUT", $"/v1/notes/{note}", role: "reader", body: """{"ownerId":"reader-1","text":"still mine"}""");
+        await Ask("201", "POST", "/v1/notes:batch", role: "reader", body: """[{"ownerId":"reader-1","text":"one more"}]""");
         await Ask("404", "DELETE", $"/v1/notes/{note}");
         await Ask("204", "DELETE", $"/v1/notes/{note}", role: "reader");
 
         check.Findings.ShouldBeEmpty();
-        seen.Distinct().Count().ShouldBeGreaterThan(20);
+        Operations(document).Select(known => known.Operation["operationId"]!.GetValue<string>()).Except(seen).ShouldBeEmpty("Ask for every operation above.");
     }
 
     private static string Id(JsonNode? answer) => answer!["data"]!["id"]!.GetValue<string>();
