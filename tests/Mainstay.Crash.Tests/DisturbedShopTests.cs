@@ -47,10 +47,9 @@ public sealed class DisturbedShopTests(ITestOutputHelper output)
         var drainSeconds = drained.Elapsed.TotalSeconds;
         var repeated = await RepeatAsync(http, book, products, seed, cancellation);
         var findings = await new Audit(shop.ConnectionString(), book, cancellation).FindAsync();
-        var deliveriesFailed = shop.ErrorLines;
         var exit = await shop.TerminateAsync(cancellation);
 
-        Report(book, disturbances, seconds, drainSeconds, repeated, deliveriesFailed);
+        Report(book, disturbances, seconds, drainSeconds, repeated, [.. shop.ErrorLines]);
         findings.AddRange(book.Violations);
         if (exit != 0) findings.Add($"exit code {exit} at the end, expected 0");
         if (shop.Server.Postmaster != 0) findings.Add("the server still runs after the last orderly end");
@@ -90,13 +89,14 @@ public sealed class DisturbedShopTests(ITestOutputHelper output)
         return [.. page.RootElement.GetProperty("data").EnumerateArray().Select(product => product.GetProperty("id").GetString()!)];
     }
 
-    private void Report(OrderBook book, Disturbances disturbances, double seconds, double drainSeconds, int repeated, int errorLines)
+    private void Report(OrderBook book, Disturbances disturbances, double seconds, double drainSeconds, int repeated, string[] errorLines)
     {
         void Say(FormattableString line) => output.WriteLine(line.ToString(CultureInfo.InvariantCulture));
-        Say($"{book.Requests} requests, {book.Acknowledged.Count} keys acknowledged in {seconds:0} s, {book.Interrupted.Count} of them interrupted, longest wait for an answer {book.LongestWait.TotalSeconds:0.0} s");
+        Say($"{book.Requests} requests, {book.Acknowledged.Count} keys acknowledged in {seconds:0} s, {book.Interrupted.Count} of them interrupted, longest wait for an answer {book.LongestWait.TotalSeconds:0.0} s, ended {book.LongestWaitEnded:HH:mm:ss}");
         Say($"{disturbances.Done.Values.Sum()} disturbances: {string.Join(", ", disturbances.Done.Select(kind => $"{kind.Key} {kind.Value}"))}; the shop gave up {disturbances.GaveUp} times");
-        Say($"outbox empty after {drainSeconds:0.0} s; {repeated} keys repeated afterwards; {errorLines} lines at level error");
+        Say($"outbox empty after {drainSeconds:0.0} s; {repeated} keys repeated afterwards; {errorLines.Length} lines at level error");
         foreach (var (outcome, count) in book.Outcomes.OrderByDescending(entry => entry.Value)) Say($"{count,10}  {outcome}");
+        foreach (var line in errorLines) Say($"said: {line[..Math.Min(line.Length, 600)]}");
     }
 
     private static double? Setting(string name) => double.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : null;

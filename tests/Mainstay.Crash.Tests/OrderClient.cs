@@ -42,6 +42,9 @@ internal sealed class OrderBook
 
     public TimeSpan LongestWait { get; private set; }
 
+    /// <summary>To be found in the logs.</summary>
+    public DateTimeOffset LongestWaitEnded { get; private set; }
+
     public long Requests => Interlocked.Read(ref _requests);
 
     public void Count(string outcome)
@@ -59,7 +62,8 @@ internal sealed class OrderBook
 
     public void Waited(TimeSpan time)
     {
-        lock (Violations) LongestWait = time > LongestWait ? time : LongestWait;
+        lock (Violations)
+            if (time > LongestWait) (LongestWait, LongestWaitEnded) = (time, TimeProvider.System.GetUtcNow());
     }
 }
 

@@ -40,8 +40,8 @@ internal sealed class ShopProcess : IDisposable
 
     public bool HasExited => _process!.HasExited;
 
-    /// <summary>How many lines it has said at level error, over all its lives.</summary>
-    public int ErrorLines { get; private set; }
+    /// <summary>The first lines it has said at level error, over all its lives.</summary>
+    public ConcurrentQueue<string> ErrorLines { get; } = new();
 
     public ServerProcesses Server => ServerProcesses.Of(DataFolder);
 
@@ -168,7 +168,7 @@ internal sealed class ShopProcess : IDisposable
         if (line is null) return;
         lock (_logLock)
         {
-            if (line.Contains("\"level\":\"error\"", StringComparison.Ordinal)) ErrorLines++;
+            if (line.Contains("\"level\":\"error\"", StringComparison.Ordinal) && ErrorLines.Count < LinesMost) ErrorLines.Enqueue(line);
             _lastLines.Enqueue(line);
             if (_lastLines.Count > LinesMost) _lastLines.TryDequeue(out _);
             if (_log.BaseStream is { CanWrite: true })
