@@ -66,9 +66,9 @@ internal abstract class ScalarShape(Type type, string jsonType, string? format, 
                 (string text, out long value) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value), (writer, value) => writer.WriteNumberValue(value), Invariant)
             { IsOrdered = true, Bounds = (long.MinValue, long.MaxValue) };
         if (type == typeof(decimal))
-            return new Scalar<decimal>("number", "decimal", "a decimal number of at most 28 digits", (JsonElement json, out decimal value) => Is(json, JsonValueKind.Number, out value) && json.TryGetDecimal(out value),
-                (string text, out decimal value) => decimal.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value),
-                (writer, value) => writer.WriteNumberValue(value), Invariant)
+            return new Scalar<decimal>("number", "decimal", "a decimal number of at most 28 digits",
+                (JsonElement json, out decimal value) => Is(json, JsonValueKind.Number, out value) && ExactDecimal.TryParse(json.GetRawText(), out value),
+                (string text, out decimal value) => ExactDecimal.TryParse(text, out value), (writer, value) => writer.WriteNumberValue(value), Invariant)
             { IsOrdered = true, Bounds = (-79228162514264337593543950335m, 79228162514264337593543950335m) };
         if (type == typeof(double))
             return new Scalar<double>("number", "double", "a finite number", (JsonElement json, out double value) => Is(json, JsonValueKind.Number, out value) && json.TryGetDouble(out value) && double.IsFinite(value),

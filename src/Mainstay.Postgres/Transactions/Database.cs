@@ -29,7 +29,6 @@ internal sealed class Database(NpgsqlDataSource source, TimeProvider clock) : IA
         Default("Timeout", 5);
         Default("Command Timeout", 30);
         // By the failed command a violated constraint is traced to the change, and so to the element of a batch, that caused it.
-        Default("Include Failed Batched Command", true);
         // Transactions keep no session state, so there is nothing to reset, and nothing that a transaction-mode pooler could lose.
         Default("No Reset On Close", true);
         // A refused batch must tell which of its statements was refused: that is the element of a bulk request, or the receipt.

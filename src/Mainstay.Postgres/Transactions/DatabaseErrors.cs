@@ -27,9 +27,7 @@ internal static class DatabaseErrors
     public static bool IsUnavailable(Exception e) => e switch
     {
         PostgresException { SqlState: var state } => state is "57P01" or "57P02" or "57P03" or "53300" or "25006" || state.StartsWith("08", StringComparison.Ordinal),
-        NpgsqlException { InnerException: SocketException or IOException or TimeoutException or EndOfStreamException } => true,
-        NpgsqlException { IsTransient: true } => true,
-        // Npgsql reports an exhausted pool and some broken reads without an inner exception.
+        // Whatever is no answer of the server is about the connection; Npgsql does not always say what about it.
         NpgsqlException => true,
         SocketException or IOException => true,
         _ => false,
@@ -48,5 +46,5 @@ internal static class DatabaseErrors
     { RetryAfter = TimeSpan.FromSeconds(1) };
 
     public static ProblemException DeadlineExceeded(Exception? inner = null) => new(ProblemCatalogue.DeadlineExceeded,
-        "The operation did not finish before its deadline, and its changes were rolled back. Try again, or ask for less at once.", [], inner);
+        "The operation did not finish before its deadline. Nothing was changed; try again, or ask for less at once.", [], inner);
 }

@@ -22,10 +22,22 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
     /// <exception cref="ReceiptTakenException">The idempotency key has been used; nothing was changed now.</exception>
     public async Task<T> RunAsync<T>(TransactionRequest request, Func<UnitOfWork, Task<Completed<T>>> handler)
     {
-        Exception? doubt = null;        // the connection broke during an earlier attempt's commit, so that attempt may have been the one
+        var doubt = new Doubt();
+        try
+        {
+            return await RunAsync(request, handler, doubt);
+        }
+        catch (Exception e) when (doubt.Cause is not null && SaysNothingWasChanged(e))
+        {
+            throw DatabaseErrors.OutcomeUnknown(doubt.Cause);
+        }
+    }
+
+    private async Task<T> RunAsync<T>(TransactionRequest request, Func<UnitOfWork, Task<Completed<T>>> handler, Doubt doubt)
+    {
         for (var attempt = 1; ; attempt++)
         {
-            var connection = await OpenAsync(request, doubt);
+            var connection = await Database.OpenAsync(request.Deadline, request.Cancellation);
             await using var work = new Work(Database, connection, request.Deadline, request.Isolation, isReadOnly: false);
             var unit = new UnitOfWork(work, Context(request));
             try
@@ -36,16 +48,12 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
                     signal.Raise();
                 return completed.Value;
             }
-            catch (ProblemException e) when (Doubted(e, doubt) != e)
-            {
-                throw Doubted(e, doubt);
-            }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
                 var final = Judge(e, request, work.IsCommitting, unit);
                 if (final is null && work.IsCommitting && !DatabaseErrors.IsRetryable(e))
-                    doubt = e;
-                ThrowUnlessRetryable(e, final, request, attempt, doubt);
+                    doubt.Cause = e;
+                ThrowUnlessRetryable(e, final, request, attempt);
             }
             finally
             {
@@ -80,24 +88,6 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
         }
     }
 
-    private async ValueTask<NpgsqlConnection> OpenAsync(TransactionRequest request, Exception? doubt)
-    {
-        try
-        {
-            return await Database.OpenAsync(request.Deadline, request.Cancellation);
-        }
-        catch (ProblemException e) when (doubt is not null)
-        {
-            throw Doubted(e, doubt);
-        }
-    }
-
-    /// <summary>"Nothing was changed" may only be said when no attempt can have committed.</summary>
-    private static Exception Doubted(Exception final, Exception? doubt) =>
-        doubt is not null && final is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate)
-            ? DatabaseErrors.OutcomeUnknown(doubt)
-            : final;
-
     /// <summary>Runs a read that opens its own connection and needs no transaction, again when that connection is lost or its plan is out of date.</summary>
     public async Task<T> ReadAsync<T>(TransactionRequest request, Func<Task<T>> read)
     {
@@ -130,15 +120,19 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
         };
     }
 
+    /// <summary>"Nothing was changed" may only be said when no attempt can have committed.</summary>
+    private static bool SaysNothingWasChanged(Exception final) => final is OperationCanceledException
+        || (final is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate));
+
     /// <summary>Returns when another attempt makes sense, and makes sure that it does not meet the same stale connections.</summary>
-    private void ThrowUnlessRetryable(Exception error, Exception? final, TransactionRequest request, int attempt, Exception? doubt = null)
+    private void ThrowUnlessRetryable(Exception error, Exception? final, TransactionRequest request, int attempt)
     {
         if (final == error)
             ExceptionDispatchInfo.Throw(error);
         if (final is not null)
-            throw Doubted(final, doubt);
+            throw final;
         if (attempt >= AttemptsMost || request.Deadline.Left(Database.Clock) < TimeSpan.FromMilliseconds(20))
-            throw Doubted(Exhausted(error), doubt);
+            throw Exhausted(error);
         if (DatabaseErrors.IsPlanChanged(error) || DatabaseErrors.IsUnavailable(error))
             Database.Source.Clear();
     }
@@ -211,3 +205,9 @@ internal readonly record struct Completed<T>(T Value, BatchItem? Receipt);
 
 /// <summary>The idempotency key of a call has a receipt already.</summary>
 internal sealed class ReceiptTakenException(Exception inner) : Exception("The idempotency key has been used.", inner);
+
+/// <summary>Set when the connection broke during an attempt's commit: that attempt may have been the one.</summary>
+internal sealed class Doubt
+{
+    public Exception? Cause { get; set; }
+}

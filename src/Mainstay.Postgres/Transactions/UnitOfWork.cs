@@ -38,18 +38,22 @@ public sealed class UnitOfWork
 
     internal IReadOnlyList<RowChange> Changes => _changes;
 
-    internal Work Transaction => _work;
-
     /// <summary>The row with this id, or null. Not locked; an update of it is refused and the handler run again if somebody changes it meanwhile.</summary>
-    public async Task<T?> FindAsync<T>(Id<T> id) where T : class => (T?)(await LoadAsync(typeof(T), id.Value, isLocked: false))?.Row;
+    /// <param name="id">Its id.</param>
+    /// <param name="visible">Which rows exist for the caller; a row that the policy does not admit is not found. Default: every row.</param>
+    public async Task<T?> FindAsync<T>(Id<T> id, Policy? visible = null) where T : class => Admitted<T>(await LoadAsync(typeof(T), id.Value, isLocked: false), visible);
 
     /// <summary>The row with this id.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="visible">Which rows exist for the caller. Default: every row.</param>
     /// <exception cref="ProblemException"><c>not-found</c>: there is none.</exception>
-    public async Task<T> RequireAsync<T>(Id<T> id) where T : class => await FindAsync(id) ?? throw NotFound<T>(id);
+    public async Task<T> RequireAsync<T>(Id<T> id, Policy? visible = null) where T : class => await FindAsync(id, visible) ?? throw NotFound<T>(id);
 
     /// <summary>The row with this id, locked until this unit of work ends, so that nobody else changes it. Lock rows of several tables in one order everywhere.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="visible">Which rows exist for the caller. Default: every row.</param>
     /// <exception cref="ProblemException"><c>not-found</c>: there is none.</exception>
-    public async Task<T> LockAsync<T>(Id<T> id) where T : class => (T?)(await LoadAsync(typeof(T), id.Value, isLocked: true))?.Row ?? throw NotFound<T>(id);
+    public async Task<T> LockAsync<T>(Id<T> id, Policy? visible = null) where T : class => Admitted<T>(await LoadAsync(typeof(T), id.Value, isLocked: true), visible) ?? throw NotFound<T>(id);
 
     /// <summary>Runs a query that belongs to this transaction and sees its changes. At most <see cref="RowsMost"/> rows.</summary>
     /// <typeparam name="T">A record whose members match the columns by name (<c>placed_at</c> is <c>PlacedAt</c>), or a single value.</typeparam>
@@ -187,6 +191,9 @@ public sealed class UnitOfWork
     private Known RequireKnown(TableModel table, object row) =>
         _known.GetValueOrDefault((table.RowType, ((IId)table.Key.Member.Get(row)!).Value)) ?? throw new InvalidOperationException(
             $"MST1304: This unit of work has not read the {table.RowType.Name} it shall change, so it cannot know what it would overwrite. Read it first with LockAsync or RequireAsync.");
+
+    private T? Admitted<T>(Known? known, Policy? visible) where T : class =>
+        known is not null && (visible is null || visible.Resolve(User, typeof(T)).Holds(known.Row)) ? (T)known.Row : null;
 
     private static ProblemException NotFound<T>(Id<T> id) => ProblemCatalogue.NotFound.Because($"There is no {typeof(T).Name} '{id}'.");
 

@@ -139,18 +139,19 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
             }));
         if (left != TimeSpan.MaxValue)
         {
-            batch.BatchCommands.Add(Timeouts(left));
+            // A lock is waited for half of the time that is left, so that the other half can be used to answer.
+            batch.BatchCommands.Add(Timeouts(left, left / 2));
             resultsBefore = 1;
         }
         return batch;
     }
 
-    /// <summary>A lock is waited for half of the time that is left, so that the other half can be used to answer.</summary>
-    private static NpgsqlBatchCommand Timeouts(TimeSpan left)
+    /// <summary>Limits for the statements that follow in the same transaction, and for nothing else.</summary>
+    internal static NpgsqlBatchCommand Timeouts(TimeSpan statement, TimeSpan @lock)
     {
         var command = new NpgsqlBatchCommand("select set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true)");
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Milliseconds(left), NpgsqlDbType = NpgsqlDbType.Text });
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Milliseconds(left / 2), NpgsqlDbType = NpgsqlDbType.Text });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Milliseconds(statement), NpgsqlDbType = NpgsqlDbType.Text });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Milliseconds(@lock), NpgsqlDbType = NpgsqlDbType.Text });
         return command;
 
         static string Milliseconds(TimeSpan time) => ((long)Math.Max(1, time.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture);

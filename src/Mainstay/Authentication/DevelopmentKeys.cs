@@ -29,7 +29,9 @@ internal sealed class DevelopmentKeys
     /// <summary>Compares hashes, so that the time it takes says nothing about the keys.</summary>
     public User? Find(ReadOnlySpan<char> key) => key.StartsWith(Prefix) ? _byHash.GetValueOrDefault(Hash(key.ToString())) : null;
 
-    public static bool IsLocal(HttpContext http) => http.Connection.RemoteIpAddress is null || IPAddress.IsLoopback(http.Connection.RemoteIpAddress);
+    public static bool IsLocal(HttpContext http) => (http.Connection.RemoteIpAddress is null || IPAddress.IsLoopback(http.Connection.RemoteIpAddress))
+        // Behind a proxy on this machine every caller seems to come from it.
+        && !http.Request.Headers.ContainsKey("X-Forwarded-For") && !http.Request.Headers.ContainsKey("Forwarded");
 
     /// <param name="file">Where the keys are kept.</param>
     /// <param name="policies">All policies of the application.</param>

@@ -31,6 +31,9 @@ internal static class BackendHost
             // Operations stop reading at their own, lower limit. Up to this one the server reads the rest away, so that a client that sends first and
             // reads afterwards sees the 413 and not a broken connection.
             server.Limits.MaxRequestBodySize = 32 * OperationDefaults.BodyBytesMost;
+            // Above the limits of HttpEndpoints, which answers with problem documents; the server's own refusals have no body.
+            server.Limits.MaxRequestLineSize = 8 * HttpEndpoints.TargetMost;
+            server.Limits.MaxRequestHeadersTotalSize = 8 * HttpEndpoints.HeadersMost;
             server.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));

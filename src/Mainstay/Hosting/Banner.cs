@@ -35,6 +35,7 @@ internal static class Banner
                 text.AppendLine($"    {example}");
         }
         text.AppendLine().AppendLine("  Ctrl-C stops it.");
-        await Console.Out.WriteLineAsync(text);
+        // Where logs are collected, standard output is one JSON object per line, and no place for keys.
+        await (Console.IsOutputRedirected ? Console.Error : Console.Out).WriteLineAsync(text);
     }
 }

@@ -65,6 +65,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var schema = SchemaMode.Check;
         CheckSettings(
             () => schema = SchemaSetting.Of(backend.Configuration, backend.Builder.Environment),
+            () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
         var server = await DatabaseStart.RunAsync(backend, logging, CancellationToken.None);
@@ -126,16 +127,20 @@ internal sealed class RunningBackend : IAsyncDisposable
         return app;
     }
 
-    /// <exception cref="ConfigurationException">MST1010: the address is taken.</exception>
+    /// <exception cref="ConfigurationException">MST1010: the address is taken. MST1012: it cannot be listened on.</exception>
     private async Task ListenAsync()
     {
         try
         {
             await App.StartAsync();
         }
-        catch (IOException e) when (e.InnerException is AddressInUseException or SocketException)
+        catch (IOException e) when (e.InnerException is AddressInUseException)
         {
             throw new ConfigurationException("MST1010", $"{e.Message.TrimEnd('.')}. Another program listens there already: stop it, or choose another address with --urls http://localhost:5001.", e);
+        }
+        catch (Exception e) when (ListenAddresses.IsRefusal(e))
+        {
+            throw ListenAddresses.Refused(e);
         }
     }
 }

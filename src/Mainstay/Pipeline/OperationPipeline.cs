@@ -13,6 +13,9 @@ namespace Mainstay.Internal;
 /// </remarks>
 internal sealed class OperationPipeline(BackendServices backend, ILogger<OperationPipeline> log)
 {
+    /// <summary>How long a refused call may take to find out what became of its key.</summary>
+    private static readonly TimeSpan lookupTimeout = TimeSpan.FromSeconds(2);
+
     public async Task<Answer> RunAsync(Call call)
     {
         var operation = call.Operation;
@@ -57,19 +60,19 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
         {
             if (call.Key is not { } key)
                 return Problem(call, error);
+            // The call's own time may be what ran out, and what became of the key must be found out all the same.
+            using var grace = new CancellationTokenSource(lookupTimeout, backend.Clock);
+            var deadline = Deadline.After(lookupTimeout, backend.Clock);
             try
             {
                 // Whatever went wrong now: if the first request with this key has ended, its answer counts.
-                if (await backend.Receipts.FindAsync(key, call.Deadline, call.Cancellation) is { } stored)
+                if (await backend.Receipts.FindAsync(key, deadline, grace.Token) is { } stored)
                     return stored;
                 if (error is ReceiptTakenException)
-                {
-                    await backend.Receipts.ForgetExpiredAsync(key, call.Deadline, call.Cancellation);
-                    return await call.Operation.RunAsync(call, call.Operation.ReadInput(call));
-                }
+                    return await RunAgainAsync(call, key);
                 var answer = Problem(call, error);
                 return call.HasBegun && error is ProblemException problem && IsDeterministic(problem)
-                    ? await backend.Receipts.KeepAsync(key, answer, call.Deadline, call.Cancellation) ?? answer
+                    ? await backend.Receipts.KeepAsync(key, answer, deadline, grace.Token) ?? answer
                     : answer;
             }
             catch (ProblemException reused) when (reused.Type == ProblemCatalogue.IdempotencyKeyReused)
@@ -83,6 +86,20 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
             // told: the same key may have an answer already (a commit whose answer was lost), or get another one later.
             PipelineLog.NotRecorded(log, call.RequestId, second);
             return Problem(call, error is ReceiptTakenException || (call.HasBegun && error is ProblemException problem && IsDeterministic(problem)) ? NotKept(second) : error);
+        }
+    }
+
+    /// <summary>The key was used and has expired: it starts afresh.</summary>
+    private async Task<Answer> RunAgainAsync(Call call, ReceiptKey key)
+    {
+        await backend.Receipts.ForgetExpiredAsync(key, call.Deadline, call.Cancellation);
+        try
+        {
+            return await call.Operation.RunAsync(call, call.Operation.ReadInput(call));
+        }
+        catch (Exception e) when (e is not (ReceiptTakenException or NpgsqlException))
+        {
+            return Problem(call, e);
         }
     }
 

@@ -6,7 +6,10 @@ using Npgsql;
 
 namespace Mainstay.Internal;
 
-/// <summary>Reads rows and writes them as JSON without anything in between: each field goes from the reader to the writer by its column's type.</summary>
+/// <summary>
+/// Reads rows and writes them as JSON without objects in between: each field goes from the reader to the writer by its column's type. A page is
+/// bounded, so its bytes are held until it is complete: that gives the length, the ETag and the 304, and an error in the middle is still an error.
+/// </summary>
 internal sealed class ResourceReads(BackendServices backend, ResourceModel resource)
 {
     /// <summary>One row, or the problem that there is none that the caller may see.</summary>
@@ -101,10 +104,35 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     private NpgsqlBatch Batch(NpgsqlConnection connection, Call call) =>
         new(connection) { Timeout = (int)Math.Ceiling(Math.Max(1, call.Deadline.Left(backend.Clock).TotalSeconds)) + 1 };
 
-    private static async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatch batch, Call call)
+    /// <summary>
+    /// One round trip and one view of the data: several statements run in one repeatable-read transaction, so that a row and what is shown beside it
+    /// are of the same instant. A single statement is its own transaction.
+    /// </summary>
+    /// <returns>A reader that stands before the rows of the first statement.</returns>
+    private async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatch batch, Call call)
     {
+        var isSeveral = batch.BatchCommands.Count > 1;
+        var left = call.Deadline.Left(backend.Clock);
+        if (left <= TimeSpan.Zero)
+            throw DatabaseErrors.DeadlineExceeded();
+        batch.BatchCommands.Insert(0, Work.Timeouts(left, left));
+        if (isSeveral)
+        {
+            batch.BatchCommands.Insert(0, new NpgsqlBatchCommand("begin isolation level repeatable read read only"));
+            batch.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
+        }
         call.Usage.RoundTrips++;
-        return await batch.ExecuteReaderAsync(call.Cancellation);
+        var reader = await batch.ExecuteReaderAsync(call.Cancellation);
+        try
+        {
+            await reader.NextResultAsync(call.Cancellation); // past the timeouts
+            return reader;
+        }
+        catch
+        {
+            await reader.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>The statements for what is shown beside the rows come first, so that the rows themselves can be streamed when their company is known.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -9,6 +10,12 @@ namespace Mainstay.Internal;
 /// <summary>Serves operations over HTTP: routes, the sending of answers, and problem documents for whatever the router refuses.</summary>
 internal static class HttpEndpoints
 {
+    /// <summary>Longest request target (path and query), in characters.</summary>
+    public const int TargetMost = 8 * 1024;
+
+    /// <summary>Longest header fields, names and values together, in characters.</summary>
+    public const int HeadersMost = 32 * 1024;
+
     private static readonly string[] getAndHead = ["GET", "HEAD"];
 
     public static void Map(WebApplication app, BackendModel model, BackendServices services)
@@ -56,9 +63,14 @@ internal static class HttpEndpoints
         http.Response.Headers.XContentTypeOptions = "nosniff";
         try
         {
+            RefuseOversized(http);
             await next(http);
             if (!http.Response.HasStarted && http.Response.ContentLength is null && http.Features.Get<CallFeature>() is null)
                 await CompleteAsync(http, services, requestId);
+        }
+        catch (ProblemException e) when (!http.Response.HasStarted)
+        {
+            await SendAsync(http, services.Format.Problem(e, requestId));
         }
         catch (BadHttpRequestException e) when (!http.Response.HasStarted)
         {
@@ -74,6 +86,19 @@ internal static class HttpEndpoints
             await SendAsync(http, services.Format.Problem(ProblemCatalogue.InternalError.Because($"Something went wrong on our side. Quote request {requestId} when you report it."), requestId));
         }
         Log(http, services, log, services.Clock.GetElapsedTime(started), requestId);
+    }
+
+    /// <exception cref="ProblemException"><c>uri-too-long</c> or <c>headers-too-large</c>.</exception>
+    private static void RefuseOversized(HttpContext http)
+    {
+        if (http.Features.Get<IHttpRequestFeature>()!.RawTarget.Length > TargetMost)
+            throw ProblemCatalogue.UriTooLong.Because($"The request target is longer than {TargetMost} characters. Ask for less at once.");
+        var length = 0;
+        foreach (var (name, values) in http.Request.Headers)
+            foreach (var value in values)
+                length += name.Length + (value?.Length ?? 0);
+        if (length > HeadersMost)
+            throw ProblemCatalogue.HeadersTooLarge.Because($"The header fields are longer than {HeadersMost} characters together. Send fewer or shorter ones.");
     }
 
     /// <summary>The router answers with a bare status; clients get a problem document, and OPTIONS the methods that exist.</summary>

@@ -53,7 +53,8 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
     {
         if (MediaTypes.Matches(_http.Request.ContentType, operation.MediaTypes))
             return;
-        _http.Response.Headers[operation.Method == "PATCH" ? "Accept-Patch" : "Accept-Post"] = string.Join(", ", operation.MediaTypes);
+        if (operation.Method is "PATCH" or "POST")
+            _http.Response.Headers[operation.Method == "PATCH" ? "Accept-Patch" : "Accept-Post"] = string.Join(", ", operation.MediaTypes);
         throw ProblemCatalogue.UnsupportedMediaType.Because(
             $"Content-Type is {(string.IsNullOrEmpty(_http.Request.ContentType) ? "missing" : "not one that is accepted here")}, expected {string.Join(" or ", operation.MediaTypes)} in UTF-8.");
     }
