@@ -5,39 +5,31 @@ namespace Mainstay.Internal;
 /// <summary>Reads decimals without rounding: a number that a decimal cannot hold exactly is refused, because money that is altered silently is wrong.</summary>
 internal static class ExactDecimal
 {
-    private const int DigitsMost = 28;
+    private const int LengthMost = 64;
 
     public static bool TryParse(ReadOnlySpan<char> text, out decimal value)
     {
         value = default;
-        if (text.Length is 0 or > 64)
+        if (text.Length is 0 or > LengthMost || text[0] == '+'
+            || !decimal.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var parsed))
             return false;
-        var exponentAt = text.IndexOfAny('e', 'E');
-        var mantissa = exponentAt < 0 ? text : text[..exponentAt];
-        var exponent = 0;
-        if (exponentAt >= 0 && !int.TryParse(text[(exponentAt + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent))
+        Span<char> shown = stackalloc char[LengthMost], given = stackalloc char[LengthMost], kept = stackalloc char[LengthMost];
+        parsed.TryFormat(shown, out var length, provider: CultureInfo.InvariantCulture);
+        var exponent = text.IndexOfAny('e', 'E');
+        // Rounding changes the digits, wherever the point is.
+        if (!Digits(exponent < 0 ? text : text[..exponent], given).SequenceEqual(Digits(shown[..length], kept)))
             return false;
+        value = parsed;
+        return true;
+    }
 
-        // 00120.0340e2: digits 120034 from the first that counts, 4 of them behind the point, 2 of those moved before it.
-        var (significant, fraction, isFraction) = (0, 0, false);
-        foreach (var character in mantissa.TrimStart('-'))
-        {
-            if (character == '.' && !isFraction)
-            {
-                isFraction = true;
-                continue;
-            }
-            if (!char.IsAsciiDigit(character))
-                return false;
-            if (character != '0' || significant > 0)
-                significant++;
-            if (isFraction)
-                fraction++;
-        }
-        if (significant == 0)
-            return decimal.TryParse(mantissa, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value);
-        var scale = fraction - (long)exponent;
-        return significant <= DigitsMost && scale <= DigitsMost && significant - scale <= DigitsMost
-            && decimal.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out value);
+    /// <summary>The digits from the first to the last that is not zero.</summary>
+    private static ReadOnlySpan<char> Digits(ReadOnlySpan<char> text, Span<char> buffer)
+    {
+        var length = 0;
+        foreach (var character in text)
+            if (char.IsAsciiDigit(character))
+                buffer[length++] = character;
+        return buffer[..length].Trim('0');
     }
 }

@@ -70,6 +70,9 @@ public sealed class AccessTests(ShopFixture shop) : IClassFixture<ShopFixture>
             reply.Text.ShouldNotContain(order, customMessage: list);
             reply.Text.ShouldNotContain(line, customMessage: list);
         }
+        // Nor can anything of his be hung under what he may not see.
+        (await shop.Bob.PostAsync("/v1/lines", Line(order, "bob", "mine"))).Expect(422, "reference-not-found").Faults.ShouldBe(["#/orderId reference"]);
+        (await shop.Bob.PostAsync("/v1/lines:batch", new[] { Line(order, "bob", "mine") })).Expect(422, "reference-not-found").Faults.ShouldBe(["#/0/orderId reference"]);
         (await shop.Ann.GetAsync("/v1/orders/" + order)).Text.ShouldBe(before);
         (await shop.Staff.GetAsync("/v1/orders/" + order)).Expect(200);
         (await shop.Anyone.GetAsync($"/v1/products/{product}?include=orders")).Expect(200).Data.GetProperty("orders").GetArrayLength().ShouldBe(0);

@@ -286,4 +286,22 @@ public sealed class ListTests(ShopFixture shop) : IClassFixture<ShopFixture>
             (await shop.Ann.PostAsync($"/v1/orders/{order}/lines", new { ownerId = "ann", text = "x", number })).Expect(201);
         await RefusedAsync(shop.Ann, $"/v1/orders/{other}/lines?cursor={await CursorAsync(shop.Ann, $"/v1/orders/{order}/lines?pageSize=1")}");
     }
+
+    [Fact]
+    public async Task A_row_and_what_is_shown_beside_it_are_of_one_instant()
+    {
+        using var stop = new CancellationTokenSource();
+        var writer = Task.Run(async () =>
+        {
+            while (!stop.IsCancellationRequested)
+                await shop.OrderAsync(shop.Ann, "ann", await shop.ProductAsync());
+        }, TestContext.Current.CancellationToken);
+
+        for (var i = 0; i < 150; i++)
+            foreach (var order in (await shop.Ann.GetAsync("/v1/orders?include=product&sort=-id&pageSize=5")).Expect(200).Data.EnumerateArray())
+                order.GetProperty("product").ValueKind.ShouldBe(System.Text.Json.JsonValueKind.Object);
+
+        await stop.CancelAsync();
+        await writer;
+    }
 }

@@ -81,4 +81,12 @@ public sealed class RouterTests(ShopFixture shop) : IClassFixture<ShopFixture>
         (await shop.Staff.PostAsync("/v1/products?dryRun=true", Shop.Product())).Expect(400, "invalid-parameter").Faults.ShouldBe(["dryRun unknown"]);
         (await shop.Staff.PostAsync("/v1/products?a=%ff", Shop.Product())).Expect(400, "invalid-parameter");
     }
+
+    [Fact]
+    public async Task A_target_or_headers_that_are_too_large_are_problems_like_any_other()
+    {
+        (await shop.Anyone.GetAsync("/v1/products?cursor=" + new string('a', 9000))).Expect(414, "uri-too-long");
+        (await shop.Anyone.GetAsync("/v1/products", "X-Large: " + new string('a', 40_000))).Expect(431, "headers-too-large");
+        (await shop.Anyone.GetAsync("/v1/products?pageSize=1")).Expect(200);
+    }
 }
