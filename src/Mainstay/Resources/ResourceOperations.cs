@@ -202,10 +202,12 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
             resource.Table.Write(writer, row);
             call.Backend.Format.EndItem(writer, call.RequestId);
         }
-        var headers = new List<KeyValuePair<string, string>> { new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store") };
-        // PostgreSQL orders the members of a document its own way, so these bytes are not those of the next read, and a strong tag would be a lie.
-        if (!resource.Table.Columns.Any(column => column.Type is DocumentColumnType))
-            headers.Add(new("ETag", ETags.Of(version)));
+        // PostgreSQL orders the members of a document its own way, so these bytes are not those of the next read: the same version, another tag.
+        var isRespelled = resource.Table.Columns.Any(column => column.Type is DocumentColumnType && column.Member.Get(row) is not null);
+        var headers = new List<KeyValuePair<string, string>>
+        {
+            new("Content-Type", WireFormat.Json), new("ETag", ETags.Of(version, isRespelled ? "-sent" : "")), new("Cache-Control", "no-store"),
+        };
         if (withLocation)
             headers.Add(new("Location", ResourceLocations.Of(resource, row)));
         return new Answer(status, buffer.WrittenMemory) { Headers = headers };
