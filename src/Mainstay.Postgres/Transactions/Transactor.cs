@@ -154,8 +154,6 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             return DatabaseErrors.DeadlineExceeded(error);
         if (error is OperationCanceledException)
             return request.Deadline.Left(Database.Clock) <= TimeSpan.Zero ? DatabaseErrors.DeadlineExceeded(error) : error;
-        if (error is PostgresException { SqlState: not ("57P01" or "57P02" or "57P03" or "53300" or "25006") } and not { SqlState: ['0', '8', ..] })
-            return error;
         if (DatabaseErrors.IsUnavailable(error))
             // Before the commit was sent nothing can have happened. After it, a key makes the second run find out.
             return isCommitting && !request.IsKeyed ? DatabaseErrors.OutcomeUnknown(error) : null;
