@@ -55,6 +55,7 @@ internal static class Blocks
         new("Server") { Guide = "docs/internals/embedded-postgres.md", Sample = "samples/shop.cs", Because = "It runs without being asked." },
         Block.Machinery("Shapes", "How types are read and written; seen through every request."),
         Block.Machinery("Tables", "The model behind resources and schema."),
+        new("Signatures"),
         new("Transactions") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Units of work are met in commands." },
     ];
 }

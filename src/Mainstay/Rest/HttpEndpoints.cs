@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -23,6 +24,9 @@ internal static class HttpEndpoints
         var log = app.Services.GetRequiredService<ILogger<OperationPipeline>>();
         app.Use((http, next) => AroundAsync(http, next, services, log));
         app.UseRouting();
+        // Here, because ASP.NET Core would otherwise put it before everything else, where a failing scheme gets no problem document.
+        if (app.Services.GetService<IAuthenticationSchemeProvider>() is not null)
+            app.UseAuthentication();
         var pipeline = app.Services.GetRequiredService<OperationPipeline>();
         var authenticator = app.Services.GetRequiredService<Authenticator>();
         foreach (var operation in model.Operations)
