@@ -59,7 +59,7 @@ internal sealed class HttpEdge(BackendServices services, RouteTable routes, ILog
         if (response.StatusCode is not (StatusCodes.Status404NotFound or StatusCodes.Status405MethodNotAllowed))
             return HttpProblems.Of(response.StatusCode) is { } other ? RefuseAsync(http, other) : Task.CompletedTask;
         var isOptions = HttpMethods.IsOptions(method);
-        // A path that a middleware serves has an endpoint as well, so that it is known here; a handler's own 404 is none of the router's.
+        // A 404 of an endpoint itself is none of the router's: the path exists, what it names does not.
         var allow = isOptions && path.Length == 0 ? RouteTable.AllOfServer : http.GetEndpoint() is null or not Microsoft.AspNetCore.Routing.RouteEndpoint ? routes.AllowOf(path) : null;
         if (allow is null || (!isOptions && allow.Split(", ").Contains(method)))
         {
