@@ -28,6 +28,7 @@ internal static class DocumentationPage
         app.MapMethods($"/{Folder}", ["GET", "HEAD"], static http =>
         {
             http.Response.Redirect($"/{Folder}/index.html");
+            http.Response.ContentLength = 0; // said for HEAD as well
             return Task.CompletedTask;
         });
         Serve("index.html", "text/html", Encoding.UTF8.GetBytes(Page(title, versions)));

@@ -33,7 +33,7 @@ internal static class PathSpelling
             path = path[1..];
             var end = path.IndexOf('/');
             var text = end < 0 ? path : path[..end];
-            if (segment.IsSimple && segment.Parts[0] is RoutePatternLiteralPart literal && !text.SequenceEqual(literal.Content))
+            if (text.IsEmpty || (segment.IsSimple && segment.Parts[0] is RoutePatternLiteralPart literal && !text.SequenceEqual(literal.Content)))
                 return false;
             if (segment.IsSimple && segment.Parts[0] is RoutePatternParameterPart { IsCatchAll: true })
                 return true;
@@ -46,27 +46,20 @@ internal static class PathSpelling
     /// <param name="sent">The request target.</param>
     /// <param name="path">The path that the server made of it.</param>
     /// <param name="query">The query with its question mark.</param>
-    public static Fault FaultOf(string sent, string path, string query)
-    {
+    public static Fault FaultOf(string sent, string path, string query) =>
         // Decoding and removing dot segments only ever shorten, so equal lengths mean that nothing was changed.
-        if (sent.Length == path.Length + query.Length && !path.AsSpan().ContainsAnyExcept(plain))
-            return Fault.None;
-        var text = sent.AsSpan();
-        if (text is not ['/', ..])
-            text = PathOf(text);
-        var end = text.IndexOf('?');
-        return FaultIn(end < 0 ? text : text[..end]);
-    }
+        sent.Length == path.Length + query.Length && !path.AsSpan().ContainsAnyExcept(plain) ? Fault.None : FaultIn(PathOf(sent));
 
-    /// <summary>The path in absolute form, <c>http://host/path</c>; the server has compared the host already.</summary>
-    private static ReadOnlySpan<char> PathOf(ReadOnlySpan<char> target)
+    /// <summary>The path of a request target as it was sent, also in absolute form (<c>http://host/path</c>); the server has compared the host already.</summary>
+    public static ReadOnlySpan<char> PathOf(ReadOnlySpan<char> target)
     {
-        var authority = target.IndexOf("://");
-        if (authority < 0)
-            return target;
-        var rest = target[(authority + 3)..];
-        var start = rest.IndexOfAny('/', '?');
-        return start < 0 || rest[start] == '?' ? "/" : rest[start..];
+        if (target is not ['/', ..] && target.IndexOf("://") is var scheme and >= 0)
+        {
+            target = target[(scheme + 3)..];
+            target = target.IndexOfAny('/', '?') is var start and >= 0 && target[start] == '/' ? target[start..] : "/";
+        }
+        var end = target.IndexOf('?');
+        return end < 0 ? target : target[..end];
     }
 
     private static Fault FaultIn(ReadOnlySpan<char> path)

@@ -81,6 +81,9 @@ internal sealed class StrictRequest(RouteTable routes, IReadOnlyList<StringSegme
         if (fault == PathSpelling.Fault.Malformed)
             throw ProblemCatalogue.MalformedRequest.Because("The path is not percent-encoded UTF-8 text without control characters. Encode each segment on its own.");
         if (fault == PathSpelling.Fault.Other || (http.GetEndpoint() is RouteEndpoint route && !PathSpelling.IsExact(route.RoutePattern, path)))
-            throw HttpProblems.NotFound(path, routes.SuggestionFor(Uri.UnescapeDataString(path)));
+        {
+            var asked = Uri.UnescapeDataString(PathSpelling.PathOf(sent));
+            throw HttpProblems.NotFound(asked, routes.SuggestionFor(asked));
+        }
     }
 }

@@ -97,13 +97,13 @@ public sealed class PathTests(ShopFixture shop) : IClassFixture<ShopFixture>
     [InlineData("/docs/swagger-ui.css", "GET, HEAD, OPTIONS")]
     public async Task Allow_is_complete_and_true(string path, string methods)
     {
-        foreach (var method in new[] { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW", "options" })
+        foreach (var method in new[] { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW" })
         {
             var reply = await shop.Anyone.SendAsync(method, path, null);
             if (methods.Split(", ").Contains(method))
                 reply.Status.ShouldNotBe(405, $"{method} {path}");
             else
-                reply.Expect(405, "method-not-allowed").Header("Allow").ShouldBe(methods, $"{method} {path}");
+                reply.Expect(405, method == "HEAD" ? null : "method-not-allowed").Header("Allow").ShouldBe(methods, $"{method} {path}");
         }
         var options = (await shop.Anyone.SendAsync("OPTIONS", path, null)).Expect(204);
         options.Header("Allow").ShouldBe(methods);
