@@ -44,6 +44,9 @@ public sealed class Backend
 
     internal IReadOnlyList<ConfigurationException> Mistakes => _mistakes;
 
+    /// <summary>Whether requests pass <see cref="StrictRequest"/>. Off only where the cost of it is measured.</summary>
+    internal bool IsStrict { get; set; } = true;
+
     /// <summary>Starts the declaration of a backend.</summary>
     /// <param name="name">A short lower-case name, for example <c>shop</c>.</param>
     /// <param name="args">The command line, for configuration such as <c>--urls http://localhost:9000</c>.</param>

@@ -30,15 +30,17 @@ internal static class ProblemCatalogue
     public static readonly ProblemType HeadersTooLarge = new("headers-too-large", 431, "Header fields too large");
     public static readonly ProblemType ClientClosedRequest = new("client-closed-request", 499, "Client closed request");
     public static readonly ProblemType InternalError = new("internal-error", 500, "Internal error");
+    public static readonly ProblemType UnsupportedTransferCoding = new("unsupported-transfer-coding", 501, "Unsupported transfer coding");
     public static readonly ProblemType DatabaseUnavailable = new("database-unavailable", 503, "Database unavailable");
     public static readonly ProblemType OutcomeUnknown = new("outcome-unknown", 503, "Outcome unknown");
     public static readonly ProblemType DeadlineExceeded = new("deadline-exceeded", 504, "Deadline exceeded");
+    public static readonly ProblemType HttpVersionNotSupported = new("http-version-not-supported", 505, "HTTP version not supported");
 
     public static IReadOnlyList<ProblemType> All { get; } =
     [
         MalformedRequest, MalformedJson, ValidationFailed, InvalidParameter, InvalidCursor, InvalidIdempotencyKey, Unauthenticated, Forbidden, NotFound,
         MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress, PreconditionFailed, BodyTooLarge,
         UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, PreconditionRequired, HeadersTooLarge,
-        ClientClosedRequest, InternalError, DatabaseUnavailable, OutcomeUnknown, DeadlineExceeded,
+        ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, DeadlineExceeded, HttpVersionNotSupported,
     ];
 }

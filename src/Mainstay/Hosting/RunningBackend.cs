@@ -64,6 +64,9 @@ internal sealed class RunningBackend : IAsyncDisposable
     {
         var schema = SchemaMode.Check;
         CheckSettings(
+            () => Settings.Check(backend.Configuration),
+            () => ServerLimits.Check(backend.Configuration),
+            () => TrustedProxies.Check(backend.Configuration),
             () => schema = SchemaSetting.Of(backend.Configuration, backend.Builder.Environment),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
@@ -122,7 +125,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
         var app = backend.Builder.Build();
-        HttpEndpoints.Map(app, Model, Services);
+        HttpEndpoints.Map(app, backend, Model, Services);
         OpenApiEndpoints.Map(app, backend, Model);
         return app;
     }

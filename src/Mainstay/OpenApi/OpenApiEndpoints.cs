@@ -28,7 +28,7 @@ internal static class OpenApiEndpoints
             if (version == versions[^1])
                 document.Map(app, "/openapi.json");
         }
-        DocumentationPage.Use(app, source.About.Title, versions);
+        DocumentationPage.Map(app, source.About.Title, versions);
     }
 
     private static bool IsOn(Backend backend) => backend.Configuration[Setting] is { Length: > 0 } text
