@@ -53,7 +53,7 @@ internal sealed class FixedAnswer(byte[] body, string contentType)
         // no-cache: keep it, but ask whether it is still true. A deployment changes it without changing its address.
         List<KeyValuePair<string, string>> headers = [new("ETag", _etag), new("Cache-Control", "no-cache"), .. Headers];
         if (http.Request.Headers.IfNoneMatch is { Count: > 0 } tags && ETags.MatchesWeakly(tags.ToString(), _etag))
-            return HttpEndpoints.SendAsync(http, new Answer(StatusCodes.Status304NotModified, default) { Headers = headers });
-        return HttpEndpoints.SendAsync(http, new Answer(StatusCodes.Status200OK, body) { Headers = [.. headers, new("Content-Type", contentType)] });
+            return AnswerSender.SendAsync(http, new Answer(StatusCodes.Status304NotModified, default) { Headers = headers });
+        return AnswerSender.SendAsync(http, new Answer(StatusCodes.Status200OK, body) { Headers = [.. headers, new("Content-Type", contentType)] });
     }
 }

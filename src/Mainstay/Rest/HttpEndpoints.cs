@@ -4,10 +4,11 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using static Mainstay.Internal.AnswerSender;
 
 namespace Mainstay.Internal;
 
-/// <summary>Serves operations over HTTP: routes, the sending of answers, and problem documents for whatever the router refuses.</summary>
+/// <summary>Serves operations over HTTP: routes, and problem documents for whatever the router refuses.</summary>
 internal static class HttpEndpoints
 {
     /// <summary>Longest request target (path and query), in characters.</summary>
@@ -36,22 +37,6 @@ internal static class HttpEndpoints
         var answer = await pipeline.RunAsync(call);
         http.Features.Set(new CallFeature(call, answer));
         await SendAsync(http, answer);
-    }
-
-    /// <summary>Sends a complete answer: status, headers, length, body, and no body for HEAD.</summary>
-    public static async Task SendAsync(HttpContext http, Answer answer)
-    {
-        var response = http.Response;
-        response.StatusCode = answer.Status;
-        foreach (var (name, value) in answer.Headers)
-            response.Headers[name] = value;
-        if (answer.IsReplayed)
-            response.Headers["Idempotency-Replayed"] = "true";
-        if (answer.Status is 204 or 304)
-            return;
-        response.ContentLength = answer.Body.Length;
-        if (!HttpMethods.IsHead(http.Request.Method))
-            await response.Body.WriteAsync(answer.Body, http.RequestAborted);
     }
 
     /// <summary>Around everything, the router included: request id, safe headers, a problem document for every refusal without a body, one log line.</summary>
