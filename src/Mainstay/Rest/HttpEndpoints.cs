@@ -33,6 +33,7 @@ internal static class HttpEndpoints
 
     private static async Task CallAsync(HttpContext http, Operation operation, OperationPipeline pipeline, BackendServices services, Authenticator authenticator)
     {
+        operation.Deprecation?.Announce(http.Response.Headers, services.Clock);
         var call = new Call(operation, new HttpIncoming(http, authenticator), services, RequestIds.Of(http), http.RequestAborted);
         var answer = await pipeline.RunAsync(call);
         http.Features.Set(new CallFeature(call, answer));
