@@ -146,7 +146,7 @@ public sealed class Backend
     private OperationDeclaration Operation(string route, Delegate handler, bool isCommand)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        var declaration = new OperationDeclaration(route, isCommand);
+        var declaration = new OperationDeclaration(route, isCommand) { Try = Try };
         Try(() =>
         {
             (declaration.Method, declaration.Pattern) = RoutePath.Split(route, isCommand);

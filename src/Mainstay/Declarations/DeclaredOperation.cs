@@ -110,26 +110,39 @@ internal sealed class DeclaredInput
 /// <summary>A handler's result as an answer.</summary>
 internal static class ResultAnswers
 {
+    /// <param name="call">The call.</param>
+    /// <param name="result">What the handler returned.</param>
+    /// <param name="work">The transaction of a command, which has not been committed; null for a query. The conditions of the request are about the row that a
+    /// command returns, as it was before: the handler has found it, so it is known only now, and a refusal rolls everything back.</param>
     public static Answer Of(Call call, object? result, UnitOfWork? work)
     {
         if (result is null)
-            return call.Operation.IsCommand
-                ? new Answer(204, default) { Headers = [new("Cache-Control", "no-store")] }
-                : throw ProblemCatalogue.NotFound.Because("There is nothing that matches.");
+            return work is not null ? Nothing(call) : throw ProblemCatalogue.NotFound.Because("There is nothing that matches.");
         var isRow = call.Backend.Resources.TryGetValue(result.GetType(), out var resource);
         var id = isRow ? ((IId)resource!.Table.Key.Member.Get(result)!).Value : default;
         var isCreated = isRow && work is not null && work.Changes.Any(change => change.Kind == ChangeKind.Insert && change.Table == resource!.Table && change.Id == id);
-        var headers = new List<KeyValuePair<string, string>>
-        {
-            new("Content-Type", WireFormat.Json),
-            new("Cache-Control", call.Operation.IsCommand ? "no-store" : "private, no-cache"),
-        };
+        var version = isRow ? work?.VersionOf(result.GetType(), id) : null;
+        if (work is not null)
+            Preconditions.Demand(call, isCreated ? null : version - work.Changes.Count(change => change.Kind == ChangeKind.Update && change.Table == resource!.Table && change.Id == id));
+        var headers = new List<KeyValuePair<string, string>> { new("Content-Type", WireFormat.Json) };
+        if (work is not null)
+            headers.Add(new("Cache-Control", "no-store"));
+        else
+            headers.AddRange([new("Cache-Control", Cache(call).Field(call.Operation.Policy == Policy.Anyone)), new("Vary", "Authorization")]);
         if (isCreated)
             headers.Add(new("Location", ResourceLocations.Of(resource!, result)));
-        if (isRow && work?.VersionOf(result.GetType(), id) is { } version)
-            headers.Add(new("ETag", ETags.Of(version)));
+        if (version is { } known)
+            headers.Add(new("ETag", ETags.OfRow(known, resource!.Shape)));
         return new Answer(isCreated ? 201 : 200, Body(call, result)) { Headers = headers };
     }
+
+    private static Answer Nothing(Call call)
+    {
+        Preconditions.Demand(call, version: null);
+        return new Answer(204, default) { Headers = [new("Cache-Control", "no-store")] };
+    }
+
+    private static CachePolicy Cache(Call call) => (call.Operation as DeclaredQuery)?.Declaration.Caching ?? CachePolicy.Revalidate;
 
     private static ReadOnlyMemory<byte> Body(Call call, object result)
     {

@@ -35,6 +35,13 @@ public sealed class OperationDeclaration
 
     internal string? SummaryText { get; private set; }
 
+    internal CachePolicy Caching { get; private set; } = CachePolicy.Revalidate;
+
+    internal Deprecation? Deprecation { get; private set; }
+
+    /// <summary>Mistakes that the start reports.</summary>
+    internal Action<Action> Try { get; init; } = static declare => declare();
+
     /// <summary>Who may call it. Several calls allow each of them. Without one the application does not start.</summary>
     public OperationDeclaration Allow(Policy policy)
     {
@@ -61,6 +68,30 @@ public sealed class OperationDeclaration
     public OperationDeclaration Isolation(IsolationLevel level)
     {
         IsolationLevel = level;
+        return this;
+    }
+
+    /// <summary>How long a query's answers may be kept without asking again, in whole seconds up to a year. Default: they may be kept, but are asked for every time.</summary>
+    /// <remarks>Shared caches may keep them too when <see cref="Policy.Anyone"/> may call it.</remarks>
+    public OperationDeclaration Cache(TimeSpan maxAge)
+    {
+        Try(() => Caching = IsCommand
+            ? throw new ConfigurationException("MST1021", $"'{Name}' is a command, and answers to commands are never kept. Remove Cache, or make it a Query.")
+            : CachePolicy.For($"'{Name}'", maxAge));
+        return this;
+    }
+
+    /// <summary>
+    /// Announces that the operation is on its way out, in the headers of every answer and in the documentation. Until the sunset it works as before; from then on it
+    /// is 410.
+    /// </summary>
+    /// <param name="since">The day from which new clients should use something else; it may lie ahead.</param>
+    /// <param name="sunset">The day, at 00:00 UTC, from which it is gone. Default: not decided.</param>
+    /// <param name="info">The address of a page about it.</param>
+    /// <param name="successor">The path or address of what takes its place.</param>
+    public OperationDeclaration Deprecated(DateOnly since, DateOnly? sunset = null, string? info = null, string? successor = null)
+    {
+        Try(() => Deprecation = Deprecation.Of($"'{Name}'", since, sunset, info, successor));
         return this;
     }
 

@@ -29,7 +29,7 @@ internal static class HealthEndpoints
     private static Task SendAsync(HttpContext http, int status, string? text)
     {
         var body = System.Text.Encoding.UTF8.GetBytes($$"""{"status":"{{text ?? (status == 200 ? "ready" : "database unavailable")}}"}""");
-        return HttpEndpoints.SendAsync(http, new Answer(status, body) { Headers = [new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store")] });
+        return AnswerSender.SendAsync(http, new Answer(status, body) { Headers = [new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store")] });
     }
 
     private static async Task<bool> AnswersAsync(BackendServices services, CancellationToken aborted)

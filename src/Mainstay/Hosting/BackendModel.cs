@@ -57,7 +57,11 @@ internal sealed class BackendModel
         if (mistakes.Count == 0)
         {
             foreach (var resource in backend.Resources)
-                operations.AddRange(ResourceOperations.Of(resource, backend.Resources));
+                foreach (var operation in ResourceOperations.Of(resource, backend.Resources))
+                {
+                    operation.Deprecation = resource.Deprecation;
+                    operations.Add(operation);
+                }
             foreach (var declaration in backend.Operations)
                 Check(() => operations.Add(Declared(declaration)));
             foreach (var group in operations.GroupBy(operation => $"{operation.Method} {RoutePatterns.Nameless(operation.Pattern)}").Where(group => group.Select(operation => operation.Name).Distinct().Count() > 1))
@@ -102,6 +106,7 @@ internal sealed class BackendModel
             Policy = declaration.Policy!,
             Timeout = declaration.Deadline,
             Isolation = declaration.IsolationLevel,
+            Deprecation = declaration.Deprecation,
         }
         : new DeclaredQuery(declaration)
         {
@@ -110,6 +115,7 @@ internal sealed class BackendModel
             Pattern = declaration.Pattern,
             Policy = declaration.Policy!,
             Timeout = declaration.Deadline,
+            Deprecation = declaration.Deprecation,
         };
 
     /// <summary>"Mine" is the most frequent filter of all: a column that a read policy compares with the user gets an index.</summary>

@@ -39,8 +39,11 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             case BulkCreateOperation bulk:
                 yield return ("201", Result("All of them created.", Envelope(ListOf(schemas.Row(bulk.Resource), BulkCreateOperation.RowsMost), "CommandListMeta"), ["CacheControl"], operation));
                 break;
-            case ReplaceOperation or PatchOperation:
-                yield return ("200", Result("The row as it is now.", Envelope(schemas.Row(((ResourceCommand)operation).Resource), "CommandMeta"), ["ETag", "CacheControl"], operation));
+            case ReplaceOperation replace:
+                yield return ("200", Result("The row as it is now. Read it for its `ETag`.", Envelope(schemas.Row(replace.Resource), "CommandMeta"), ["CacheControl"], operation));
+                break;
+            case PatchOperation patch:
+                yield return ("200", Result("The row as it is now.", Envelope(schemas.Row(patch.Resource), "CommandMeta"), ["ETag", "CacheControl"], operation));
                 break;
             case DeleteOperation:
                 yield return ("204", Result("Deleted.", null, ["CacheControl"], operation));
@@ -197,6 +200,15 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 
     private static JsonObject ListOf(JsonObject items, int most) => new() { ["type"] = "array", ["maxItems"] = most, ["items"] = items };
 
+    /// <summary>Adds to every answer that an operation on its way out says so.</summary>
+    public void Announce(JsonObject answers, Deprecation deprecation)
+    {
+        string[] names = ["Deprecation", .. deprecation.HasSunset ? ["Sunset"] : Array.Empty<string>(), .. deprecation.HasLinks ? ["DeprecationLink"] : Array.Empty<string>()];
+        foreach (var headers in answers.Select(answer => answer.Value!["headers"]).OfType<JsonObject>())
+            foreach (var (name, header) in Headers(names))
+                headers[name] = header!.DeepClone();
+    }
+
     private JsonObject Headers(IEnumerable<string> names) => new(names.Select(name =>
     {
         var (header, description, schema) = Header(name);
@@ -215,6 +227,9 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "Link" => ("Link", "The next page as `rel=\"next\"`; absent on the last one.", Text()),
             "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes are not kept.", Text("private, no-cache")),
             "Vary" => ("Vary", "What callers may see depends on who they are.", Text("Authorization")),
+            "Deprecation" => ("Deprecation", "Since when new clients should use something else: seconds since 1970, after an at sign.", Text("@1769817600")),
+            "Sunset" => ("Sunset", "When the operation is gone.", Text("Tue, 31 Dec 2999 00:00:00 GMT")),
+            "DeprecationLink" => ("Link", "A page about the deprecation, what takes its place, and the next page of a list as `rel=\"next\"`.", Text()),
             "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue }),
             "IdempotencyReplayed" => ("Idempotency-Replayed", "`true` when this is the stored answer to the first request with the key.", new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("true") }),
             "WWWAuthenticate" => ("WWW-Authenticate", "How to prove who calls.", Text("Bearer")),

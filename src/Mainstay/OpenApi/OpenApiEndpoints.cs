@@ -48,12 +48,7 @@ internal sealed class FixedAnswer(byte[] body, string contentType)
 
     public void Map(WebApplication app, string path) => app.MapMethods(path, getAndHead, SendAsync);
 
-    public Task SendAsync(HttpContext http)
-    {
-        // no-cache: keep it, but ask whether it is still true. A deployment changes it without changing its address.
-        List<KeyValuePair<string, string>> headers = [new("ETag", _etag), new("Cache-Control", "no-cache"), .. Headers];
-        if (http.Request.Headers.IfNoneMatch is { Count: > 0 } tags && ETags.MatchesWeakly(tags.ToString(), _etag))
-            return HttpEndpoints.SendAsync(http, new Answer(StatusCodes.Status304NotModified, default) { Headers = headers });
-        return HttpEndpoints.SendAsync(http, new Answer(StatusCodes.Status200OK, body) { Headers = [.. headers, new("Content-Type", contentType)] });
-    }
+    // no-cache: keep it, but ask whether it is still true. A deployment changes it without changing its address.
+    public Task SendAsync(HttpContext http) =>
+        AnswerSender.SendAsync(http, new Answer(StatusCodes.Status200OK, body) { Headers = [new("ETag", _etag), new("Cache-Control", "no-cache"), .. Headers, new("Content-Type", contentType)] });
 }

@@ -27,6 +27,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
             _ => [],
         },
         .. operation.IsCommand ? OfCommand() : [],
+        .. operation.Deprecation is { HasSunset: true } ? [ProblemCatalogue.Gone] : Array.Empty<ProblemType>(),
         ProblemCatalogue.InternalError, ProblemCatalogue.DatabaseUnavailable, ProblemCatalogue.DeadlineExceeded,
     ];
 
@@ -48,7 +49,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
 
     /// <summary>What a transaction can end with, whatever it does.</summary>
     private static IEnumerable<ProblemType> OfCommand() =>
-        [ProblemCatalogue.InvalidIdempotencyKey, ProblemCatalogue.ConcurrentUpdate, ProblemCatalogue.RequestInProgress, ProblemCatalogue.IdempotencyKeyReused, ProblemCatalogue.OutcomeUnknown];
+        [ProblemCatalogue.InvalidIdempotencyKey, ProblemCatalogue.PreconditionFailed, ProblemCatalogue.ConcurrentUpdate, ProblemCatalogue.RequestInProgress, ProblemCatalogue.IdempotencyKeyReused, ProblemCatalogue.OutcomeUnknown];
 
     private IEnumerable<ProblemType> OfResource(ResourceCommand command)
     {

@@ -33,6 +33,9 @@ internal sealed class Call(Operation operation, IIncoming incoming, BackendServi
 
     public DatabaseUsage Usage { get; } = new();
 
+    /// <summary>What the caller would like.</summary>
+    public Preferences Preferences => field ??= Preferences.Parse(Incoming.Header("Prefer"));
+
     public Origin Origin => new(Operation.Name, User.IsAuthenticated ? User.Id : "anonymous", RequestId, System.Diagnostics.Activity.Current?.Id, null, RequestId);
 
     public TransactionRequest Transaction => new(User, Origin, Deadline, Cancellation) { IsKeyed = Key is not null, Usage = Usage };

@@ -50,7 +50,7 @@ internal sealed class HttpEdge(BackendServices services, RouteTable routes, ILog
             http.Response.Headers.Connection = "close";
     }
 
-    private Task RefuseAsync(HttpContext http, ProblemException problem) => HttpEndpoints.SendAsync(http, services.Format.Problem(problem, RequestIds.Of(http)));
+    private Task RefuseAsync(HttpContext http, ProblemException problem) => AnswerSender.SendAsync(http, services.Format.Problem(problem, RequestIds.Of(http)));
 
     /// <summary>The router answers with a bare status; clients get a problem document, and OPTIONS the methods that exist.</summary>
     private Task CompleteAsync(HttpContext http)

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Mainstay.Internal;
 
-/// <summary>Serves operations over HTTP: the sequence of middleware, a route for each operation, and the sending of answers.</summary>
+/// <summary>Serves operations over HTTP: the sequence of middleware, and a route for each operation.</summary>
 internal static class HttpEndpoints
 {
     private static readonly string[] getAndHead = ["GET", "HEAD"];
@@ -34,25 +34,10 @@ internal static class HttpEndpoints
 
     private static async Task CallAsync(HttpContext http, Operation operation, OperationPipeline pipeline, BackendServices services, Authenticator authenticator)
     {
+        operation.Deprecation?.Announce(http.Response.Headers, services.Clock);
         var call = new Call(operation, new HttpIncoming(http, authenticator), services, RequestIds.Of(http), http.RequestAborted);
         var answer = await pipeline.RunAsync(call);
         http.Features.Set(new CallFeature(call, answer));
-        await SendAsync(http, answer);
-    }
-
-    /// <summary>Sends a complete answer: status, headers, length, body, and no body for HEAD.</summary>
-    public static async Task SendAsync(HttpContext http, Answer answer)
-    {
-        var response = http.Response;
-        response.StatusCode = answer.Status;
-        foreach (var (name, value) in answer.Headers)
-            response.Headers[name] = value;
-        if (answer.IsReplayed)
-            response.Headers["Idempotency-Replayed"] = "true";
-        if (answer.Status is 204 or 304)
-            return;
-        response.ContentLength = answer.Body.Length;
-        if (!HttpMethods.IsHead(http.Request.Method))
-            await response.Body.WriteAsync(answer.Body, http.RequestAborted);
+        await AnswerSender.SendAsync(http, answer);
     }
 }

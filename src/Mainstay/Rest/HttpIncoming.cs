@@ -46,6 +46,7 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
     {
         if (_http.Request.Headers.Accept is { Count: > 0 } accept && !MediaTypes.Accepts(accept, WireFormat.Json))
             throw ProblemCatalogue.NotAcceptable.Because($"Only {WireFormat.Json} is served here (problems as {WireFormat.ProblemJson}). Send 'Accept: {WireFormat.Json}', or no Accept.");
+        Compression.DemandAcceptable(_http.Request);
     }
 
     private void CheckMediaType(Operation operation)
