@@ -43,10 +43,14 @@ internal sealed class BackendModel
         foreach (var resource in backend.Resources)
         {
             Check(() => resource.Resolve(backend.Resources));
+            Check(() => resource.RateLimits.Check($"resource {resource.Path}", resource.Path));
             CheckResource(resource, mistakes, Check);
         }
         foreach (var declaration in backend.Operations)
+        {
+            Check(() => declaration.RateLimits.Check($"'{declaration.Name}'", declaration.Name));
             CheckOperation(declaration, mistakes, Check);
+        }
         foreach (var subscription in backend.Subscriptions)
             Check(() => subscription.Compile(backend.Events, backend.IsService));
         mistakes.AddRange(Subscription.Duplicates(backend.Subscriptions));
@@ -57,7 +61,7 @@ internal sealed class BackendModel
         if (mistakes.Count == 0)
         {
             foreach (var resource in backend.Resources)
-                operations.AddRange(ResourceOperations.Of(resource, backend.Resources));
+                operations.AddRange(ResourceOperations.Of(resource, backend.Resources).Select(operation => { operation.RateLimits = resource.RateLimits.Limits; return operation; }));
             foreach (var declaration in backend.Operations)
                 Check(() => operations.Add(Declared(declaration)));
             foreach (var group in operations.GroupBy(operation => $"{operation.Method} {RoutePatterns.Nameless(operation.Pattern)}").Where(group => group.Select(operation => operation.Name).Distinct().Count() > 1))
@@ -101,6 +105,7 @@ internal sealed class BackendModel
             Pattern = declaration.Pattern,
             Policy = declaration.Policy!,
             Timeout = declaration.Deadline,
+            RateLimits = declaration.RateLimits.Limits,
             Isolation = declaration.IsolationLevel,
         }
         : new DeclaredQuery(declaration)
@@ -110,6 +115,7 @@ internal sealed class BackendModel
             Pattern = declaration.Pattern,
             Policy = declaration.Policy!,
             Timeout = declaration.Deadline,
+            RateLimits = declaration.RateLimits.Limits,
         };
 
     /// <summary>"Mine" is the most frequent filter of all: a column that a read policy compares with the user gets an index.</summary>

@@ -65,6 +65,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var schema = SchemaMode.Check;
         CheckSettings(
             () => schema = SchemaSetting.Of(backend.Configuration, backend.Builder.Environment),
+            () => RateLimitDefaults(RateLimitSetting.Of(backend.Configuration)),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
@@ -111,14 +112,24 @@ internal sealed class RunningBackend : IAsyncDisposable
             throw new ConfigurationException(mistakes);
     }
 
+    private void RateLimitDefaults(RateLimits? limits)
+    {
+        foreach (var operation in Model.Operations)
+            operation.RateLimits ??= limits;
+    }
+
     private WebApplication Build(Backend backend, Transactor transactor, OutboxSignal signal)
     {
         backend.Services.AddSingleton(Services);
         backend.Services.AddSingleton<OperationPipeline>();
+        backend.Services.AddSingleton(new RateLimitStore(Services.Database));
+        backend.Services.AddSingleton<RateLimiter>();
         backend.Services.AddSingleton(new Authenticator(DevelopmentKeys));
         backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, new OutboxOptions(), signal,
             provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
+        if (Model.Operations.Any(operation => operation.RateLimits is not null))
+            backend.Services.AddHostedService<RateLimitSweeper>();
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
         var app = backend.Builder.Build();

@@ -35,6 +35,8 @@ internal sealed class ResourceModel(string path, TableModel table)
 
     public bool RequiresIfMatch { get; set; }
 
+    public RateLimitDeclarations RateLimits { get; } = new();
+
     /// <summary>What <c>include</c> accepts here. Known once all resources are declared.</summary>
     public IReadOnlyList<ResourceInclude> Includes { get; private set; } = [];
 

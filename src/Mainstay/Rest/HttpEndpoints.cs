@@ -35,6 +35,7 @@ internal static class HttpEndpoints
         var call = new Call(operation, new HttpIncoming(http, authenticator), services, RequestIds.Of(http), http.RequestAborted);
         var answer = await pipeline.RunAsync(call);
         http.Features.Set(new CallFeature(call, answer));
+        RateLimitFields.Write(http.Response.Headers, operation.RateLimits, call.Limited);
         await SendAsync(http, answer);
     }
 
