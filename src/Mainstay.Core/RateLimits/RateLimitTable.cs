@@ -94,6 +94,17 @@ internal sealed class RateLimitTable
         }
     }
 
+    /// <summary>One more is left in the database, to which it was returned.</summary>
+    public void Returned(UInt128 key, long now, long window)
+    {
+        lock (LockOf(key))
+        {
+            ref var cell = ref Find(key, now, out var found);
+            if (found && cell.Window == window)
+                cell.Left++;
+        }
+    }
+
     /// <summary>The caller's cell, or the first of its set.</summary>
     private ref Cell Find(UInt128 key, long now, out bool found)
     {

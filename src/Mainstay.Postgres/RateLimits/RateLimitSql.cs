@@ -23,6 +23,9 @@ internal static class RateLimitSql
         returning granted, greatest($2 - used, 0), ends_at, ends_at - mainstay.now()
         """;
 
+    /// <summary>Puts one request back into the window that it was taken from.</summary>
+    public const string Return = "update mainstay.rate_limits set used = used - 1 where key = $1 and ends_at = $2 and used > 0";
+
     public const string DeleteEnded = """
         delete from mainstay.rate_limits where key in
             (select key from mainstay.rate_limits where ends_at <= mainstay.now() order by ends_at limit 1000 for update skip locked)

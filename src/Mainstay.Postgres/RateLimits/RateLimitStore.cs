@@ -43,6 +43,16 @@ internal sealed class RateLimitStore(Database database)
         return new RateLimitGrant(reader.GetInt32(0), reader.GetInt32(1), reader.GetFieldValue<DateTime>(2).Ticks, reader.GetFieldValue<TimeSpan>(3));
     }
 
+    /// <summary>Puts one request back that was taken and then not made, so that any node may admit another one for it.</summary>
+    public async Task ReturnAsync(UInt128 key, long window, Deadline deadline, CancellationToken cancellation)
+    {
+        await using var connection = await database.OpenAsync(deadline, cancellation);
+        await using var command = new NpgsqlCommand(RateLimitSql.Return, connection);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = Uuid(key) });
+        command.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = new DateTime(window, DateTimeKind.Utc) });
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+
     /// <summary>Removes callers whose window has ended, in small batches.</summary>
     public async Task<int> DeleteEndedAsync(CancellationToken cancellation)
     {

@@ -44,8 +44,8 @@ internal sealed class OperationPipeline(BackendServices backend, RateLimiter lim
         {
             answer = await RefuseAsync(call, e);
         }
-        if (answer.IsReplayed)
-            call.Limited?.GiveBack();
+        if (answer.IsReplayed && call.Limited is { } counted)
+            await counted.ReturnAsync(call.Usage, call.Deadline, call.Cancellation);
         measured.End(answer);
         return answer;                                                                  // 8. Metrics, trace and log line are written by whoever sends it.
     }

@@ -16,6 +16,9 @@ internal static partial class RateLimitLog
     [LoggerMessage(50, LogLevel.Warning, "The rate limit {Policy} refuses requests: {Refusals} since this was last said.")]
     private static partial void Refused(ILogger log, string policy, long refusals);
 
+    [LoggerMessage(52, LogLevel.Warning, "A replayed request was counted by the rate limit {Policy}, because it could not be given back.")]
+    public static partial void NotReturned(ILogger log, string policy, Exception error);
+
     [LoggerMessage(51, LogLevel.Warning, "Counters of rate limits whose window has ended could not be removed; trying again later.")]
     public static partial void Postponed(ILogger log, Exception error);
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -52,6 +53,27 @@ internal sealed class RateLimiter(RateLimitStore store, TimeProvider clock, ILog
     }
 
     public void GiveBack(UInt128 key, in RateLimitShare share) => _table.Value.GiveBack(key, clock.GetTimestamp(), share.Window);
+
+    /// <summary>Gives a request back to all nodes where every single one counts; where there are leases, to what this node has in hand.</summary>
+    public async ValueTask ReturnAsync(RateLimitPolicy policy, UInt128 caller, RateLimitShare share, DatabaseUsage usage, Deadline deadline, CancellationToken cancellation)
+    {
+        var key = caller ^ policy.Key;
+        if (policy.Lease == 1)
+            try
+            {
+                usage.RoundTrips++;
+                await store.ReturnAsync(key, share.Window, deadline, cancellation);
+                _table.Value.Returned(key, clock.GetTimestamp(), share.Window);
+                return;
+            }
+            catch (Exception e) when (e is NpgsqlException or ProblemException or OperationCanceledException)
+            {
+                RateLimitLog.NotReturned(log, policy.Name, e);
+                if (e is not ProblemException)
+                    return; // It may have arrived: given twice would be one too many.
+            }
+        GiveBack(key, share);
+    }
 
     /// <summary>What is left of a window, in whole seconds: after that many it has ended.</summary>
     public long SecondsUntil(long timestamp) => (long)Math.Ceiling(Math.Max(0, timestamp - clock.GetTimestamp()) / (double)clock.TimestampFrequency);
@@ -158,14 +180,19 @@ internal sealed class RateLimitVerdict(RateLimiter limiter, RateLimits limits, U
         { RetryAfter = TimeSpan.FromSeconds(seconds) };
     }
 
-    /// <summary>The request was not made after all: a replay, or another policy refuses it.</summary>
+    /// <summary>Another policy refuses the request.</summary>
     public void GiveBack()
     {
-        if (Refusal is not null)
-            return;
         for (var i = 0; i < _count; i++)
-        {
             limiter.GiveBack(caller ^ limits.Policies[i].Key, _shares[i]);
+    }
+
+    /// <summary>The request was not made after all: its answer is a stored one.</summary>
+    public async ValueTask ReturnAsync(DatabaseUsage usage, Deadline deadline, CancellationToken cancellation)
+    {
+        for (var i = 0; i < _count && Refusal is null; i++)
+        {
+            await limiter.ReturnAsync(limits.Policies[i], caller, _shares[i], usage, deadline, cancellation);
             _shares[i] = _shares[i] with { Left = _shares[i].Left + 1 };
         }
     }
