@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -65,6 +66,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var schema = SchemaMode.Check;
         CheckSettings(
             () => schema = SchemaSetting.Of(backend.Configuration, backend.Builder.Environment),
+            () => UseCors(backend),
             () => RateLimitDefaults(RateLimitSetting.Of(backend.Configuration)),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
@@ -110,6 +112,14 @@ internal sealed class RunningBackend : IAsyncDisposable
             }
         if (mistakes.Count > 0)
             throw new ConfigurationException(mistakes);
+    }
+
+    private static void UseCors(Backend backend)
+    {
+        if (CorsSetting.Of(backend.CorsOrigins, backend.Configuration) is not { } policy)
+            return;
+        backend.Services.AddCors();
+        backend.Services.AddSingleton(provider => new CorsHeaders(policy, provider.GetRequiredService<ICorsService>()));
     }
 
     private void RateLimitDefaults(RateLimits? limits)

@@ -21,8 +21,10 @@ internal static class HttpEndpoints
     public static void Map(WebApplication app, BackendModel model, BackendServices services)
     {
         var log = app.Services.GetRequiredService<ILogger<OperationPipeline>>();
+        CorsHeaders.UseAround(app);
         app.Use((http, next) => AroundAsync(http, next, services, log));
         app.UseRouting();
+        CorsHeaders.UsePreflights(app);
         var pipeline = app.Services.GetRequiredService<OperationPipeline>();
         var authenticator = app.Services.GetRequiredService<Authenticator>();
         foreach (var operation in model.Operations)
