@@ -6,6 +6,9 @@ namespace Mainstay.Internal;
 /// <summary>Everything an operation can answer: its results with their headers, and a problem document for every status it can refuse with.</summary>
 internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProblems problems)
 {
+    /// <summary>On every answer where operators set a default limit, so in every document.</summary>
+    private static readonly string[] limited = ["RateLimit", "RateLimitPolicy"];
+
     private static readonly HashSet<int> kept = [400, 403, 404, 409, 412, 422, 428];
 
     public static JsonObject RequestId() => new() { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9._-]{8,64}$", ["minLength"] = 8, ["maxLength"] = 64, ["examples"] = new JsonArray("req_01h455vb4pex5vsknk084sn02q") };
@@ -75,7 +78,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 
     private JsonObject Result(string description, JsonObject? schema, string[] headers, Operation operation)
     {
-        var answer = new JsonObject { ["description"] = description, ["headers"] = Headers([.. headers, "RequestId", .. operation.IsCommand ? ["IdempotencyReplayed"] : Array.Empty<string>()]) };
+        var answer = new JsonObject { ["description"] = description, ["headers"] = Headers([.. headers, "RequestId", .. limited, .. operation.IsCommand ? ["IdempotencyReplayed"] : Array.Empty<string>()]) };
         if (schema is not null)
             answer["content"] = new JsonObject { [WireFormat.Json] = new JsonObject { ["schema"] = schema } };
         return answer;
@@ -92,8 +95,9 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         string[] headers =
         [
             "RequestId",
+            .. status < 500 ? limited : [],
             .. operation.IsCommand && kept.Contains(status) ? ["IdempotencyReplayed"] : Array.Empty<string>(),
-            .. status is 409 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
+            .. status is 409 or 429 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
             .. status switch { 401 => ["WWWAuthenticate"], 415 => ["AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
         ];
         // One code is described once for all operations; several belong to this operation.
@@ -197,7 +201,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 
     private static JsonObject ListOf(JsonObject items, int most) => new() { ["type"] = "array", ["maxItems"] = most, ["items"] = items };
 
-    private JsonObject Headers(IEnumerable<string> names) => new(names.Select(name =>
+    private JsonObject Headers(IEnumerable<string> names) => new(names.Append("Access-Control-Allow-Origin").Select(name =>
     {
         var (header, description, schema) = Header(name);
         return KeyValuePair.Create(header, (JsonNode?)components.Ref("headers", name, () => new JsonObject { ["description"] = description, ["schema"] = schema }));
@@ -216,6 +220,9 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes are not kept.", Text("private, no-cache")),
             "Vary" => ("Vary", "What callers may see depends on who they are.", Text("Authorization")),
             "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue }),
+            "RateLimit" => (RateLimitFields.Limit, "Where requests are limited: how many each policy leaves (`r`), and in how many seconds all are back (`t`).", Text("\"30/1m\";r=29;t=60")),
+            "RateLimitPolicy" => (RateLimitFields.Policy, "Where requests are limited: how many (`q`) each caller may make in a window of seconds (`w`).", Text("\"30/1m\";q=30;w=60")),
+            "Access-Control-Allow-Origin" => ("Access-Control-Allow-Origin", "Where pages of other origins are allowed: the one that asks, or `*`.", Text("https://app.example.com")),
             "IdempotencyReplayed" => ("Idempotency-Replayed", "`true` when this is the stored answer to the first request with the key.", new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("true") }),
             "WWWAuthenticate" => ("WWW-Authenticate", "How to prove who calls.", Text("Bearer")),
             "AcceptPost" => ("Accept-Post", "The media types that are accepted instead.", Text(WireFormat.Json)),
