@@ -40,6 +40,8 @@ public sealed class Backend
 
     internal List<Seed> Seeds { get; } = [];
 
+    internal CorsDeclaration CorsOrigins { get; } = new();
+
     internal EventCatalogue Events { get; } = new();
 
     internal IReadOnlyList<ConfigurationException> Mistakes => _mistakes;
@@ -117,6 +119,17 @@ public sealed class Backend
         var subscription = new Subscription(name, handler);
         Subscriptions.Add(subscription);
         return new SubscriptionDeclaration(subscription);
+    }
+
+    /// <summary>
+    /// Lets pages of other origins use this backend from a browser. Off unless called, or set as <c>Mainstay:Cors:Origins</c>, which replaces what is
+    /// said here. Several calls add up.
+    /// </summary>
+    /// <param name="origins">Scheme, host and port as a browser sends them, for example <c>https://app.example.com</c>; or <c>*</c> alone, for what everybody may read.</param>
+    public CorsDeclaration Cors(params string[] origins)
+    {
+        CorsOrigins.Add(origins);
+        return CorsOrigins;
     }
 
     /// <summary>Fills an empty development database. Runs once for each database and name, and only in development.</summary>

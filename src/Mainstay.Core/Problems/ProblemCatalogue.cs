@@ -28,6 +28,7 @@ internal static class ProblemCatalogue
     public static readonly ProblemType ReferenceNotFound = new("reference-not-found", 422, "Reference not found");
     public static readonly ProblemType IdempotencyKeyReused = new("idempotency-key-reused", 422, "Idempotency key reused");
     public static readonly ProblemType PreconditionRequired = new("precondition-required", 428, "Precondition required");
+    public static readonly ProblemType RateLimited = new("rate-limited", 429, "Too many requests");
     public static readonly ProblemType HeadersTooLarge = new("headers-too-large", 431, "Header fields too large");
     public static readonly ProblemType ClientClosedRequest = new("client-closed-request", 499, "Client closed request");
     public static readonly ProblemType InternalError = new("internal-error", 500, "Internal error");
@@ -41,7 +42,7 @@ internal static class ProblemCatalogue
     [
         MalformedRequest, MalformedJson, ValidationFailed, InvalidParameter, InvalidCursor, InvalidIdempotencyKey, Unauthenticated, Forbidden, NotFound,
         MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress, Gone, PreconditionFailed, BodyTooLarge,
-        UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, PreconditionRequired, HeadersTooLarge,
+        UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, PreconditionRequired, RateLimited, HeadersTooLarge,
         ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, DeadlineExceeded, HttpVersionNotSupported,
     ];
 }

@@ -31,6 +31,8 @@ public sealed class OperationDeclaration
 
     internal IsolationLevel IsolationLevel { get; private set; } = IsolationLevel.ReadCommitted;
 
+    internal RateLimitDeclarations RateLimits { get; } = new();
+
     internal IReadOnlyList<ProblemType> Refusals => _refusals;
 
     internal string? SummaryText { get; private set; }
@@ -61,6 +63,19 @@ public sealed class OperationDeclaration
     public OperationDeclaration Timeout(TimeSpan timeout)
     {
         Deadline = timeout;
+        return this;
+    }
+
+    /// <summary>
+    /// How often each caller may call it within a time that begins with its first request; then 429 until that time is over. Holds for all
+    /// nodes together. Several calls add limits that must all hold, for example one for bursts and one for the day.
+    /// </summary>
+    /// <param name="requests">How many, at least 1.</param>
+    /// <param name="per">Within which time: whole seconds, up to 31 days.</param>
+    /// <param name="name">What clients read in <c>RateLimit-Policy</c>, for example <c>burst</c>. Default: made from the numbers, such as <c>30/1m</c>.</param>
+    public OperationDeclaration RateLimit(int requests, TimeSpan per, string? name = null)
+    {
+        RateLimits.Add(requests, per, name);
         return this;
     }
 

@@ -90,6 +90,16 @@ public sealed class ResourceDeclaration<T> where T : class
     public ResourceDeclaration<T> Deprecated(DateOnly since, DateOnly? sunset = null, string? info = null, string? successor = null) =>
         Declare(model => model.Deprecation = Deprecation.Of($"Resource {model.Path}", since, sunset, info, successor));
 
+    /// <summary>
+    /// How often each caller may call its operations, all counted together, within a time that begins with its first request; then 429 until that time is over. Holds for all
+    /// nodes together. Several calls add limits that must all hold, for example one for bursts and one for the day.
+    /// </summary>
+    /// <param name="requests">How many, at least 1.</param>
+    /// <param name="per">Within which time: whole seconds, up to 31 days.</param>
+    /// <param name="name">What clients read in <c>RateLimit-Policy</c>, for example <c>burst</c>. Default: made from the numbers, such as <c>30/1m</c>.</param>
+    public ResourceDeclaration<T> RateLimit(int requests, TimeSpan per, string? name = null) =>
+        Declare(model => model.RateLimits.Add(requests, per, name));
+
     private static Policy Or(Policy? known, Policy policy)
     {
         ArgumentNullException.ThrowIfNull(policy);

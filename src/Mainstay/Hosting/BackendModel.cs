@@ -43,10 +43,14 @@ internal sealed class BackendModel
         foreach (var resource in backend.Resources)
         {
             Check(() => resource.Resolve(backend.Resources));
+            Check(() => resource.RateLimits.Check($"resource {resource.Path}", resource.Path));
             CheckResource(resource, mistakes, Check);
         }
         foreach (var declaration in backend.Operations)
+        {
+            Check(() => declaration.RateLimits.Check($"'{declaration.Name}'", declaration.Name));
             CheckOperation(declaration, mistakes, Check);
+        }
         foreach (var subscription in backend.Subscriptions)
             Check(() => subscription.Compile(backend.Events, backend.IsService));
         mistakes.AddRange(Subscription.Duplicates(backend.Subscriptions));
@@ -60,6 +64,7 @@ internal sealed class BackendModel
                 foreach (var operation in ResourceOperations.Of(resource, backend.Resources))
                 {
                     operation.Deprecation = resource.Deprecation;
+                    operation.RateLimits = resource.RateLimits.Limits;
                     operations.Add(operation);
                 }
             foreach (var declaration in backend.Operations)
@@ -105,6 +110,7 @@ internal sealed class BackendModel
             Pattern = declaration.Pattern,
             Policy = declaration.Policy!,
             Timeout = declaration.Deadline,
+            RateLimits = declaration.RateLimits.Limits,
             Isolation = declaration.IsolationLevel,
             Deprecation = declaration.Deprecation,
         }
@@ -116,6 +122,7 @@ internal sealed class BackendModel
             Policy = declaration.Policy!,
             Timeout = declaration.Deadline,
             Deprecation = declaration.Deprecation,
+            RateLimits = declaration.RateLimits.Limits,
         };
 
     /// <summary>"Mine" is the most frequent filter of all: a column that a read policy compares with the user gets an index.</summary>

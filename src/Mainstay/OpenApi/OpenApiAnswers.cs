@@ -6,6 +6,9 @@ namespace Mainstay.Internal;
 /// <summary>Everything an operation can answer: its results with their headers, and a problem document for every status it can refuse with.</summary>
 internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProblems problems)
 {
+    /// <summary>On every answer where operators set a default limit, so in every document.</summary>
+    private static readonly string[] limited = ["RateLimit", "RateLimitPolicy"];
+
     private static readonly HashSet<int> kept = [400, 403, 404, 409, 412, 422, 428];
 
     public static JsonObject RequestId() => new() { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9._-]{8,64}$", ["minLength"] = 8, ["maxLength"] = 64, ["examples"] = new JsonArray("req_01h455vb4pex5vsknk084sn02q") };
@@ -78,7 +81,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 
     private JsonObject Result(string description, JsonObject? schema, string[] headers, Operation operation)
     {
-        var answer = new JsonObject { ["description"] = description, ["headers"] = Headers([.. headers, "RequestId", .. operation.IsCommand ? ["IdempotencyReplayed"] : Array.Empty<string>()]) };
+        var answer = new JsonObject { ["description"] = description, ["headers"] = Headers([.. headers, "RequestId", .. limited, .. operation.IsCommand ? ["IdempotencyReplayed"] : Array.Empty<string>()]) };
         if (schema is not null)
             answer["content"] = new JsonObject { [WireFormat.Json] = new JsonObject { ["schema"] = schema } };
         return answer;
@@ -95,8 +98,9 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         string[] headers =
         [
             "RequestId",
+            .. status < 500 ? limited : [],
             .. operation.IsCommand && kept.Contains(status) ? ["IdempotencyReplayed"] : Array.Empty<string>(),
-            .. status is 409 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
+            .. status is 409 or 429 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
             .. status switch { 401 => ["WWWAuthenticate"], 415 => ["AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
         ];
         // One code is described once for all operations; several belong to this operation.
@@ -209,7 +213,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 headers[name] = header!.DeepClone();
     }
 
-    private JsonObject Headers(IEnumerable<string> names) => new(names.Select(name =>
+    private JsonObject Headers(IEnumerable<string> names) => new(names.Append("Access-Control-Allow-Origin").Select(name =>
     {
         var (header, description, schema) = Header(name);
         return KeyValuePair.Create(header, (JsonNode?)components.Ref("headers", name, () => new JsonObject { ["description"] = description, ["schema"] = schema }));
@@ -231,6 +235,9 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "Sunset" => ("Sunset", "When the operation is gone.", Text("Tue, 31 Dec 2999 00:00:00 GMT")),
             "DeprecationLink" => ("Link", "A page about the deprecation, what takes its place, and the next page of a list as `rel=\"next\"`.", Text()),
             "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue }),
+            "RateLimit" => (RateLimitFields.Limit, "Where requests are limited: how many each policy leaves (`r`), and in how many seconds all are back (`t`).", Text("\"30/1m\";r=29;t=60")),
+            "RateLimitPolicy" => (RateLimitFields.Policy, "Where requests are limited: how many (`q`) each caller may make in a window of seconds (`w`).", Text("\"30/1m\";q=30;w=60")),
+            "Access-Control-Allow-Origin" => ("Access-Control-Allow-Origin", "Where pages of other origins are allowed: the one that asks, or `*`.", Text("https://app.example.com")),
             "IdempotencyReplayed" => ("Idempotency-Replayed", "`true` when this is the stored answer to the first request with the key.", new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("true") }),
             "WWWAuthenticate" => ("WWW-Authenticate", "How to prove who calls.", Text("Bearer")),
             "AcceptPost" => ("Accept-Post", "The media types that are accepted instead.", Text(WireFormat.Json)),

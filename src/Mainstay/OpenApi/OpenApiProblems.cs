@@ -36,6 +36,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
     {
         yield return ProblemCatalogue.InvalidParameter;
         yield return ProblemCatalogue.NotAcceptable;
+        yield return ProblemCatalogue.RateLimited; // operators limit also what is declared without
         yield return ProblemCatalogue.MalformedRequest; // also a body where none is taken
         if (operation is ListOperation)
             yield return ProblemCatalogue.InvalidCursor;

@@ -25,6 +25,9 @@ internal abstract class Operation
     /// <summary>Since when and until when it is served, when it is on its way out.</summary>
     public Deprecation? Deprecation { get; set; }
 
+    /// <summary>How often each caller may call it: its own limits, else those of the configuration, or null.</summary>
+    public RateLimits? RateLimits { get; set; }
+
     /// <summary>Whether it changes data. Commands run to their end when the caller goes away; queries stop.</summary>
     public abstract bool IsCommand { get; }
 

@@ -44,6 +44,8 @@ internal sealed class ResourceModel(string path, TableModel table)
     /// <summary>What every tag of a whole row says about how rows are written; see <see cref="ETags.ShapeOf"/>.</summary>
     public string Shape { get; } = ETags.ShapeOf(table);
 
+    public RateLimitDeclarations RateLimits { get; } = new();
+
     /// <summary>What <c>include</c> accepts here. Known once all resources are declared.</summary>
     public IReadOnlyList<ResourceInclude> Includes { get; private set; } = [];
 

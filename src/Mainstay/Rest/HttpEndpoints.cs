@@ -18,8 +18,10 @@ internal static class HttpEndpoints
         var routes = new RouteTable(app.Services.GetRequiredService<EndpointDataSource>());
         ServerRefusals.Answer(app, services.Format, log);
         TrustedProxies.Use(app);
+        CorsHeaders.UseAround(app);
         app.Use(next => new HttpEdge(services, routes, log, next).InvokeAsync);
         app.UseRouting();
+        CorsHeaders.UsePreflights(app);
         if (backend.IsStrict)
             app.Use(next => new StrictRequest(routes, StrictRequest.HostsOf(app.Configuration), next).InvokeAsync);
         // Here, because ASP.NET Core would otherwise put it before everything else, where a failing scheme gets no problem document.
@@ -38,6 +40,7 @@ internal static class HttpEndpoints
         var call = new Call(operation, new HttpIncoming(http, authenticator), services, RequestIds.Of(http), http.RequestAborted);
         var answer = await pipeline.RunAsync(call);
         http.Features.Set(new CallFeature(call, answer));
+        RateLimitFields.Write(http.Response.Headers, operation.RateLimits, call.Limited);
         await AnswerSender.SendAsync(http, answer);
     }
 }

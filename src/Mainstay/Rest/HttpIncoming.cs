@@ -11,6 +11,8 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
 
     public IServiceProvider Services => _http.RequestServices;
 
+    public System.Net.IPAddress? RemoteAddress => _http.Connection.RemoteIpAddress;
+
     public QueryParameters Query => field ??= QueryParameters.Parse(_http.Request.QueryString.Value ?? "");
 
     public ValueTask<User> AuthenticateAsync(CancellationToken cancellation) => authenticator.AuthenticateAsync(_http, cancellation);
