@@ -87,7 +87,7 @@ internal sealed class BackendModel
         else
             check(() => declaration.Policy.Check(null, $"'{declaration.Name}'"));
         if (declaration.Deadline <= TimeSpan.Zero || declaration.Deadline > OperationDefaults.TimeoutMost)
-            mistakes.Add(new ConfigurationException("MST1008", $"'{declaration.Name}' has a timeout of {declaration.Deadline}, expected more than zero and at most {OperationDefaults.TimeoutMost}. Longer work belongs into the background."));
+            mistakes.Add(new ConfigurationException("MST1008", $"'{declaration.Name}' has a timeout of {declaration.Deadline}, expected more than zero and at most {OperationDefaults.TimeoutMost}. Longer work belongs into the background: .LongRunning() for a command."));
         if (declaration.LongRunningWithin is { } within)
             CheckLongRunning(declaration, within, mistakes);
         if (declaration.IsCommand != (declaration.Handler.Context == HandlerContext.UnitOfWork) && (declaration.IsCommand || declaration.Handler.Context != HandlerContext.None))

@@ -49,7 +49,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 break;
             case OperationStatusQuery:
                 yield return ("200", Result("How the operation stands, and what came of it.", Envelope(_longRunning.Operation(ProblemReference()), "ReadMeta"), ["ETag", "CacheControl", "Vary", "RetryAfter"], operation));
-                yield return ("304", NotModified());
+                yield return ("304", Result("Nothing is new since the answer with that `ETag`.", null, ["ETag", "CacheControl", "Vary", "RetryAfter"], operation));
                 break;
             case OperationResultQuery:
                 yield return ("200", Result("The answer of the command.", new JsonObject { ["description"] = "What the command documents as its result." }, ["CacheControl", "ETag"], operation));
@@ -114,10 +114,11 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "RequestId",
             .. operation.IsCommand && kept.Contains(status) ? ["IdempotencyReplayed"] : Array.Empty<string>(),
             .. status is 409 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
+            .. operation is LongRunningCommand ? ["PreferenceApplied"] : Array.Empty<string>(),
             .. status switch { 401 => ["WWWAuthenticate"], 415 => ["AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
         ];
         // One code is described once for all operations; several belong to this operation.
-        return types is [var only] && ProblemCatalogue.All.Contains(only)
+        return types is [var only] && ProblemCatalogue.All.Contains(only) && operation is not LongRunningCommand
             ? components.Ref("responses", Pascal(only.Code) + (operation.IsCommand && kept.Contains(status) ? "OfCommand" : ""), () => Problem($"`{only.Code}`: {only.Title}.", types, headers))
             : Problem(string.Join("\n", types.Select(type => $"- `{type.Code}`: {type.Title}.")), types, headers);
     }

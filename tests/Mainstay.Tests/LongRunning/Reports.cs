@@ -51,7 +51,7 @@ internal static class Reports
         TestSignIn.AddTo(backend);
         backend.Services.AddSingleton(desk);
         var tooDull = backend.Problem("too-dull", 422, "The report would be too dull");
-        backend.Resource<Report>("/v1/reports").Unique(report => report.Title).AllowRead(Policy.For<Report>((report, user) => report.OwnerId == user.Id)).AllowDelete(Policy.Role("staff"));
+        DeclareTable(backend);
         backend.Command("POST /v1/reports", async (BuildReport input, UnitOfWork work, ReportDesk counter) =>
         {
             var run = counter.Begin(input.Title);
@@ -70,11 +70,17 @@ internal static class Reports
                 await counter.LeaveAsync(input.Title, run, CancellationToken.None);
             return report;
         }).Allow(Policy.Role("staff")).Refuses(tooDull).LongRunning(within: TimeSpan.FromSeconds(30));
-        backend.Command("POST /v1/reports/{id}/name", (NameReport input, UnitOfWork work) => new { input.Title, By = work.User.Id }.Title).Allow(Policy.SignedIn).LongRunning();
+        backend.Command("POST /v1/reports/{id}/name", (NameReport input, UnitOfWork work) => input.Title).Allow(Policy.SignedIn).LongRunning();
         backend.Command("DELETE /v1/reports/{id}/pages", (DropReport input, UnitOfWork work) => { work.User.HasRole("staff").ShouldBeTrue(); input.Really.ShouldBeTrue(); }).Allow(Policy.SignedIn).LongRunning();
         backend.Command("POST /v1/reports/late", (UnitOfWork work) => work.QueryAsync<bool>($"select pg_sleep(20) is null")).Allow(Policy.SignedIn).LongRunning(within: TimeSpan.FromMilliseconds(200));
+        backend.Command("POST /v1/reports/patient", (UnitOfWork work, ReportDesk counter) => counter.LeaveAsync("patient", 1, work.Cancellation)).Allow(Policy.SignedIn).LongRunning().Timeout(TimeSpan.FromSeconds(2));
         backend.Command("POST /v1/plain", (UnitOfWork work) => "plain").Allow(Policy.SignedIn);
     };
+
+    public static void DeclareTable(Backend backend) =>
+        backend.Resource<Report>("/v1/reports").Unique(report => report.Title).AllowRead(Policy.For<Report>((report, user) => report.OwnerId == user.Id));
+
+    public static Guid IdOf(string location) => Internal.TypeId.TryParse(location["/operations/".Length..], "op", out var id) ? id : throw new FormatException(location);
 
     /// <summary>Starts a report and returns the address of its operation.</summary>
     public static async Task<string> BuildAsync(this Caller caller, string title, params string[] headers) =>
