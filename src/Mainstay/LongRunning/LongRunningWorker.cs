@@ -75,6 +75,11 @@ internal sealed class LongRunningWorker(BackendServices backend, IReadOnlyList<L
         {
             await run.RunAsync(stopping);
         }
+        catch (Exception e)
+        {
+            // Not the handler, whose failures are recorded: the recording. Nobody runs it now, which the next renewals of the lease find out.
+            LongRunningLog.NotRecorded(log, claimed.Name, TypeId.Format(StoredOperation.IdPrefix, claimed.Id), e);
+        }
         finally
         {
             Engine.Ended(run);

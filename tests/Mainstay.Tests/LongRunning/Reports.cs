@@ -80,7 +80,7 @@ internal static class Reports
     public static void DeclareTable(Backend backend) =>
         backend.Resource<Report>("/v1/reports").Unique(report => report.Title).AllowRead(Policy.For<Report>((report, user) => report.OwnerId == user.Id));
 
-    public static Guid IdOf(string location) => Internal.TypeId.TryParse(location["/operations/".Length..], "op", out var id) ? id : throw new FormatException(location);
+    public static Guid IdOf(string location) => Internal.TypeId.TryParse(location.AsSpan("/operations/".Length), "op", out var id) ? id : throw new FormatException(location);
 
     /// <summary>Starts a report and returns the address of its operation.</summary>
     public static async Task<string> BuildAsync(this Caller caller, string title, params string[] headers) =>
