@@ -11,21 +11,23 @@ var outOfStock = shop.Problem("out-of-stock", 409, "Not enough stock");
 shop.Resource<Product>("/v1/products").Unique(product => product.Sku).ReadOnly(product => product.Sold).AllowRead(Policy.Anyone);
 shop.Resource<Order>("/v1/orders").BelongsTo(order => order.ProductId).AllowRead(customer);
 
-shop.Command("POST /v1/orders", async (PlaceOrder input, UnitOfWork work) =>
-    {
-        var product = await work.LockAsync(input.ProductId);
-        if (product.Stock < input.Quantity)
-            throw outOfStock.Because($"{product.Stock} of '{product.Sku}' left, {input.Quantity} ordered.");
+async Task<Order> PlaceAsync(PlaceOrder input, UnitOfWork work)
+{
+    var product = await work.LockAsync(input.ProductId);
+    if (product.Stock < input.Quantity)
+        throw outOfStock.Because($"{product.Stock} of '{product.Sku}' left, {input.Quantity} ordered.");
 
-        if (input.PauseMilliseconds > 0)
-            await work.ExecuteAsync($"select pg_sleep({input.PauseMilliseconds / 1000.0})");
-        var order = new Order(Id<Order>.New(), product.Id, input.Quantity, input.Marker, work.Now);
-        work.Update(product with { Stock = product.Stock - input.Quantity });
-        work.Insert(order);
-        work.Publish(new OrderPlaced(order.Id, product.Id, order.Quantity));
-        return order;
-    })
-    .Allow(customer).Refuses(outOfStock);
+    if (input.PauseMilliseconds > 0)
+        await work.ExecuteAsync($"select pg_sleep({input.PauseMilliseconds / 1000.0})");
+    var order = new Order(Id<Order>.New(), product.Id, input.Quantity, input.Marker, work.Now);
+    work.Update(product with { Stock = product.Stock - input.Quantity });
+    work.Insert(order);
+    work.Publish(new OrderPlaced(order.Id, product.Id, order.Quantity));
+    return order;
+}
+
+shop.Command("POST /v1/orders", PlaceAsync).Allow(customer).Refuses(outOfStock);
+shop.Command("POST /v1/orders/later", PlaceAsync).Allow(customer).Refuses(outOfStock).LongRunning();
 
 // Refuses at the very moment at which the database stops answering, so that the refusal cannot be kept under the request's key.
 shop.Command("POST /v1/refusals", async (Refuse input, UnitOfWork work) =>

@@ -56,7 +56,7 @@ internal sealed class ShopProcess : IDisposable
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Mainstay.Crash.App"))
         {
             RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _workingFolder,
-            ArgumentList = { "--environment", "Development", "--urls", Address.ToString(), $"--Mainstay:DataFolder={DataFolder}" },
+            ArgumentList = { "--environment", "Development", "--urls", Address.ToString(), $"--Mainstay:DataFolder={DataFolder}", "--Mainstay:LongRunning:Lease=00:00:02" },
         };
         _process?.Dispose();
         _process = new Process { StartInfo = start };

@@ -20,6 +20,9 @@ internal static class ProblemCatalogue
     public static readonly ProblemType ConcurrentUpdate = new("concurrent-update", 409, "Concurrent update");
     public static readonly ProblemType RequestInProgress = new("request-in-progress", 409, "Request in progress");
     public static readonly ProblemType Gone = new("gone", 410, "Gone");
+    public static readonly ProblemType OperationUnfinished = new("operation-unfinished", 409, "Operation unfinished");
+    public static readonly ProblemType OperationCancelled = new("operation-cancelled", 409, "Operation cancelled");
+    public static readonly ProblemType OperationEnded = new("operation-ended", 409, "Operation ended");
     public static readonly ProblemType PreconditionFailed = new("precondition-failed", 412, "Precondition failed");
     public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "Body too large");
     public static readonly ProblemType UriTooLong = new("uri-too-long", 414, "URI too long");
@@ -41,7 +44,8 @@ internal static class ProblemCatalogue
     public static IReadOnlyList<ProblemType> All { get; } =
     [
         MalformedRequest, MalformedJson, ValidationFailed, InvalidParameter, InvalidCursor, InvalidIdempotencyKey, Unauthenticated, Forbidden, NotFound,
-        MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress, Gone, PreconditionFailed, BodyTooLarge,
+        MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress,
+        OperationUnfinished, OperationCancelled, OperationEnded, Gone, PreconditionFailed, BodyTooLarge,
         UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, PreconditionRequired, RateLimited, HeadersTooLarge,
         ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, DeadlineExceeded, HttpVersionNotSupported,
     ];

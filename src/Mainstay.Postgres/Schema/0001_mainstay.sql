@@ -11,6 +11,14 @@ begin
     end if;
 end $$;
 
+-- Aborts the transaction of a node that has lost the lease of what it was doing.
+create function mainstay.require_lease(holds boolean) returns void language plpgsql as $$
+begin
+    if not holds then
+        raise exception 'The lease has been lost, or the cancellation was asked for.' using errcode = 'MS002';
+    end if;
+end $$;
+
 -- Idempotency records: the answer to a keyed request, committed with its effect.
 create table mainstay.receipts (
     scope text not null,
@@ -68,6 +76,44 @@ create table mainstay.signature_nonces (
     constraint signature_nonces_pkey primary key (key_id, nonce)
 );
 create index signature_nonces_expires_at_idx on mainstay.signature_nonces (expires_at);
+
+-- Nodes that hold leases. A node renews its one row, whatever it is doing, and whoever finds it expired may take over all of that.
+create table mainstay.nodes (
+    id uuid not null primary key,
+    lease_until timestamptz not null
+);
+
+-- Long-running commands: what was asked by whom, who is at it, and the answer when there is one.
+create table mainstay.operations (
+    id uuid not null primary key,
+    name text not null,
+    owner text not null,
+    roles text[] not null,
+    permissions text[] not null,
+    route text[] not null,
+    query text not null,
+    body bytea,
+    request_id text not null,
+    trace_parent text,
+    status text not null default 'pending' constraint operations_status_check check (status in ('pending', 'running', 'succeeded', 'failed', 'cancelled')),
+    -- When it may begin; while it runs, when to look for the first time whether its node still lives.
+    due_at timestamptz not null default mainstay.now(),
+    node uuid,
+    attempt integer not null default 0,
+    -- Grows with every claim: what an earlier claim still does can no longer be committed.
+    fence integer not null default 0,
+    created_at timestamptz not null,
+    started_at timestamptz,
+    ended_at timestamptz,
+    cancel_requested_at timestamptz,
+    answer_status smallint,
+    answer_headers text[],
+    answer_body bytea,
+    expires_at timestamptz
+);
+create index operations_due_idx on mainstay.operations (due_at, id) where status in ('pending', 'running');
+create index operations_node_idx on mainstay.operations (node) where status = 'running';
+create index operations_expires_at_idx on mainstay.operations (expires_at) where expires_at is not null;
 
 -- Generated data that was put in once.
 create table mainstay.seeds (

@@ -185,7 +185,7 @@ internal static class ResultAnswers
 }
 
 /// <summary>A declared command: one unit of work.</summary>
-internal sealed class DeclaredCommand(OperationDeclaration declaration) : CommandOperation
+internal class DeclaredCommand(OperationDeclaration declaration) : CommandOperation
 {
     public OperationDeclaration Declaration => declaration;
 

@@ -29,6 +29,8 @@ public sealed class OperationDeclaration
 
     internal TimeSpan Deadline { get; private set; } = OperationDefaults.Timeout;
 
+    internal TimeSpan? LongRunningWithin { get; private set; }
+
     internal IsolationLevel IsolationLevel { get; private set; } = IsolationLevel.ReadCommitted;
 
     internal RateLimitDeclarations RateLimits { get; } = new();
@@ -76,6 +78,18 @@ public sealed class OperationDeclaration
     public OperationDeclaration RateLimit(int requests, TimeSpan per, string? name = null)
     {
         RateLimits.Add(requests, per, name);
+        return this;
+    }
+
+    /// <summary>
+    /// Lets a command take longer than a caller waits. A request is answered at once with 202 and the address of an operation, which tells how it stands, what
+    /// came of it, and takes its cancellation. The handler runs afterwards, on whichever node is free, in one transaction as always; a node that dies in the
+    /// middle leaves nothing, and another one begins again. Callers must be signed in. <see cref="Timeout"/> is then the time for accepting a request.
+    /// </summary>
+    /// <param name="within">How long a run may take, at most an hour. Default: 10 min.</param>
+    public OperationDeclaration LongRunning(TimeSpan? within = null)
+    {
+        LongRunningWithin = within ?? TimeSpan.FromMinutes(10);
         return this;
     }
 

@@ -69,6 +69,7 @@ internal sealed class BackendModel
                 }
             foreach (var declaration in backend.Operations)
                 Check(() => operations.Add(Declared(declaration)));
+            operations.AddRange(OperationMonitors.Of([.. operations.OfType<LongRunningCommand>()]));
             foreach (var group in operations.GroupBy(operation => $"{operation.Method} {RoutePatterns.Nameless(operation.Pattern)}").Where(group => group.Select(operation => operation.Name).Distinct().Count() > 1))
                 mistakes.Add(new ConfigurationException("MST1007", $"{string.Join(" and ", group.Select(operation => $"'{operation.Name}'"))} are one route, because names of parameters do not tell routes apart. Change the path of one of them."));
             foreach (var group in operations.GroupBy(operation => operation.Name).Where(group => group.Count() > 1))
@@ -95,35 +96,60 @@ internal sealed class BackendModel
         else
             check(() => declaration.Policy.Check(null, $"'{declaration.Name}'"));
         if (declaration.Deadline <= TimeSpan.Zero || declaration.Deadline > OperationDefaults.TimeoutMost)
-            mistakes.Add(new ConfigurationException("MST1008", $"'{declaration.Name}' has a timeout of {declaration.Deadline}, expected more than zero and at most {OperationDefaults.TimeoutMost}. Longer work belongs into the background."));
+            mistakes.Add(new ConfigurationException("MST1008", $"'{declaration.Name}' has a timeout of {declaration.Deadline}, expected more than zero and at most {OperationDefaults.TimeoutMost}. Longer work belongs into the background: .LongRunning() for a command."));
+        if (declaration.LongRunningWithin is { } within)
+            CheckLongRunning(declaration, within, mistakes);
         if (declaration.IsCommand != (declaration.Handler.Context == HandlerContext.UnitOfWork) && (declaration.IsCommand || declaration.Handler.Context != HandlerContext.None))
             mistakes.Add(new ConfigurationException("MST1002", declaration.IsCommand
                 ? $"The handler of command '{declaration.Name}' takes no UnitOfWork, expected (input, UnitOfWork work) => …. An operation that only reads is a Query."
                 : $"The handler of query '{declaration.Name}' takes a UnitOfWork, expected a Snapshot. An operation that changes data is a Command."));
     }
 
-    private static Operation Declared(OperationDeclaration declaration) => declaration.IsCommand
-        ? new DeclaredCommand(declaration)
+    private static void CheckLongRunning(OperationDeclaration declaration, TimeSpan within, List<ConfigurationException> mistakes)
+    {
+        if (!declaration.IsCommand)
+            mistakes.Add(new ConfigurationException("MST2401", $"Query '{declaration.Name}' is declared long-running, which only commands are. Give it a longer Timeout, or let a command store what it finds."));
+        if (within <= TimeSpan.Zero || within > LongRunningOptions.WithinMost)
+            mistakes.Add(new ConfigurationException("MST2401", $"'{declaration.Name}' is long-running within {within}, expected more than zero and at most {LongRunningOptions.WithinMost}. Split longer work into steps that commit on their own."));
+        if (declaration.Policy is { } policy && !policy.RowTypes.Any() && policy.Resolve(User.Anonymous, null) != Predicate.Never)
+            mistakes.Add(new ConfigurationException("MST2401", $"'{declaration.Name}' is long-running and allowed to callers who have not signed in, to whom nobody could show their operation again. Allow Policy.SignedIn or a role."));
+    }
+
+    private static Operation Declared(OperationDeclaration declaration)
+    {
+        Operation operation = declaration switch
         {
-            Name = declaration.Name,
-            Method = declaration.Method,
-            Pattern = declaration.Pattern,
-            Policy = declaration.Policy!,
-            Timeout = declaration.Deadline,
-            RateLimits = declaration.RateLimits.Limits,
-            Isolation = declaration.IsolationLevel,
-            Deprecation = declaration.Deprecation,
-        }
-        : new DeclaredQuery(declaration)
-        {
-            Name = declaration.Name,
-            Method = declaration.Method,
-            Pattern = declaration.Pattern,
-            Policy = declaration.Policy!,
-            Timeout = declaration.Deadline,
-            Deprecation = declaration.Deprecation,
-            RateLimits = declaration.RateLimits.Limits,
+            { LongRunningWithin: not null } => new LongRunningCommand(declaration)
+            {
+                Name = declaration.Name,
+                Method = declaration.Method,
+                Pattern = declaration.Pattern,
+                Policy = declaration.Policy!,
+                Timeout = declaration.Deadline,
+                Isolation = declaration.IsolationLevel,
+            },
+            { IsCommand: true } => new DeclaredCommand(declaration)
+            {
+                Name = declaration.Name,
+                Method = declaration.Method,
+                Pattern = declaration.Pattern,
+                Policy = declaration.Policy!,
+                Timeout = declaration.Deadline,
+                Isolation = declaration.IsolationLevel,
+            },
+            _ => new DeclaredQuery(declaration)
+            {
+                Name = declaration.Name,
+                Method = declaration.Method,
+                Pattern = declaration.Pattern,
+                Policy = declaration.Policy!,
+                Timeout = declaration.Deadline,
+            },
         };
+        operation.Deprecation = declaration.Deprecation;
+        operation.RateLimits = declaration.RateLimits.Limits;
+        return operation;
+    }
 
     /// <summary>"Mine" is the most frequent filter of all: a column that a read policy compares with the user gets an index.</summary>
     private static void AddPolicyIndexes(IReadOnlyList<ResourceModel> resources)

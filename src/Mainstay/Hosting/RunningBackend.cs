@@ -64,6 +64,7 @@ internal sealed class RunningBackend : IAsyncDisposable
     private async Task StartPartsAsync(Backend backend)
     {
         var schema = SchemaMode.Check;
+        var longRunning = new LongRunningOptions();
         CheckSettings(
             () => Settings.Check(backend.Configuration),
             () => ServerLimits.Check(backend.Configuration),
@@ -71,6 +72,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => schema = SchemaSetting.Of(backend.Configuration, backend.Builder.Environment),
             () => UseCors(backend),
             () => RateLimitDefaults(RateLimitSetting.Of(backend.Configuration)),
+            () => longRunning = LongRunningOptions.Of(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
@@ -92,6 +94,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Receipts = new Receipts(database, TimeSpan.FromHours(24)),
             Format = new WireFormat(),
             Cursors = new CursorCodec(cursorKey),
+            LongRunning = new LongRunning(new OperationStore(database, longRunning.Lease, longRunning.Retention), longRunning),
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };
         App = Build(backend, transactor, signal);
@@ -143,6 +146,8 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
         if (Model.Operations.Any(operation => operation.RateLimits is not null))
             backend.Services.AddHostedService<RateLimitSweeper>();
+        if (Model.Operations.OfType<LongRunningCommand>().ToArray() is { Length: > 0 } commands)
+            backend.Services.AddHostedService(provider => new LongRunningWorker(Services, commands, provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<LongRunningWorker>>()));
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
         var app = backend.Builder.Build();

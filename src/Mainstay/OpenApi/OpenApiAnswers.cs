@@ -13,6 +13,8 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 
     public static JsonObject RequestId() => new() { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9._-]{8,64}$", ["minLength"] = 8, ["maxLength"] = 64, ["examples"] = new JsonArray("req_01h455vb4pex5vsknk084sn02q") };
 
+    private readonly OpenApiLongRunning _longRunning = new(components);
+
     public JsonObject Of(Operation operation, OpenApiSchemas schemas)
     {
         var answers = new JsonObject();
@@ -51,6 +53,24 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             case DeleteOperation:
                 yield return ("204", Result("Deleted.", null, ["CacheControl"], operation));
                 break;
+            case OperationStatusQuery:
+                yield return ("200", Result("How the operation stands, and what came of it.", Envelope(_longRunning.Operation(ProblemReference()), "ReadMeta"), ["ETag", "CacheControl", "Vary", "RetryAfter"], operation));
+                yield return ("304", Result("Nothing is new since the answer with that `ETag`.", null, ["ETag", "CacheControl", "Vary", "RetryAfter"], operation));
+                break;
+            case OperationResultQuery:
+                yield return ("200", Result("The answer of the command.", new JsonObject { ["description"] = "What the command documents as its result." }, ["CacheControl", "ETag"], operation));
+                yield return ("204", Result("The command has succeeded and shows nothing.", null, ["CacheControl"], operation));
+                yield return ("303", Result("The command has created the row at `Location`.", null, ["Location", "CacheControl"], operation));
+                break;
+            case OperationCancelCommand:
+                yield return ("200", Result("Cancelled before it began.", Envelope(_longRunning.Operation(ProblemReference()), "CommandMeta"), ["CacheControl"], operation));
+                yield return ("202", _longRunning.WithLinks(Result("It is running and will be cancelled; nothing of it will be seen.", Envelope(_longRunning.Operation(ProblemReference()), "CommandMeta"), ["Location", "RetryAfter", "CacheControl"], operation)));
+                break;
+            case LongRunningCommand command:
+                yield return ("202", _longRunning.WithLinks(Result("Accepted. It is done afterwards; `Location` tells how it stands.", Envelope(_longRunning.Operation(ProblemReference()), "CommandMeta"), ["Location", "RetryAfter", "PreferenceApplied", "CacheControl"], operation)));
+                foreach (var answer in OfHandler(command, command.Declaration.Handler.Result, schemas, ["PreferenceApplied"]))
+                    yield return answer;
+                break;
             case DeclaredCommand command:
                 foreach (var answer in OfHandler(command, command.Declaration.Handler.Result, schemas))
                     yield return answer;
@@ -63,17 +83,17 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
     }
 
     /// <summary>A row that the command has inserted is 201 with its location; no value is 204 for a command and 404 for a query.</summary>
-    private IEnumerable<(string Status, JsonObject Answer)> OfHandler(Operation operation, Type? type, OpenApiSchemas schemas)
+    private IEnumerable<(string Status, JsonObject Answer)> OfHandler(Operation operation, Type? type, OpenApiSchemas schemas, params string[] more)
     {
         if (operation.IsCommand && (type is null || Nullable.GetUnderlyingType(type) is not null))
-            yield return ("204", Result("Done; there is nothing to show.", null, ["CacheControl"], operation));
+            yield return ("204", Result("Done; there is nothing to show.", null, ["CacheControl", .. more], operation));
         if (type is null)
             yield break;
         var (schema, isList) = schemas.Result(type);
         var data = isList ? ListOf(schema, int.MaxValue) : schema;
         var isRow = schemas.ResourceOf(type) is not null && operation.IsCommand;
         var meta = (operation.IsCommand, isList) switch { (true, true) => "CommandListMeta", (true, false) => "CommandMeta", (false, true) => "ListMeta", _ => "ReadMeta" };
-        string[] headers = isRow ? ["ETag", "CacheControl"] : ["CacheControl"];
+        string[] headers = [.. isRow ? ["ETag"] : Array.Empty<string>(), "CacheControl", .. more];
         yield return ("200", Result(isRow ? "Done; the row as it is now." : "Done.", Envelope((JsonObject)data.DeepClone(), meta), headers, operation));
         if (isRow)
             yield return ("201", Result("Done; the row is new.", Envelope((JsonObject)data.DeepClone(), meta), ["Location", .. headers], operation));
@@ -101,20 +121,21 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             .. status < 500 ? limited : [],
             .. operation.IsCommand && kept.Contains(status) ? ["IdempotencyReplayed"] : Array.Empty<string>(),
             .. status is 409 or 429 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
+            .. operation is LongRunningCommand ? ["PreferenceApplied"] : Array.Empty<string>(),
             .. status switch { 401 => ["WWWAuthenticate"], 415 => ["AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
         ];
         // One code is described once for all operations; several belong to this operation.
-        return types is [var only] && ProblemCatalogue.All.Contains(only)
+        return types is [var only] && ProblemCatalogue.All.Contains(only) && operation is not LongRunningCommand
             ? components.Ref("responses", Pascal(only.Code) + (operation.IsCommand && kept.Contains(status) ? "OfCommand" : ""), () => Problem($"`{only.Code}`: {only.Title}.", types, headers))
             : Problem(string.Join("\n", types.Select(type => $"- `{type.Code}`: {type.Title}.")), types, headers);
     }
 
     private JsonObject Problem(string description, ProblemType[] types, string[] headers)
     {
-        var media = new JsonObject { ["schema"] = components.Ref("schemas", "Problem", ProblemSchema) };
+        var media = new JsonObject { ["schema"] = ProblemReference() };
         if (types.Length > 0)
         {
-            media["schema"] = new JsonObject { ["allOf"] = new JsonArray(components.Ref("schemas", "Problem", ProblemSchema), new JsonObject
+            media["schema"] = new JsonObject { ["allOf"] = new JsonArray(ProblemReference(), new JsonObject
             {
                 ["properties"] = new JsonObject { ["code"] = new JsonObject { ["enum"] = new JsonArray([.. types.Select(type => JsonValue.Create(type.Code))]) } },
             }) };
@@ -122,6 +143,8 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         }
         return new JsonObject { ["description"] = description, ["headers"] = Headers(headers), ["content"] = new JsonObject { [WireFormat.ProblemJson] = media } };
     }
+
+    private JsonObject ProblemReference() => components.Ref("schemas", "Problem", ProblemSchema);
 
     private static JsonObject Example(ProblemType type)
     {
@@ -234,6 +257,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "Deprecation" => ("Deprecation", "Since when new clients should use something else: seconds since 1970, after an at sign.", Text("@1769817600")),
             "Sunset" => ("Sunset", "When the operation is gone.", Text("Tue, 31 Dec 2999 00:00:00 GMT")),
             "DeprecationLink" => ("Link", "A page about the deprecation, what takes its place, and the next page of a list as `rel=\"next\"`.", Text()),
+            "PreferenceApplied" => ("Preference-Applied", "The part of `Prefer` that was heeded.", Text("wait=5")),
             "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue }),
             "RateLimit" => (RateLimitFields.Limit, "Where requests are limited: how many each policy leaves (`r`), and in how many seconds all are back (`t`).", Text("\"30/1m\";r=29;t=60")),
             "RateLimitPolicy" => (RateLimitFields.Policy, "Where requests are limited: how many (`q`) each caller may make in a window of seconds (`w`).", Text("\"30/1m\";q=30;w=60")),

@@ -39,6 +39,9 @@ internal sealed class OpenApiNames
         ReplaceOperation replace => $"Replace {WithArticle(replace.Resource)}",
         PatchOperation patch => $"Change {WithArticle(patch.Resource)}",
         DeleteOperation delete => $"Delete {WithArticle(delete.Resource)}",
+        OperationStatusQuery => "Get an operation",
+        OperationResultQuery => "Get the result of an operation",
+        OperationCancelCommand => "Cancel an operation",
         DeclaredCommand { Declaration.SummaryText: { } text } => text,
         DeclaredQuery { Declaration.SummaryText: { } text } => text,
         _ => Words(Id(operation)) is var words ? char.ToUpperInvariant(words[0]) + words[1..] : "",
@@ -77,6 +80,9 @@ internal sealed class OpenApiNames
         ReplaceOperation replace => $"replace{Of(replace.Resource.Table.RowType)}",
         PatchOperation patch => $"update{Of(patch.Resource.Table.RowType)}",
         DeleteOperation delete => $"delete{Of(delete.Resource.Table.RowType)}",
+        OperationStatusQuery => "getOperation",
+        OperationResultQuery => "getOperationResult",
+        OperationCancelCommand => "cancelOperation",
         _ => OfDeclared(operation),
     };
 
@@ -121,7 +127,11 @@ internal sealed class OpenApiNames
         ReplaceOperation => "Members that are left out get their default. Members that the server sets may be sent back unchanged.",
         PatchOperation => "JSON merge patch (RFC 7396): absent members stay, `null` removes, everything else replaces.",
         DeleteOperation => "Gone for good.",
+        LongRunningCommand command => $"Accepted at once and done afterwards within {Seconds(command.Within)}, in one transaction: either everything it does happens, or nothing. What it answers then, and what it refuses, is kept with the operation.",
         DeclaredCommand => "One transaction: either everything it does happens, or nothing.",
+        OperationStatusQuery => "Only the caller who started it sees it, for a day after its end or longer.",
+        OperationResultQuery => "The answer that the command would have given, had the caller waited; for a created row, the way to it.",
+        OperationCancelCommand => "What has not been committed by then never is.",
         DeclaredQuery => "Reads one consistent view of the data.",
         _ => "",
     };

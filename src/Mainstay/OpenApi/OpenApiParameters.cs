@@ -18,6 +18,7 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
         ReplaceOperation replace => [PathId("id", replace.Resource)],
         PatchOperation patch => [PathId("id", patch.Resource)],
         DeleteOperation delete => [PathId("id", delete.Resource)],
+        OperationStatusQuery or OperationResultQuery or OperationCancelCommand => [OperationId()],
         DeclaredCommand command => command.Input.RouteMembers.Select(PathMember),
         DeclaredQuery query => query.Input.RouteMembers.Select(PathMember),
         _ => [],
@@ -41,7 +42,9 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
             yield return ((ResourceCommand)operation).Resource.RequiresIfMatch
                 ? Shared("IfMatchRequired", "If-Match", "The `ETag` of the representation that is changed; another one is refused with 412, none with 428.", HeaderText("\"v7\""))
                 : Shared("IfMatch", "If-Match", "The `ETag` of the representation that is changed; when the row has changed since, it is refused with 412. Without it the last writer wins.", HeaderText("\"v7\""));
-        if (operation is ListOperation or GetOperation)
+        if (operation is LongRunningCommand)
+            yield return Shared("Prefer", "Prefer", "`respond-async` for 202 at once. `wait=5` to wait up to so many seconds, and up to the time limit of the request, for the final answer.", HeaderText("wait=5"));
+        if (operation is ListOperation or GetOperation or OperationStatusQuery)
             yield return Shared("IfNoneMatch", "If-None-Match", "The `ETag` of an earlier answer; when nothing is new, the answer is 304 without a body.", HeaderText("\"v7\""));
         yield return Shared("RequestId", "Request-Id", "The caller's own id of the request, for logs on both sides. An unsuitable one is replaced.", OpenApiAnswers.RequestId());
     }
@@ -54,6 +57,8 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
         ["description"] = $"The id of one of {OpenApiNames.Words(resource.Name)}.",
         ["schema"] = OpenApiScalars.OfType(resource.Table.Key.Member.Scalar!, OpenApiScalars.QueryTextMost),
     };
+
+    private static JsonObject OperationId() => new() { ["name"] = "id", ["in"] = "path", ["required"] = true, ["description"] = "The id of an operation of the caller's own.", ["schema"] = OpenApiLongRunning.Id() };
 
     private static JsonObject PathMember(Member member) => new()
     {

@@ -19,6 +19,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
         .. operation.Policy.Resolve(stranger, operation.RowType) == Predicate.Never || (operation.IsCommand && operation.Policy.RowTypes.Any()) ? [ProblemCatalogue.Forbidden] : Array.Empty<ProblemType>(),
         .. OfRequest(operation),
         .. operation is ResourceCommand command ? OfResource(command) : [],
+        .. OfLongRunning(operation),
         .. operation is ListOperation { Parent: not null } or GetOperation ? [ProblemCatalogue.NotFound] : Array.Empty<ProblemType>(),
         .. operation switch
         {
@@ -74,6 +75,17 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
         if (resource.Table.Columns.Any(column => column.Reference is not null))
             yield return ProblemCatalogue.ReferenceNotFound;
     }
+
+    /// <summary>A result can be any refusal of the command that it belongs to.</summary>
+    private IEnumerable<ProblemType> OfLongRunning(Operation operation) => operation switch
+    {
+        LongRunningCommand => [ProblemCatalogue.OperationCancelled], // while the caller waits for it
+        OperationStatusQuery => [ProblemCatalogue.NotFound],
+        OperationResultQuery result => [ProblemCatalogue.NotFound, ProblemCatalogue.OperationUnfinished, ProblemCatalogue.OperationCancelled,
+            .. result.Commands.SelectMany(command => OfDeclared(command.Declaration, command.Input)), ProblemCatalogue.ConcurrentUpdate, ProblemCatalogue.ValidationFailed, ProblemCatalogue.MalformedJson],
+        OperationCancelCommand => [ProblemCatalogue.NotFound, ProblemCatalogue.OperationEnded],
+        _ => [],
+    };
 
     /// <summary>A handler may touch any row, so what any table can refuse counts.</summary>
     private IEnumerable<ProblemType> OfDeclared(OperationDeclaration declaration, DeclaredInput input)

@@ -20,5 +20,7 @@ internal sealed record BackendServices
     /// <summary>Resources by row type: to find the location of a row that a command returns.</summary>
     public required FrozenDictionary<Type, ResourceModel> Resources { get; init; }
 
+    public required LongRunning LongRunning { get; init; }
+
     public TimeProvider Clock => Database.Clock;
 }

@@ -53,7 +53,7 @@ internal abstract class CommandOperation : Operation
     /// <summary>Runs the handler and renders its answer. What it recorded is committed afterwards, together with the answer's receipt.</summary>
     protected abstract Task<Answer> HandleAsync(Call call, object? input, UnitOfWork work);
 
-    public sealed override Task<Answer> RunAsync(Call call, object? input)
+    public override Task<Answer> RunAsync(Call call, object? input)
     {
         var request = call.Transaction with { Isolation = Isolation, IsBulk = IsBulk };
         return call.Backend.Transactor.RunAsync(request, async work =>
