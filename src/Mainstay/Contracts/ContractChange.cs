@@ -18,5 +18,8 @@ internal enum ContractRating
 /// <param name="Instead">What to do instead of breaking them; empty when nobody breaks.</param>
 internal sealed record ContractChange(ContractRating Rating, string Operation, string Pointer, string What, string Whom, string Instead)
 {
+    /// <summary>The value as <see cref="What"/> names it; the same member of a shared schema has another name in each place.</summary>
+    public string Subject { get; init; } = "";
+
     public bool IsBreaking => Rating == ContractRating.Breaking;
 }

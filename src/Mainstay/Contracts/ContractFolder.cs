@@ -50,14 +50,13 @@ internal sealed class ContractFolder(string path, string name)
     });
 
     /// <summary>Adds what was broken and why to the end of the list, which is made at the first time.</summary>
-    public void AddBreak(string version, string reason, IReadOnlyList<ContractChange> changes)
+    public void AddBreak(string version, string reason, string lines)
     {
         var file = BreaksOf(version);
-        var lines = changes.Where(change => change.IsBreaking).GroupBy(change => (change.What, change.Whom)).Select(group => $"- {group.Key.What} Breaks {group.Key.Whom}. In {string.Join(", ", group.Select(change => $"`{change.Operation}`").Distinct())}.\n");
         Try(version, _ =>
         {
             Directory.CreateDirectory(path);
-            File.AppendAllText(file, $"{(File.Exists(file) ? "" : $"# What was broken in {name} {version} on purpose\n")}\n## {reason}\n\n{string.Concat(lines)}");
+            File.AppendAllText(file, $"{(File.Exists(file) ? "" : $"# What was broken in {name} {version} on purpose\n")}\n## {reason}\n\n{lines}");
             return true;
         });
     }

@@ -237,9 +237,9 @@ internal sealed class SchemaComparison(Action<ContractChange> report)
             Breaking(place, pointer, what, whom, instead);
     }
 
-    private void Breaking(ContractPlace place, string pointer, string what, string whom, string instead) => report(new ContractChange(ContractRating.Breaking, place.Operation, pointer, what, whom, instead));
+    private void Breaking(ContractPlace place, string pointer, string what, string whom, string instead) => report(new ContractChange(ContractRating.Breaking, place.Operation, pointer, what, whom, instead) { Subject = place.Name });
 
-    private void Compatible(ContractPlace place, string pointer, string what, string? whom = null) => report(new ContractChange(ContractRating.Compatible, place.Operation, pointer, what, whom ?? place.Clients, ""));
+    private void Compatible(ContractPlace place, string pointer, string what, string? whom = null) => report(new ContractChange(ContractRating.Compatible, place.Operation, pointer, what, whom ?? place.Clients, "") { Subject = place.Name });
 
     private static bool IsTrue(IReadOnlyList<ContractPart> schemas, string keyword) => ContractSchema.Remark(schemas, keyword) is JsonValue value && value.TryGetValue<bool>(out var isTrue) && isTrue;
 

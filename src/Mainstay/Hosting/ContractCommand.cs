@@ -58,7 +58,7 @@ internal static class ContractCommand
         }
         // The list first: when the process dies between the two, the next run adds the entry again, which a reader can see and correct.
         if (check.IsBreaking)
-            folder.AddBreak(check.Version, reason!, check.Changes);
+            folder.AddBreak(check.Version, reason!, ContractReport.Breaks(ContractEntry.Of(check.Changes)));
         if (check.After is null)
             folder.Delete(check.Version);
         else
@@ -70,17 +70,18 @@ internal static class ContractCommand
 
     private static void Report(Backend backend, ContractFolder folder, ContractCheck check, TextWriter output)
     {
-        var (breaking, compatible) = (ContractReport.Count(check.Changes, ContractRating.Breaking), ContractReport.Count(check.Changes, ContractRating.Compatible));
+        var entries = ContractEntry.Of(check.Changes);
+        var breaking = entries.Count(entry => entry.Change.IsBreaking);
         var verdict = check switch
         {
             { IsUpToDate: true } => "up to date",
             { Before: null } => "a new version",
             { Changes.Count: 0 } => "out of date; only words, examples or order differ",
-            _ => $"out of date; {breaking} breaking, {compatible} compatible changes",
+            _ => $"out of date; {breaking} breaking, {entries.Count - breaking} compatible changes",
         };
         output.WriteLine($"{backend.Name} {check.Version}, {Shown(folder.PathOf(check.Version))}: {verdict}.");
-        if (check.Changes.Count > 0)
-            output.Write($"\n{ContractReport.Of(check.Changes)}");
+        if (entries.Count > 0)
+            output.Write($"\n{ContractReport.Of(entries)}");
     }
 
     private static ContractFolder Folder(Backend backend) =>
