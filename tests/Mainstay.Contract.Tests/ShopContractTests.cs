@@ -38,8 +38,9 @@ public sealed class ShopContractTests
 
         result.ExitCode.ShouldBe(1, result.Errors);
         result.Output.ShouldContain("1 breaking, 0 compatible changes");
-        result.Output.ShouldContain("'data[].discount' is no longer answered.");
+        result.Output.ShouldContain("discount' is no longer answered.");
         result.Output.ShouldContain("clients that read data.discount");
+        result.Output.ShouldContain("clients that read data[].discount");
     }
 
     /// <summary>The program itself, as a pipeline runs it: there is no database, and the address could not be listened on.</summary>
