@@ -1,9 +1,11 @@
 // Asks a running application everything its OpenAPI document says it understands, and much that it must refuse, and compares every answer with
 // the document. It knows the document and nothing else.
 //
-//   node fuzz.mjs <address of the document> [--as name=authorization]... [--seed number] [--rounds number] [--seconds number] [--only operationId]
+//   node fuzz.mjs <address or file of the document> [--server address] [--as name=authorization]... [--seed number] [--rounds number]
+//                 [--seconds number] [--only operationId]
 //
 // Ends with 1 when the application and its document differ. Every difference comes with a command that repeats the request.
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Contract } from './fuzz/contract.mjs';
 import { Random } from './fuzz/random.mjs';
@@ -18,6 +20,7 @@ const idsKept = 40;
 const { values: options, positionals: [address] } = parseArgs({
   allowPositionals: true,
   options: {
+    server: { type: 'string' },
     as: { type: 'string', multiple: true, default: [] },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     rounds: { type: 'string', default: '3' },
@@ -31,11 +34,12 @@ const credentials = [
   ...options.as.map(text => ({ name: text.slice(0, text.indexOf('=')), value: text.slice(text.indexOf('=') + 1) })),
   { name: 'nobody', value: undefined },
 ];
-const contract = new Contract(await (await fetch(address)).json());
+const isFile = !address.startsWith('http');
+const contract = new Contract(isFile ? JSON.parse(readFileSync(address, 'utf8')) : await (await fetch(address)).json());
 const random = new Random(Number(options.seed));
 const known = new Map();
 const requests = new Requests(contract, random, new Values(contract, random, known));
-const wire = new Wire(new URL(address).origin);
+const wire = new Wire(options.server ?? new URL(address).origin);
 const operations = contract.operations.filter(operation => !options.only || operation.id === options.only);
 const admitted = new Map(operations.map(operation => [operation, new Set()]));
 const succeeded = new Set();

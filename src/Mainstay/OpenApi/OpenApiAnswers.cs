@@ -8,6 +8,11 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 {
     private static readonly HashSet<int> kept = [400, 403, 404, 409, 412, 422, 428];
 
+    // On every answer that names them; the others are there when there is something to say.
+    private static readonly HashSet<string> alwaysThere = ["CacheControl", "ETag", "Location", "RequestId", "Vary", "WWWAuthenticate"];
+
+    private readonly OpenApiExamples _examples = new(components);
+
     public static JsonObject RequestId() => new() { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9._-]{8,64}$", ["minLength"] = 8, ["maxLength"] = 64, ["examples"] = new JsonArray("req_01h455vb4pex5vsknk084sn02q") };
 
     public JsonObject Of(Operation operation, OpenApiSchemas schemas)
@@ -17,7 +22,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             answers[status] = answer;
         foreach (var group in problems.Of(operation).GroupBy(problem => problem.Status))
             answers[group.Key.ToString(CultureInfo.InvariantCulture)] = Refusal(operation, group.Key, [.. group]);
-        answers["default"] = components.Ref("responses", "Problem", () => Problem("What a server or proxy on the way refuses, for example 408, 414, 429, 431 or 502. From this server it is a problem document; a proxy may send something else.", [], ["RequestId"]));
+        answers["default"] = components.Ref("responses", "Problem", () => Problem("What a server or proxy on the way refuses, for example 408, 414, 429, 431 or 502. From this server it is a problem document; a proxy may send something else.", [], ["CacheControl", "RequestId"]));
         return answers;
     }
 
@@ -46,30 +51,30 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 yield return ("204", Result("Deleted.", null, ["CacheControl"], operation));
                 break;
             case DeclaredCommand command:
-                foreach (var answer in OfHandler(command, command.Declaration.Handler.Result, schemas))
+                foreach (var answer in OfHandler(command, command.Declaration.Handler, schemas))
                     yield return answer;
                 break;
             case DeclaredQuery query:
-                foreach (var answer in OfHandler(query, query.Declaration.Handler.Result, schemas))
+                foreach (var answer in OfHandler(query, query.Declaration.Handler, schemas))
                     yield return answer;
                 break;
         }
     }
 
     /// <summary>A row that the command has inserted is 201 with its location; no value is 204 for a command and 404 for a query.</summary>
-    private IEnumerable<(string Status, JsonObject Answer)> OfHandler(Operation operation, Type? type, OpenApiSchemas schemas)
+    private IEnumerable<(string Status, JsonObject Answer)> OfHandler(Operation operation, Handler handler, OpenApiSchemas schemas)
     {
-        if (operation.IsCommand && (type is null || Nullable.GetUnderlyingType(type) is not null))
+        if (operation.IsCommand && handler.MayReturnNull)
             yield return ("204", Result("Done; there is nothing to show.", null, ["CacheControl"], operation));
-        if (type is null)
+        if (handler.Result is not { } type)
             yield break;
         var (schema, isList) = schemas.Result(type);
-        var data = isList ? ListOf(schema, int.MaxValue) : schema;
+        var data = isList ? ListOf(schema, OperationDefaults.AnswerElementsMost) : schema;
         var isRow = schemas.ResourceOf(type) is not null && operation.IsCommand;
         var meta = (operation.IsCommand, isList) switch { (true, true) => "CommandListMeta", (true, false) => "CommandMeta", (false, true) => "ListMeta", _ => "ReadMeta" };
-        string[] headers = isRow ? ["ETag", "CacheControl"] : ["CacheControl"];
+        string[] headers = isRow ? ["ETagOfChange", "CacheControl"] : ["CacheControl"];
         yield return ("200", Result(isRow ? "Done; the row as it is now." : "Done.", Envelope((JsonObject)data.DeepClone(), meta), headers, operation));
-        if (isRow)
+        if (isRow && operation is DeclaredCommand { NamesRow: false })
             yield return ("201", Result("Done; the row is new.", Envelope((JsonObject)data.DeepClone(), meta), ["Location", .. headers], operation));
     }
 
@@ -78,6 +83,8 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         var answer = new JsonObject { ["description"] = description, ["headers"] = Headers([.. headers, "RequestId", .. operation.IsCommand ? ["IdempotencyReplayed"] : Array.Empty<string>()]) };
         if (schema is not null)
             answer["content"] = new JsonObject { [WireFormat.Json] = new JsonObject { ["schema"] = schema } };
+        if (schema is not null && _examples.TryMake(schema, out var example))
+            answer["content"]![WireFormat.Json]!["examples"] = new JsonObject { ["example"] = new JsonObject { ["value"] = example } };
         return answer;
     }
 
@@ -91,6 +98,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
     {
         string[] headers =
         [
+            "CacheControl",
             "RequestId",
             .. operation.IsCommand && kept.Contains(status) ? ["IdempotencyReplayed"] : Array.Empty<string>(),
             .. status is 409 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
@@ -134,20 +142,20 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         return new JsonObject { ["summary"] = type.Title, ["value"] = value };
     }
 
-    /// <summary>RFC 9457 with the members that every interface adds. <c>detail</c> quotes what was sent, so its length is the request's.</summary>
+    /// <summary>RFC 9457 with the members that every interface adds.</summary>
     private static JsonObject ProblemSchema()
     {
-        static JsonObject Text(string description, int most) => new() { ["type"] = "string", ["maxLength"] = most, ["description"] = description };
+        static JsonObject Text(string description, int most) => new() { ["type"] = "string", ["pattern"] = OpenApiScalars.AnyText, ["maxLength"] = most, ["description"] = description };
         var error = new JsonObject
         {
             ["type"] = "object",
             ["required"] = new JsonArray("code", "detail"),
             ["properties"] = new JsonObject
             {
-                ["pointer"] = Text("JSON Pointer into the body as a URI fragment, for example `#/items/0/quantity`.", int.MaxValue),
-                ["parameter"] = Text("The name of the query parameter, when the fault is there.", int.MaxValue),
+                ["pointer"] = Text("JSON Pointer into the body as a URI fragment, for example `#/items/0/quantity`. Where a name is too long to be quoted, the value that has it.", WireFormat.TextMost),
+                ["parameter"] = Text("The name of the query parameter, when the fault is there.", WireFormat.TextMost),
                 ["code"] = Text("The kind of fault: `required`, `type`, `range`, `maxLength`, `unknown` and so on.", 64),
-                ["detail"] = Text("What was expected, for people.", int.MaxValue),
+                ["detail"] = Text("What was expected, for people.", WireFormat.TextMost),
             },
         };
         return new JsonObject
@@ -160,7 +168,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 ["type"] = new JsonObject { ["type"] = "string", ["format"] = "uri-reference", ["maxLength"] = 200, ["description"] = "Leads to a page about this kind of problem." },
                 ["title"] = Text("The kind of problem in words, the same every time.", 200),
                 ["status"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 400, ["maximum"] = 599 },
-                ["detail"] = Text("What happened this time, and what to do.", int.MaxValue),
+                ["detail"] = Text("What happened this time, and what to do.", WireFormat.TextMost),
                 ["code"] = new JsonObject { ["type"] = "string", ["pattern"] = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$", ["maxLength"] = 100, ["description"] = "Stable; clients branch on it." },
                 ["errors"] = new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = InputFaults.Most, ["items"] = error, ["description"] = "Every fault of the input." },
                 ["requestId"] = RequestId(),
@@ -182,10 +190,10 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         if (name == "PageMeta")
         {
             members["pageSize"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 1, ["maximum"] = ListQuery.PageSizeMost };
-            members["nextCursor"] = new JsonObject { ["type"] = new JsonArray("string", "null"), ["maxLength"] = CursorCodec.LengthMost, ["description"] = "Pass it as `cursor` for the next page; null on the last one." };
+            members["nextCursor"] = new JsonObject { ["type"] = new JsonArray("string", "null"), ["pattern"] = OpenApiParameters.CursorPattern, ["maxLength"] = CursorCodec.LengthMost, ["examples"] = new JsonArray((JsonNode?)null), ["description"] = "Pass it as `cursor` for the next page; null on the last one." };
         }
         if (name is "ListMeta" or "CommandListMeta")
-            members["count"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue };
+            members["count"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = OperationDefaults.AnswerElementsMost };
         if (name.StartsWith("Command", StringComparison.Ordinal))
             members["requestId"] = RequestId();
         var schema = new JsonObject { ["type"] = "object", ["description"] = "About the answer. More members may come." };
@@ -200,22 +208,23 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
     private JsonObject Headers(IEnumerable<string> names) => new(names.Select(name =>
     {
         var (header, description, schema) = Header(name);
-        return KeyValuePair.Create(header, (JsonNode?)components.Ref("headers", name, () => new JsonObject { ["description"] = description, ["schema"] = schema }));
+        return KeyValuePair.Create(header, (JsonNode?)components.Ref("headers", name, () => alwaysThere.Contains(name)
+            ? new JsonObject { ["description"] = description, ["required"] = true, ["schema"] = schema }
+            : new JsonObject { ["description"] = description, ["schema"] = schema }));
     }));
 
     private static (string Name, string Description, JsonObject Schema) Header(string component)
     {
-        static JsonObject Text(string? example = null) => example is null
-            ? new JsonObject { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost }
-            : new JsonObject { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
+        static JsonObject Text(string example) => new() { ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
         return component switch
         {
             "ETag" => ("ETag", "Identifies this state of the representation, for `If-Match` and `If-None-Match`.", Text("\"v7\"")),
-            "Location" => ("Location", "The path of the new row.", Text()),
-            "Link" => ("Link", "The next page as `rel=\"next\"`; absent on the last one.", Text()),
-            "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes are not kept.", Text("private, no-cache")),
+            "ETagOfChange" => ("ETag", "Identifies the state of the row after this change; absent when the command has not changed it.", Text("\"v7\"")),
+            "Location" => ("Location", "The path of the new row.", Text("/v1/things/thing_01h455vb4pex5vsknk084sn02q")),
+            "Link" => ("Link", "The next page as `rel=\"next\"`; absent on the last one.", Text("</v1/things?cursor=AWhlcmU>; rel=\"next\"")),
+            "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes and refusals are not kept.", Text("private, no-cache")),
             "Vary" => ("Vary", "What callers may see depends on who they are.", Text("Authorization")),
-            "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue }),
+            "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = WireFormat.RetryAfterMost, ["examples"] = new JsonArray(1) }),
             "IdempotencyReplayed" => ("Idempotency-Replayed", "`true` when this is the stored answer to the first request with the key.", new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("true") }),
             "WWWAuthenticate" => ("WWW-Authenticate", "How to prove who calls.", Text("Bearer")),
             "AcceptPost" => ("Accept-Post", "The media types that are accepted instead.", Text(WireFormat.Json)),

@@ -14,7 +14,7 @@ export class Contract {
     this.#ajv = new Ajv2020({ strict: false, allErrors: false, validateFormats: true });
     addFormats(this.#ajv);
     // Formats of the document that JSON Schema does not define; their patterns and bounds say the rest.
-    for (const name of ['typeid', 'time-local', 'int16', 'int32', 'int64', 'float', 'double', 'decimal', 'byte']) this.#ajv.addFormat(name, true);
+    for (const name of ['typeid', 'time-local', 'timespan', 'int16', 'int32', 'int64', 'float', 'double', 'decimal', 'byte']) this.#ajv.addFormat(name, true);
     this.#ajv.addSchema(document, 'contract');
     this.operations = Object.entries(document.paths).flatMap(([path, item]) => methods.filter(method => item[method]).map(method => this.#operation(path, method, item)));
   }

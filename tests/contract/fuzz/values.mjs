@@ -51,7 +51,7 @@ export class Values {
       case 'integer': return this.#integer(schema);
       case 'number': return this.#number(schema);
       case 'boolean': return random.chance(0.5);
-      case undefined: return narrow ? 'x' : this.#anything(depth);
+      case undefined: return this.#anything(schema, depth);
       default: throw new Error(`The fuzzer does not know the type of ${JSON.stringify(schema)}.`);
     }
   }
@@ -82,7 +82,7 @@ export class Values {
       case 'date': return date();
       case 'date-time': return `${date()}T${time()}${random.pick(['Z', '+00:00', '-11:30', '+14:00'])}`;
       case 'time-local': return time();
-      case 'duration': return random.pick(['PT0S', `PT${random.int(0, 999999)}S`, `P${random.int(0, 9999)}D`, `P${random.int(0, 99)}DT${random.int(0, 23)}H${random.int(0, 59)}M${random.int(0, 59)}.5S`]);
+      case 'timespan': return random.pick(['PT0S', `PT${random.int(0, 999999)}S`, `P${random.int(0, 9999)}D`, `P${random.int(0, 99)}DT${random.int(0, 23)}H${random.int(0, 59)}M${random.int(0, 59)}.5S`]);
       case 'email': return `${random.pick(['ada', 'a.b', 'x_y'])}${random.int(0, 1e9)}@example.com`.slice(0, schema.maxLength);
       case 'uri': return `https://example.com/${random.int(0, 1e9)}`;
       case 'uri-reference': return `/x/${random.int(0, 1e9)}`;
@@ -129,9 +129,9 @@ export class Values {
     return Math.min(to, Math.max(from, Math.round((from + this.#random.next() * (to - from)) * 100) / 100));
   }
 
-  #anything(depth) {
+  #anything(schema, depth) {
     const random = this.#random;
-    return random.pick([null, true, 0, -1.5, 'text', '', ...(depth < 4 ? [[1, 'a'], { a: { b: [] } }] : [])]);
+    return random.pick([...(schema.not?.type === 'null' ? [] : [null]), true, 0, -1.5, 'text', '', ...(depth < 4 ? [[1, 'a'], { a: { b: [] } }] : [])]);
   }
 }
 
