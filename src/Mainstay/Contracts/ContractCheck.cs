@@ -36,7 +36,8 @@ internal sealed record ContractCheck(string Version, string? Before, string? Aft
     /// <summary>The documents of all versions. What settings say (title, address, contact) differs from place to place and is left out.</summary>
     private static Dictionary<string, string> Documents(Backend backend, BackendModel model)
     {
-        var source = new OpenApiSource(OpenApiAbout.Of(backend.Name, new ConfigurationBuilder().Build()), model.Operations, backend.Resources);
+        var about = OpenApiAbout.Of(backend.Name, new ConfigurationBuilder().Build(), backend.Builder.Environment) with { Environment = "Any environment", IsInternal = false };
+        var source = new OpenApiSource(about, model.Operations, backend.Resources);
         return ApiVersions.All(model.Operations).ToDictionary(version => version, version => Encoding.UTF8.GetString(OpenApiDocument.Write(source, version)) + "\n");
     }
 }

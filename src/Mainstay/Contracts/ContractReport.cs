@@ -3,7 +3,7 @@ using System.Text;
 namespace Mainstay.Internal;
 
 /// <summary>One change of a document, wherever it shows: the member of a shared schema changes in all operations that answer with it.</summary>
-/// <param name="Change">The change where it was met first.</param>
+/// <param name="Change">The change at the place with the shortest name.</param>
 /// <param name="Operations">All operations that show it.</param>
 /// <param name="Whom">All clients that notice it.</param>
 internal sealed record ContractEntry(ContractChange Change, IReadOnlyList<string> Operations, IReadOnlyList<string> Whom)
@@ -12,7 +12,7 @@ internal sealed record ContractEntry(ContractChange Change, IReadOnlyList<string
     public static IReadOnlyList<ContractEntry> Of(IReadOnlyList<ContractChange> changes) =>
     [
         .. changes.GroupBy(change => (change.Rating, change.Pointer, What: change.Subject.Length > 0 ? change.What.Replace(change.Subject, "", StringComparison.Ordinal) : change.What, change.Instead))
-            .Select(group => new ContractEntry(group.First(), [.. group.Select(change => change.Operation).Distinct()], [.. group.Select(change => change.Whom).Distinct()]))
+            .Select(group => new ContractEntry(group.MinBy(change => change.Subject.Length)!, [.. group.Select(change => change.Operation).Distinct()], [.. group.Select(change => change.Whom).Distinct().OrderBy(whom => whom.Length)]))
             .OrderByDescending(entry => entry.Change.Rating),
     ];
 }
