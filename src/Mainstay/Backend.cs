@@ -13,9 +13,10 @@ public sealed class Backend
 {
     private readonly List<ConfigurationException> _mistakes = [];
 
-    private Backend(string name, WebApplicationBuilder builder)
+    private Backend(string name, string[] args, WebApplicationBuilder builder)
     {
         Name = name;
+        Arguments = args;
         Builder = builder;
     }
 
@@ -29,6 +30,8 @@ public sealed class Backend
     public IConfiguration Configuration => Builder.Configuration;
 
     internal WebApplicationBuilder Builder { get; }
+
+    internal IReadOnlyList<string> Arguments { get; }
 
     internal List<ResourceModel> Resources { get; } = [];
 
@@ -51,11 +54,11 @@ public sealed class Backend
 
     /// <summary>Starts the declaration of a backend.</summary>
     /// <param name="name">A short lower-case name, for example <c>shop</c>.</param>
-    /// <param name="args">The command line, for configuration such as <c>--urls http://localhost:9000</c>.</param>
+    /// <param name="args">The command line: configuration such as <c>--urls http://localhost:9000</c>, or a command such as <c>contract check</c>.</param>
     public static Backend Create(string name, string[] args)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        return new Backend(name, BackendHost.CreateBuilder(name, args));
+        return new Backend(name, args, BackendHost.CreateBuilder(name, args));
     }
 
     /// <summary>
@@ -139,8 +142,11 @@ public sealed class Backend
         return this;
     }
 
-    /// <summary>Checks the declarations, starts the database, brings the schema up to date, and serves until the process is told to stop.</summary>
-    /// <returns>The exit code: 0 after an orderly stop, 1 when the start was refused.</returns>
+    /// <summary>
+    /// Checks the declarations, starts the database, brings the schema up to date, and serves until the process is told to stop; or runs the command
+    /// that the command line begins with, and serves nothing.
+    /// </summary>
+    /// <returns>The exit code: 0 after an orderly stop, 1 when the start was refused or the command found something.</returns>
     public Task<int> RunAsync() => BackendHost.RunAsync(this);
 
     /// <summary>Keeps a mistake for the start, which reports all of them together.</summary>

@@ -34,6 +34,7 @@ internal static class Blocks
         new("Authentication") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Tests = "Policies", Because = "Until there is a sign-in, there are development keys and ASP.NET Core's own schemes." },
         Block.Machinery("Configuration", "Deadlines, which users set by Timeout."),
         new("Cors") { Sample = null, Because = "One line that only a browser notices; the guide shows it." },
+        new("Contracts") { Sample = "samples/shop.cs", Because = "The contract of the shop is checked in beside it." },
         new("Declarations") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Declarations are what all guides are about; commands and queries are the ones without a block of their own." },
         new("Health") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Tests = "Hosting", Because = "Two probes, always on." },
         new("Hosting") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Because = "How a process starts and stops is for operators." },

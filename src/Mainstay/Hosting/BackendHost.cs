@@ -42,8 +42,8 @@ internal static class BackendHost
     {
         try
         {
-            if (SchemaCommand.IsAsked(backend))
-                return SchemaCommand.Print(BackendModel.Build(backend));
+            if (CommandLine.Run(backend, Console.Out) is { } exitCode)
+                return exitCode;
             await using var running = await RunningBackend.StartAsync(backend);
             await running.WaitForShutdownAsync();
             return 0;

@@ -34,7 +34,7 @@ public sealed class OpenApiDocumentTests(Library library) : IClassFixture<Librar
         Written(first).ShouldBe(Written(second));
 
         static byte[] Written(Backend backend) =>
-            OpenApiDocument.Write(new OpenApiSource(OpenApiAbout.Of(backend.Name, backend.Configuration), BackendModel.Build(backend).Operations, backend.Resources), "v1");
+            OpenApiDocument.Write(new OpenApiSource(OpenApiAbout.Of(backend.Name, backend.Configuration, backend.Builder.Environment), BackendModel.Build(backend).Operations, backend.Resources), "v1");
     }
 
     [Fact]
