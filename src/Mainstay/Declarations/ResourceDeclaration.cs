@@ -74,6 +74,10 @@ public sealed class ResourceDeclaration<T> where T : class
     public ResourceDeclaration<T> RequireIfMatch() =>
         Declare(model => model.RequiresIfMatch = true);
 
+    /// <summary>Refuses creating, replacing, changing and deleting without an <c>Idempotency-Key</c> with 400. Not where callers without a credential may write: they have no keys.</summary>
+    public ResourceDeclaration<T> RequireIdempotencyKey() =>
+        Declare(model => model.RequiresKey = true);
+
     private static Policy Or(Policy? known, Policy policy)
     {
         ArgumentNullException.ThrowIfNull(policy);

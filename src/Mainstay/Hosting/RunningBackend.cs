@@ -63,8 +63,10 @@ internal sealed class RunningBackend : IAsyncDisposable
     private async Task StartPartsAsync(Backend backend)
     {
         var schema = SchemaMode.Check;
+        var idempotency = new IdempotencyOptions();
         CheckSettings(
             () => schema = SchemaSetting.Of(backend.Configuration, backend.Builder.Environment),
+            () => idempotency = IdempotencySettings.Of(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
@@ -83,7 +85,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Name = backend.Name,
             Database = database,
             Transactor = transactor,
-            Receipts = new Receipts(database, TimeSpan.FromHours(24)),
+            Receipts = new Receipts(database, idempotency.Lifetime, idempotency.AnswerBytesMost),
             Format = new WireFormat(),
             Cursors = new CursorCodec(cursorKey),
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),

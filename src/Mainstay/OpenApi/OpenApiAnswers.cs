@@ -6,7 +6,7 @@ namespace Mainstay.Internal;
 /// <summary>Everything an operation can answer: its results with their headers, and a problem document for every status it can refuse with.</summary>
 internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProblems problems)
 {
-    private static readonly HashSet<int> kept = [400, 403, 404, 409, 412, 422, 428];
+    private static readonly HashSet<int> kept = [400, 404, 409, 422];
 
     public static JsonObject RequestId() => new() { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9._-]{8,64}$", ["minLength"] = 8, ["maxLength"] = 64, ["examples"] = new JsonArray("req_01h455vb4pex5vsknk084sn02q") };
 
@@ -37,7 +37,13 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 yield return ("201", Result("Created.", Envelope(schemas.Row(create.Resource), "CommandMeta"), ["Location", "ETag", "CacheControl"], operation));
                 break;
             case BulkCreateOperation bulk:
-                yield return ("201", Result("All of them created.", Envelope(ListOf(schemas.Row(bulk.Resource), BulkCreateOperation.RowsMost), "CommandListMeta"), ["CacheControl"], operation));
+                yield return ("201", Result("All of them created.", Envelope(ListOf(schemas.Row(bulk.Resource), BatchCommand.RowsMost), "CommandBatchMeta"), ["CacheControl"], operation));
+                break;
+            case BulkPatchOperation bulk:
+                yield return ("200", Result("The rows as they are now, in the order of the elements.", Envelope(ListOf(schemas.Row(bulk.Resource), BatchCommand.RowsMost), "CommandBatchMeta"), ["CacheControl"], operation));
+                break;
+            case BulkDeleteOperation:
+                yield return ("204", Result("All of them deleted.", null, ["CacheControl"], operation));
                 break;
             case ReplaceOperation or PatchOperation:
                 yield return ("200", Result("The row as it is now.", Envelope(schemas.Row(((ResourceCommand)operation).Resource), "CommandMeta"), ["ETag", "CacheControl"], operation));
@@ -184,8 +190,10 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             members["pageSize"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 1, ["maximum"] = ListQuery.PageSizeMost };
             members["nextCursor"] = new JsonObject { ["type"] = new JsonArray("string", "null"), ["maxLength"] = CursorCodec.LengthMost, ["description"] = "Pass it as `cursor` for the next page; null on the last one." };
         }
-        if (name is "ListMeta" or "CommandListMeta")
+        if (name is "ListMeta" or "CommandListMeta" or "CommandBatchMeta")
             members["count"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue };
+        if (name == "CommandBatchMeta")
+            members["etags"] = ListOf(new JsonObject { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the row at the same place in `data`." }, BatchCommand.RowsMost);
         if (name.StartsWith("Command", StringComparison.Ordinal))
             members["requestId"] = RequestId();
         var schema = new JsonObject { ["type"] = "object", ["description"] = "About the answer. More members may come." };

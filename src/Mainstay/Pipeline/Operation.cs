@@ -22,6 +22,9 @@ internal abstract class Operation
 
     public TimeSpan Timeout { get; init; } = OperationDefaults.Timeout;
 
+    /// <summary>Whether a call without an idempotency key is refused.</summary>
+    public bool RequiresKey { get; init; }
+
     /// <summary>Whether it changes data. Commands run to their end when the caller goes away; queries stop.</summary>
     public abstract bool IsCommand { get; }
 
@@ -47,7 +50,7 @@ internal abstract class CommandOperation : Operation
     /// <summary>Runs the handler and renders its answer. What it recorded is committed afterwards, together with the answer's receipt.</summary>
     protected abstract Task<Answer> HandleAsync(Call call, object? input, UnitOfWork work);
 
-    public sealed override Task<Answer> RunAsync(Call call, object? input)
+    public override Task<Answer> RunAsync(Call call, object? input)
     {
         var request = call.Transaction with { Isolation = Isolation, IsBulk = IsBulk };
         return call.Backend.Transactor.RunAsync(request, async work =>

@@ -131,16 +131,18 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
             resource.Table.Write(writer, row);
             call.Backend.Format.EndItem(writer, call.RequestId);
         }
-        // PostgreSQL orders the members of a document its own way, so these bytes are not those of the next read: the same version, another tag.
-        var isRespelled = resource.Table.Columns.Any(column => column.Type is DocumentColumnType && column.Member.Get(row) is not null);
         var headers = new List<KeyValuePair<string, string>>
         {
-            new("Content-Type", WireFormat.Json), new("ETag", ETags.Of(version, isRespelled ? "-sent" : "")), new("Cache-Control", "no-store"),
+            new("Content-Type", WireFormat.Json), new("ETag", TagOf(row, version)), new("Cache-Control", "no-store"),
         };
         if (withLocation)
             headers.Add(new("Location", ResourceLocations.Of(resource, row)));
         return new Answer(status, buffer.WrittenMemory) { Headers = headers };
     }
+
+    /// <summary>PostgreSQL orders the members of a document its own way, so the bytes of a written row are not those of the next read: the same version, another tag.</summary>
+    protected string TagOf(object row, long version) =>
+        ETags.Of(version, resource.Table.Columns.Any(column => column.Type is DocumentColumnType && column.Member.Get(row) is not null) ? "-sent" : "");
 
     /// <summary>What a read-only member without a declared default starts with: its type's zero, or null.</summary>
     private static object? ServerDefault(Member member) => member.IsNullable ? null

@@ -45,16 +45,7 @@ internal sealed class PatchOperation(ResourceModel resource) : ResourceCommand(r
         var (id, sent, given) = ((Guid, object?[], bool[]))input!;
         var known = await LockAsync(call, id, work);
         var faults = new InputFaults();
-        var values = new object?[sent.Length];
-        foreach (var column in Resource.Table.Columns)
-        {
-            var present = column.Member.Get(known.Row);
-            values[column.Ordinal] = !given[column.Ordinal] ? present
-                : column.Type is DocumentColumnType ? MergePatchDocument.Apply((JsonElement?)present, (JsonElement?)sent[column.Ordinal])
-                : sent[column.Ordinal];
-            if (given[column.Ordinal] && !IsWritable(column.Member) && !ColumnValues.AreSame(sent[column.Ordinal], present))
-                faults.Add(JsonPath.Root[column.Member.Name], "readOnly", "The server sets this member. Leave it out.");
-        }
+        var values = MergePatchRow.Apply(Resource.Table, known.Row, sent, given, IsWritable, JsonPath.Root, faults);
         faults.ThrowIfAny();
         var row = Complete(values, JsonPath.Root, faults);
         faults.ThrowIfAny();
