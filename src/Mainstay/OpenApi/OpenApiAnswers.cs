@@ -99,6 +99,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         [
             "RequestId",
             .. operation.IsCommand && kept.Contains(status) ? ["IdempotencyReplayed"] : Array.Empty<string>(),
+            .. operation.IsCommand && status is (400 or 422) ? ["DescribedBy"] : Array.Empty<string>(),
             .. status is 409 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
             .. status switch { 401 => ["WWWAuthenticate"], 415 => ["AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
         ];
@@ -221,6 +222,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "ETag" => ("ETag", "Identifies this state of the representation, for `If-Match` and `If-None-Match`.", Text("\"v7\"")),
             "Location" => ("Location", "The path of the new row.", Text()),
             "Link" => ("Link", "The next page as `rel=\"next\"`; absent on the last one.", Text()),
+            "DescribedBy" => ("Link", "The page about the problem as `rel=\"describedby\"`, when the fault is in `Idempotency-Key`.", Text()),
             "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes are not kept.", Text("private, no-cache")),
             "Vary" => ("Vary", "What callers may see depends on who they are.", Text("Authorization")),
             "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue }),
