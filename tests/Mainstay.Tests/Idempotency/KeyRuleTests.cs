@@ -46,15 +46,13 @@ public sealed class KeyFixture(PostgresFixture postgres) : IAsyncLifetime
         var problems = Statuses.ToDictionary(status => status, status => backend.Problem($"refused-{status}", status, "Refused"));
         backend.Resource<Mark>("/v1/marks").AllowRead(Policy.Anyone).AllowWrite(Policy.SignedIn).RequireIdempotencyKey();
         backend.Resource<Counter>("/v1/counters").AllowRead(Policy.Anyone).AllowWrite(Policy.Anyone);
-        backend.Command("POST /v1/refuse", (Refused input, UnitOfWork work, Runs runs) =>
+        backend.Command("POST /v1/refuse", (Refused input, UnitOfWork work) =>
         {
-            runs.Add();
             work.Insert(new Mark(Id<Mark>.New(), "refused"));
             throw problems[input.Status].Because("No.");
         }).Allow(Policy.SignedIn).Refuses([.. problems.Values]);
-        backend.Command("POST /v1/invalid", async (Wanted input, UnitOfWork work, Runs runs) =>
+        backend.Command("POST /v1/invalid", async (Wanted input, UnitOfWork work) =>
         {
-            runs.Add();
             await work.ExecuteAsync($"insert into counters (id, name, value, row_version) values (gen_random_uuid(), repeat('x', 41), 1, 1)");
         }).Allow(Policy.SignedIn);
         backend.Command("POST /v1/sized", (Sized input, UnitOfWork work) =>
@@ -113,27 +111,20 @@ public sealed class KeyRuleTests(KeyFixture fixture) : IClassFixture<KeyFixture>
     public async Task A_refusal_of_the_handler_is_kept_where_the_same_request_would_be_refused_again(int status, bool isKept)
     {
         var key = $"Idempotency-Key: status-{status}";
-        var before = fixture.Runs.Count;
-
         var first = (await Ann.PostAsync("/v1/refuse", new { status }, key)).Expect(status, $"refused-{status}");
         var second = (await Ann.PostAsync("/v1/refuse", new { status }, key)).Expect(status, $"refused-{status}");
 
         ShouldBeFresh(first);
         second.Header("Idempotency-Replayed").ShouldBe(isKept ? "true" : null);
         (second.Text == first.Text).ShouldBe(isKept);
-        (fixture.Runs.Count - before).ShouldBe(isKept ? 1 : 2);
         (await MarksAsync("refused")).ShouldBe(0);
     }
 
     [Fact]
     public async Task What_the_database_refuses_for_the_handler_is_kept_too()
     {
-        var before = fixture.Runs.Count;
-
         (await Ann.PostAsync("/v1/invalid", new { name = "x" }, "Idempotency-Key: invalid")).Expect(400, "validation-failed");
         ShouldBeReplayed((await Ann.PostAsync("/v1/invalid", new { name = "x" }, "Idempotency-Key: invalid")).Expect(400, "validation-failed"));
-
-        (fixture.Runs.Count - before).ShouldBe(1);
     }
 
     [Fact]
