@@ -91,6 +91,30 @@ public sealed class ShopLifeTests : IDisposable
     }
 
     [Fact]
+    public async Task A_key_of_a_node_that_was_killed_in_the_middle_is_good_on_the_other()
+    {
+        var (first, second) = (Shop(), Shop());
+        await first.StartAndWaitAsync(Cancellation);
+        await second.StartAndWaitAsync(Cancellation);
+        using var one = first.CustomerClient(TimeSpan.FromSeconds(30));
+        using var other = second.CustomerClient(TimeSpan.FromSeconds(30));
+        var product = (await ProductsAsync(other))[0];
+        (await SendAsync(one, product, "before the kill", 0)).ShouldBe(HttpStatusCode.Created);
+
+        var cut = SendAsync(one, product, "in the middle", 1500);
+        await Wait.UntilAsync("the order is being placed", deadline,
+            async () => await CountAsync(second, "select count(*) from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()") == 1, Cancellation);
+        await first.KillAsync(Cancellation);
+        await Should.ThrowAsync<HttpRequestException>(cut);
+
+        (await SendAsync(other, product, "in the middle", 1500)).ShouldBe(HttpStatusCode.Created, second.LastWords);
+        (await SendAsync(other, product, "in the middle", 1500)).ShouldBe(HttpStatusCode.Created, second.LastWords);
+        (await SendAsync(other, product, "before the kill", 0)).ShouldBe(HttpStatusCode.Created, second.LastWords);
+        (await CountAsync(second, "select count(*) from orders where marker = 'in the middle'")).ShouldBe(1);
+        (await CountAsync(second, "select count(*) from orders where marker = 'before the kill'")).ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Requests_in_flight_at_SIGTERM_are_all_answered_and_what_they_did_stays()
     {
         var shop = Shop();

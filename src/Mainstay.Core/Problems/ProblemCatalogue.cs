@@ -9,6 +9,7 @@ internal static class ProblemCatalogue
     public static readonly ProblemType InvalidParameter = new("invalid-parameter", 400, "Invalid parameter");
     public static readonly ProblemType InvalidCursor = new("invalid-cursor", 400, "Invalid cursor");
     public static readonly ProblemType InvalidIdempotencyKey = new("invalid-idempotency-key", 400, "Invalid idempotency key");
+    public static readonly ProblemType IdempotencyKeyRequired = new("idempotency-key-required", 400, "Idempotency key required");
     public static readonly ProblemType Unauthenticated = new("unauthenticated", 401, "Authentication required");
     public static readonly ProblemType Forbidden = new("forbidden", 403, "Forbidden");
     public static readonly ProblemType NotFound = new("not-found", 404, "Not found");
@@ -30,6 +31,7 @@ internal static class ProblemCatalogue
     public static readonly ProblemType UnsupportedContentCoding = new("unsupported-content-coding", 415, "Unsupported content coding");
     public static readonly ProblemType ReferenceNotFound = new("reference-not-found", 422, "Reference not found");
     public static readonly ProblemType IdempotencyKeyReused = new("idempotency-key-reused", 422, "Idempotency key reused");
+    public static readonly ProblemType AnswerTooLarge = new("answer-too-large", 422, "Answer too large");
     public static readonly ProblemType PreconditionRequired = new("precondition-required", 428, "Precondition required");
     public static readonly ProblemType RateLimited = new("rate-limited", 429, "Too many requests");
     public static readonly ProblemType HeadersTooLarge = new("headers-too-large", 431, "Header fields too large");
@@ -43,10 +45,10 @@ internal static class ProblemCatalogue
 
     public static IReadOnlyList<ProblemType> All { get; } =
     [
-        MalformedRequest, MalformedJson, ValidationFailed, InvalidParameter, InvalidCursor, InvalidIdempotencyKey, Unauthenticated, Forbidden, NotFound,
+        MalformedRequest, MalformedJson, ValidationFailed, InvalidParameter, InvalidCursor, InvalidIdempotencyKey, IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound,
         MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress,
         OperationUnfinished, OperationCancelled, OperationEnded, Gone, PreconditionFailed, BodyTooLarge,
-        UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, PreconditionRequired, RateLimited, HeadersTooLarge,
+        UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, AnswerTooLarge, PreconditionRequired, RateLimited, HeadersTooLarge,
         ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, DeadlineExceeded, HttpVersionNotSupported,
     ];
 }

@@ -81,12 +81,18 @@ internal sealed class RecordShape : Shape
         return faults.Count > before ? null : value;
     }
 
-    /// <summary>Reads the members that an object gives into their places. Unknown and doubled members are faults, and so are those that are not set this way.</summary>
-    public void ReadMembers(JsonElement json, JsonPath path, InputFaults faults, object?[] arguments, bool[] given, Func<Member, bool> accepts)
+    /// <summary>
+    /// Reads the members that an object gives into their places. Unknown and doubled members are faults, and so are those that are not set this way.
+    /// A member named <paramref name="except"/> is somebody else's.
+    /// </summary>
+    public void ReadMembers(JsonElement json, JsonPath path, InputFaults faults, object?[] arguments, bool[] given, Func<Member, bool> accepts, string? except = null)
     {
         foreach (var property in json.EnumerateObject())
         {
-            if (StrictText.TryGetName(property, out var name) && Find(name) is { Position: >= 0 } known && !accepts(known))
+            var isText = StrictText.TryGetName(property, out var name);
+            if (isText && name == except)
+                continue;
+            if (isText && Find(name) is { Position: >= 0 } known && !accepts(known))
                 faults.Add(path[name], "readOnly", "This member is not set by the body. Leave it out.");
             else if (Find(name) is not { Position: >= 0 } member)
                 faults.Add(path[name], "unknown", $"There is no such member.{Suggestion.For(name, Inputs.Where(accepts).Select(candidate => candidate.Name))}");

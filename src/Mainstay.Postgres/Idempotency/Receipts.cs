@@ -8,16 +8,22 @@ namespace Mainstay.Internal;
 /// Idempotency records. A receipt is the answer to a keyed request, written by the same transaction as the request's effect: after a crash
 /// there are both or neither. No receipt of an unfinished request is ever committed, so there is nothing to clean up but the expired.
 /// </summary>
-internal sealed class Receipts(Database database, TimeSpan lifetime)
+internal sealed class Receipts(Database database, TimeSpan lifetime, int answerBytesMost)
 {
+    /// <summary>The largest answer that is kept, headers and body together, unless the application says otherwise. Above what a body of 1 MiB and 1,000 new rows can come to.</summary>
+    public const int AnswerBytesMost = 4 * 1024 * 1024;
+
     /// <summary>The statement that records an answer. It goes first, so that a used key costs nothing but the key's lookup.</summary>
+    /// <exception cref="ProblemException"><c>answer-too-large</c>. The effect must not be committed then: its repetition could not be answered.</exception>
     public BatchItem Record(ReceiptKey key, Answer answer)
     {
+        if (!Fits(answer))
+            throw TooLarge(answerBytesMost);
         var command = new NpgsqlBatchCommand(ReceiptSql.Insert);
         Identify(command.Parameters, key);
         command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = key.Fingerprint, NpgsqlDbType = NpgsqlDbType.Bytea });
         command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)answer.Status });
-        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. answer.Headers.SelectMany(header => new[] { header.Key, header.Value })], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. answer.Headers.Where(header => Answer.IsKept(header.Key)).SelectMany(header => new[] { header.Key, header.Value })], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
         command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = answer.Body.ToArray(), NpgsqlDbType = NpgsqlDbType.Bytea });
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = lifetime, NpgsqlDbType = NpgsqlDbType.Interval });
         return new BatchItem(command);
@@ -96,9 +102,14 @@ internal sealed class Receipts(Database database, TimeSpan lifetime)
         return null;
     }
 
-    /// <summary>Keeps the answer of a call that changed nothing (a refusal), unless the key has a receipt by now; that one is returned then.</summary>
+    /// <summary>
+    /// Keeps the answer of a call that changed nothing (a refusal), unless the key has a receipt by now; that one is returned then. A refusal that is too
+    /// large is not kept: its repetition is decided afresh.
+    /// </summary>
     public async Task<Answer?> KeepAsync(ReceiptKey key, Answer answer, Deadline deadline, CancellationToken cancellation)
     {
+        if (!Fits(answer))
+            return null;
         for (var attempt = 1; ; attempt++)
             try
             {
@@ -132,6 +143,17 @@ internal sealed class Receipts(Database database, TimeSpan lifetime)
     {
         await using var command = database.Source.CreateCommand(ReceiptSql.DeleteExpired);
         return await command.ExecuteNonQueryAsync(cancellation);
+    }
+
+    public static ProblemException TooLarge(int most) => ProblemCatalogue.AnswerTooLarge.Because(
+        $"The answer would be larger than the {most} bytes that are kept under an Idempotency-Key, so nothing was changed. Ask for less at once.");
+
+    private bool Fits(Answer answer)
+    {
+        long bytes = answer.Body.Length;
+        foreach (var (name, value) in answer.Headers)
+            bytes += name.Length + value.Length;
+        return bytes <= answerBytesMost;
     }
 
     private static Answer Read(NpgsqlDataReader reader, ReceiptKey key)

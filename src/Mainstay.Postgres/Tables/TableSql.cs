@@ -11,6 +11,11 @@ internal sealed class TableSql(TableModel table)
 
     public string Lock { get; } = $"select {table.ColumnList}, {TableModel.VersionColumn} from {table.QuotedName} where {table.Key.QuotedName} = $1 for update";
 
+    /// <summary>Several rows, locked in the order of their ids, so that two that lock overlapping sets wait for each other and not in a circle.</summary>
+    public string LockAll => field ??= $"{FindAll} order by {table.Key.QuotedName} for update";
+
+    public string FindAll => field ??= $"select {table.ColumnList}, {TableModel.VersionColumn} from {table.QuotedName} where {table.Key.QuotedName} = any($1)";
+
     public string Insert { get; } = $"insert into {table.QuotedName} ({table.ColumnList}) values ({string.Join(", ", table.Columns.Select((_, i) => $"${i + 1}"))})";
 
     private string Set => field ??= $"update {table.QuotedName} set {string.Join(", ", Changeable.Select((column, i) => $"{column.QuotedName} = ${i + 2}"))}, {TableModel.VersionColumn} = {TableModel.VersionColumn} + 1";

@@ -31,7 +31,8 @@ internal static class ConstraintViolation
             // Version 18 has a state of its own for a row that is still used.
             case PostgresErrorCodes.RestrictViolation:
             case PostgresErrorCodes.ForeignKeyViolation when change is { Kind: ChangeKind.Delete } || (change is not null && change.Table != table):
-                return ProblemCatalogue.StillReferenced.Because($"It is still used by {table.Name}. Delete or change those first.");
+                return ProblemCatalogue.StillReferenced.Because($"It is still used by {table.Name}. Delete or change those first.",
+                    isBulk ? [FieldError.At(path.ToString(), "referenced", $"It is still used by {table.Name}.")] : []);
             case PostgresErrorCodes.ForeignKeyViolation:
                 return ProblemCatalogue.ReferenceNotFound.Because($"{names} names something that does not exist. Use an id that does.", At("reference", "There is no such id."));
             default:

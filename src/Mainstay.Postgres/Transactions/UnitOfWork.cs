@@ -106,20 +106,23 @@ public sealed class UnitOfWork
         _known[(type, change.Id)] = new Known(row, 1, IsLocked: true);
     }
 
-    internal void UpdateRow(Type type, object row)
+    /// <param name="type">The row's type.</param>
+    /// <param name="row">The row as it shall be.</param>
+    /// <param name="element">The element of the client's array that it comes from. Default: the number of the change.</param>
+    internal void UpdateRow(Type type, object row, int? element = null)
     {
         var (table, sql) = _context.Tables.Require(type);
         var known = RequireKnown(table, row);
-        var change = Record(ChangeKind.Update, table, known.Row, row);
+        var change = Record(ChangeKind.Update, table, known.Row, row, element);
         _recorded.Add(new BatchItem(sql.UpdateRow(row, known.IsLocked ? null : known.Version), YieldsRows: !known.IsLocked, change));
         _known[(type, change.Id)] = new Known(row, known.Version + 1, IsLocked: true);
     }
 
-    internal void DeleteRow(Type type, object row)
+    internal void DeleteRow(Type type, object row, int? element = null)
     {
         var (table, sql) = _context.Tables.Require(type);
         var known = RequireKnown(table, row);
-        var change = Record(ChangeKind.Delete, table, known.Row, null);
+        var change = Record(ChangeKind.Delete, table, known.Row, null, element);
         _recorded.Add(new BatchItem(sql.DeleteRow(row, known.IsLocked ? null : known.Version), YieldsRows: !known.IsLocked, change));
         _known.Remove((type, change.Id));
     }
@@ -138,6 +141,25 @@ public sealed class UnitOfWork
         known = new Known(sql.ReadRow(reader), reader.GetInt64(table.Columns.Count), isLocked);
         _known[(type, id)] = known;
         return known;
+    }
+
+    /// <summary>The rows of these ids that exist, in one round trip.</summary>
+    internal async Task<IReadOnlyDictionary<Guid, Known>> LoadAllAsync(Type type, Guid[] ids, bool isLocked)
+    {
+        var (table, sql) = _context.Tables.Require(type);
+        var command = new NpgsqlBatchCommand(isLocked ? sql.LockAll : sql.FindAll);
+        command.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = ids });
+        var found = new Dictionary<Guid, Known>(ids.Length);
+        await using var reader = await ReadAsync(command);
+        while (await reader.ReadAsync(Cancellation))
+        {
+            var row = sql.ReadRow(reader);
+            var id = ((IId)table.Key.Member.Get(row)!).Value;
+            if (!_known.TryGetValue((type, id), out var known) || (isLocked && !known.IsLocked))
+                _known[(type, id)] = known = new Known(row, reader.GetInt64(table.Columns.Count), isLocked);
+            found[id] = known;
+        }
+        return found;
     }
 
     internal async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatchCommand command) => await _work.ReadAsync(Drain(), command, Cancellation);
@@ -181,9 +203,9 @@ public sealed class UnitOfWork
         return items;
     }
 
-    private RowChange Record(ChangeKind kind, TableModel table, object? before, object? after)
+    private RowChange Record(ChangeKind kind, TableModel table, object? before, object? after, int? element = null)
     {
-        var change = new RowChange(kind, table, before, after, _changes.Count);
+        var change = new RowChange(kind, table, before, after, element ?? _changes.Count);
         _changes.Add(change);
         return change;
     }

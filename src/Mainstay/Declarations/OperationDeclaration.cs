@@ -35,6 +35,8 @@ public sealed class OperationDeclaration
 
     internal RateLimitDeclarations RateLimits { get; } = new();
 
+    internal bool RequiresKey { get; private set; }
+
     internal IReadOnlyList<ProblemType> Refusals => _refusals;
 
     internal string? SummaryText { get; private set; }
@@ -58,6 +60,13 @@ public sealed class OperationDeclaration
     public OperationDeclaration Refuses(params ProblemType[] problems)
     {
         _refusals.AddRange(problems);
+        return this;
+    }
+
+    /// <summary>Refuses calls of this command without an <c>Idempotency-Key</c> with 400. Not for commands that admit callers without a credential: they have no keys.</summary>
+    public OperationDeclaration RequireIdempotencyKey()
+    {
+        RequiresKey = true;
         return this;
     }
 

@@ -100,6 +100,10 @@ public sealed class ResourceDeclaration<T> where T : class
     public ResourceDeclaration<T> RateLimit(int requests, TimeSpan per, string? name = null) =>
         Declare(model => model.RateLimits.Add(requests, per, name));
 
+    /// <summary>Refuses creating, replacing, changing and deleting without an <c>Idempotency-Key</c> with 400. Not where callers without a credential may write: they have no keys.</summary>
+    public ResourceDeclaration<T> RequireIdempotencyKey() =>
+        Declare(model => model.RequiresKey = true);
+
     private static Policy Or(Policy? known, Policy policy)
     {
         ArgumentNullException.ThrowIfNull(policy);

@@ -74,6 +74,8 @@ internal sealed class BackendModel
                 mistakes.Add(new ConfigurationException("MST1007", $"{string.Join(" and ", group.Select(operation => $"'{operation.Name}'"))} are one route, because names of parameters do not tell routes apart. Change the path of one of them."));
             foreach (var group in operations.GroupBy(operation => operation.Name).Where(group => group.Count() > 1))
                 mistakes.Add(new ConfigurationException("MST1007", $"'{group.Key}' is declared {group.Count()} times. A resource that allows it serves it already: remove the command, or what the resource allows."));
+            foreach (var operation in operations.Where(operation => operation.RequiresKey && operation.Policy.Resolve(User.Anonymous, operation.RowType) != Predicate.Never))
+                mistakes.Add(new ConfigurationException("MST2007", $"'{operation.Name}' requires an Idempotency-Key and admits callers without a credential, whose keys are not kept. Allow only signed-in callers, for example .Allow(Policy.SignedIn), or do not require the key."));
         }
         if (mistakes.Count > 0)
             throw new ConfigurationException(mistakes);
@@ -99,6 +101,8 @@ internal sealed class BackendModel
             mistakes.Add(new ConfigurationException("MST1008", $"'{declaration.Name}' has a timeout of {declaration.Deadline}, expected more than zero and at most {OperationDefaults.TimeoutMost}. Longer work belongs into the background: .LongRunning() for a command."));
         if (declaration.LongRunningWithin is { } within)
             CheckLongRunning(declaration, within, mistakes);
+        if (declaration.RequiresKey && !declaration.IsCommand)
+            mistakes.Add(new ConfigurationException("MST2007", $"Query '{declaration.Name}' requires an Idempotency-Key, but a query changes nothing and keeps none. Remove RequireIdempotencyKey."));
         if (declaration.IsCommand != (declaration.Handler.Context == HandlerContext.UnitOfWork) && (declaration.IsCommand || declaration.Handler.Context != HandlerContext.None))
             mistakes.Add(new ConfigurationException("MST1002", declaration.IsCommand
                 ? $"The handler of command '{declaration.Name}' takes no UnitOfWork, expected (input, UnitOfWork work) => …. An operation that only reads is a Query."
@@ -148,6 +152,7 @@ internal sealed class BackendModel
         };
         operation.Deprecation = declaration.Deprecation;
         operation.RateLimits = declaration.RateLimits.Limits;
+        operation.RequiresKey = declaration.RequiresKey;
         return operation;
     }
 

@@ -65,6 +65,7 @@ internal sealed class RunningBackend : IAsyncDisposable
     {
         var schema = SchemaMode.Check;
         var longRunning = new LongRunningOptions();
+        var idempotency = new IdempotencyOptions();
         CheckSettings(
             () => Settings.Check(backend.Configuration),
             () => ServerLimits.Check(backend.Configuration),
@@ -73,6 +74,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => UseCors(backend),
             () => RateLimitDefaults(RateLimitSetting.Of(backend.Configuration)),
             () => longRunning = LongRunningOptions.Of(backend.Configuration),
+            () => idempotency = IdempotencySettings.Of(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
@@ -91,7 +93,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Name = backend.Name,
             Database = database,
             Transactor = transactor,
-            Receipts = new Receipts(database, TimeSpan.FromHours(24)),
+            Receipts = new Receipts(database, idempotency.Lifetime, idempotency.AnswerBytesMost),
             Format = new WireFormat(),
             Cursors = new CursorCodec(cursorKey),
             LongRunning = new LongRunning(new OperationStore(database, longRunning.Lease, longRunning.Retention), longRunning),

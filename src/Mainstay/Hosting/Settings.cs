@@ -17,6 +17,8 @@ internal static class Settings
         "DataFolder",
         "DevelopmentKeys",
         "Docs",
+        "Idempotency:AnswerBytesMost",
+        "Idempotency:Lifetime",
         "LongRunning:Lease",
         "LongRunning:PollInterval",
         "LongRunning:Retention",

@@ -38,7 +38,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
         }
         catch (Exception e) when (ProblemOf(e) is { } problem)
         {
-            await new ProblemAnswer(problem).ExecuteAsync(http);
+            await Refusal(problem).ExecuteAsync(http);
             return;
         }
         http.Features.Set(receipt);
@@ -53,15 +53,21 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
             outbox?.Raise();
             return result;
         }
-        var answer = await RenderedAnswer.RenderAsync(http, result, options.AnswerBytesMost);
+        RenderedAnswer answer;
         try
         {
+            answer = await RenderedAnswer.RenderAsync(http, result, options.AnswerBytesMost);
             if (await receipts.CommitAsync(transaction, key, answer.Kept, options.Wait, cancellation) is { } stored)
                 return Replay(stored);
         }
         catch (ProblemException problem)
         {
-            return new ProblemAnswer(problem);
+            if (problem.Type == ProblemCatalogue.AnswerTooLarge)
+            {
+                IdempotencyLog.TooLarge(log, Name(http), options.AnswerBytesMost);
+                await transaction.RollbackAsync(CancellationToken.None);
+            }
+            return Refusal(problem);
         }
         catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
         {
@@ -102,7 +108,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
 
     private async Task<IResult> KeepAsync(HttpContext http, ReceiptKey key, IResult refusal)
     {
-        var answer = await RenderedAnswer.RenderAsync(http, refusal, options.AnswerBytesMost);
+        var answer = await RenderedAnswer.RenderAsync(http, refusal, int.MaxValue);
         if (answer.Kept.Status is < 400 or > 499)
             throw new ConfigurationException("MST2006", $"'{Name(http)}' refuses with status {answer.Kept.Status}, expected 400 to 499. An effect is kept by CommitAsync; failures of the server are not kept, so that they can be repeated.");
         try
@@ -111,7 +117,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
         }
         catch (Exception e) when (ProblemOf(e) is { } problem)
         {
-            return new ProblemAnswer(problem);
+            return Refusal(problem);
         }
     }
 
@@ -124,7 +130,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
         }
         catch (ProblemException reused) when (reused.Type == ProblemCatalogue.IdempotencyKeyReused)
         {
-            return new ProblemAnswer(reused);
+            return Refusal(reused);
         }
         catch (Exception e) when (e is NpgsqlException or ProblemException or OperationCanceledException)
         {
@@ -150,7 +156,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
             return null;
         if (!request.Headers.TryGetValue("Idempotency-Key", out var lines))
             return isRequired
-                ? throw ProblemCatalogue.InvalidIdempotencyKey.Because("This operation needs an Idempotency-Key, and there is none. Send one string for each intended effect, such as \"8e03978e-40d5-43dd-bc93-6894a57f9324\", and the same one when you repeat it.")
+                ? throw ProblemCatalogue.IdempotencyKeyRequired.Because("This operation needs an Idempotency-Key, and there is none. Send one string for each intended effect, such as \"8e03978e-40d5-43dd-bc93-6894a57f9324\", and the same one when you repeat it.")
                 : null;
         var key = IdempotencyKey.Parse(lines);
         if (options.Scope(http) is not { Length: > 0 } scope)
@@ -184,7 +190,9 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
     private static ConfigurationException ReadBefore(HttpContext http) => new("MST2005",
         $"The body of '{Name(http)}' was read before the endpoint began, by a middleware such as antiforgery, so its fingerprint cannot be taken. Call context.Request.EnableBuffering() in a middleware before that one.");
 
-    private static RenderedAnswer Replay(Answer stored) => new RenderedAnswer(stored);
+    private static RenderedAnswer Replay(Answer stored) => new(stored);
+
+    private ProblemAnswer Refusal(ProblemException problem) => new(problem, options.Documentation);
 
     private static ProblemException? ProblemOf(Exception error) => error switch
     {

@@ -26,7 +26,7 @@ public static class IdempotencyExtensions
         BlockSchema.Add(services, databases => databases.Get(options.ConnectionString, "MST2001", "IdempotencyOptions"));
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(options);
-        services.AddSingleton(provider => new Receipts(provider.GetRequiredService<BlockDatabases>().Get(options.ConnectionString, "MST2001", "IdempotencyOptions"), options.Lifetime));
+        services.AddSingleton(provider => new Receipts(provider.GetRequiredService<BlockDatabases>().Get(options.ConnectionString, "MST2001", "IdempotencyOptions"), options.Lifetime, options.AnswerBytesMost));
         services.AddSingleton<IdempotencyEndpoint>();
         services.AddSingleton<IHostedService, ReceiptSweeper>();
         return services;

@@ -16,6 +16,9 @@ internal sealed class LongRunningCommand(OperationDeclaration declaration) : Dec
 
     public override async Task<Answer> RunAsync(Call call, object? input)
     {
+        // What the row is when the run begins is not known now, and a condition must not be lost on the way there.
+        if (call.Incoming.Header("If-Match") is not null || call.Incoming.Header("If-None-Match") is not null || call.Incoming.Header("If-Unmodified-Since") is not null)
+            throw ProblemCatalogue.PreconditionFailed.Because("A long-running command begins after its request has ended, so it cannot be made conditional. Send it without If-Match, If-None-Match and If-Unmodified-Since.");
         var id = Guid.CreateVersion7();
         var accepted = await call.Backend.Transactor.RunAsync(call.Transaction, work =>
         {

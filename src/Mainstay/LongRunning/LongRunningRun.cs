@@ -166,6 +166,8 @@ internal sealed class StoredIncoming(StoredCall call, IServiceProvider services)
 
     public string Path => "";
 
+    public System.Net.IPAddress? RemoteAddress => null;
+
     public ValueTask<User> AuthenticateAsync(CancellationToken cancellation) => ValueTask.FromResult(call.Caller);
 
     public ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync(Operation operation, CancellationToken cancellation) => ValueTask.FromResult(call.Body);

@@ -9,7 +9,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
     /// <summary>On every answer where operators set a default limit, so in every document.</summary>
     private static readonly string[] limited = ["RateLimit", "RateLimitPolicy"];
 
-    private static readonly HashSet<int> kept = [400, 403, 404, 409, 412, 422, 428];
+    private static readonly HashSet<int> kept = [400, 404, 409, 410, 422];
 
     // On every answer that names them; the others are there when there is something to say.
     private static readonly HashSet<string> alwaysThere = ["CacheControl", "ETag", "Location", "RequestId", "Vary", "WWWAuthenticate"];
@@ -47,7 +47,13 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 yield return ("201", Result("Created.", Envelope(schemas.Row(create.Resource), "CommandMeta"), ["Location", "ETag", "CacheControl"], operation));
                 break;
             case BulkCreateOperation bulk:
-                yield return ("201", Result("All of them created.", Envelope(ListOf(schemas.Row(bulk.Resource), BulkCreateOperation.RowsMost), "CommandListMeta"), ["CacheControl"], operation));
+                yield return ("201", Result("All of them created.", Envelope(ListOf(schemas.Row(bulk.Resource), BatchCommand.RowsMost), "CommandBatchMeta"), ["CacheControl"], operation));
+                break;
+            case BulkPatchOperation bulk:
+                yield return ("200", Result("The rows as they are now, in the order of the elements.", Envelope(ListOf(schemas.Row(bulk.Resource), BatchCommand.RowsMost), "CommandBatchMeta"), ["CacheControl"], operation));
+                break;
+            case BulkDeleteOperation:
+                yield return ("204", Result("All of them deleted.", null, ["CacheControl"], operation));
                 break;
             case ReplaceOperation replace:
                 yield return ("200", Result("The row as it is now. Read it for its `ETag`.", Envelope(schemas.Row(replace.Resource), "CommandMeta"), ["CacheControl"], operation));
@@ -128,6 +134,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "RequestId",
             .. status < 500 ? limited : [],
             .. operation.IsCommand && kept.Contains(status) ? ["IdempotencyReplayed"] : Array.Empty<string>(),
+            .. operation.IsCommand && status is (400 or 422) ? ["DescribedBy"] : Array.Empty<string>(),
             .. status is 409 or 429 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
             .. operation is LongRunningCommand ? ["PreferenceApplied"] : Array.Empty<string>(),
             .. status switch { 401 => ["WWWAuthenticate"], 415 => ["AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
@@ -222,8 +229,10 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             members["pageSize"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 1, ["maximum"] = ListQuery.PageSizeMost };
             members["nextCursor"] = new JsonObject { ["type"] = new JsonArray("string", "null"), ["pattern"] = OpenApiParameters.CursorPattern, ["maxLength"] = CursorCodec.LengthMost, ["examples"] = new JsonArray((JsonNode?)null), ["description"] = "Pass it as `cursor` for the next page; null on the last one." };
         }
-        if (name is "ListMeta" or "CommandListMeta")
+        if (name is "ListMeta" or "CommandListMeta" or "CommandBatchMeta")
             members["count"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = OperationDefaults.AnswerElementsMost };
+        if (name == "CommandBatchMeta")
+            members["etags"] = ListOf(new JsonObject { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the row at the same place in `data`." }, BatchCommand.RowsMost);
         if (name.StartsWith("Command", StringComparison.Ordinal))
             members["requestId"] = RequestId();
         var schema = new JsonObject { ["type"] = "object", ["description"] = "About the answer. More members may come." };
@@ -261,6 +270,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "ETagOfChange" => ("ETag", "Identifies the state of the row after this change; absent when the command has not changed it.", Text("\"v7\"")),
             "Location" => ("Location", "The path of the new row.", Text("/v1/things/thing_01h455vb4pex5vsknk084sn02q")),
             "Link" => ("Link", "The next page as `rel=\"next\"`; absent on the last one.", Text("</v1/things?cursor=AWhlcmU>; rel=\"next\"")),
+            "DescribedBy" => ("Link", "The page about the problem as `rel=\"describedby\"`, when the fault is in `Idempotency-Key`.", Text("</problems/invalid-idempotency-key>; rel=\"describedby\"")),
             "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes and refusals are not kept.", Text("private, no-cache")),
             "Vary" => ("Vary", "What callers may see depends on who they are.", Text("Authorization")),
             "Deprecation" => ("Deprecation", "Since when new clients should use something else: seconds since 1970, after an at sign.", Text("@1769817600")),

@@ -20,7 +20,7 @@ internal static class OpenApiDocument
         var operations = source.Operations.Where(operation => ApiVersions.Of(operation.Pattern) is var found && (found is null || found == version)).ToArray();
         var names = new OpenApiNames(operations, source.Resources);
         var components = new OpenApiComponents();
-        var writer = new OpenApiOperations(names, components, source.Resources);
+        var writer = new OpenApiOperations(names, components, source.Resources, source.KeyLifetime);
         var document = new JsonObject
         {
             ["openapi"] = SpecificationVersion,
@@ -55,7 +55,11 @@ internal static class OpenApiDocument
 }
 
 /// <summary>What a document is made from.</summary>
-internal sealed record OpenApiSource(OpenApiAbout About, IReadOnlyList<Operation> Operations, IReadOnlyList<ResourceModel> Resources);
+internal sealed record OpenApiSource(OpenApiAbout About, IReadOnlyList<Operation> Operations, IReadOnlyList<ResourceModel> Resources)
+{
+    /// <summary>How long an idempotency key is remembered.</summary>
+    public TimeSpan KeyLifetime { get; init; } = new IdempotencyOptions().Lifetime;
+}
 
 /// <summary>The versions that paths start with.</summary>
 internal static class ApiVersions

@@ -4,12 +4,12 @@ using System.Text.Json.Nodes;
 namespace Mainstay.Internal;
 
 /// <summary>One operation of the document: who may call it, what it takes, what it answers.</summary>
-internal sealed class OpenApiOperations(OpenApiNames names, OpenApiComponents components, IReadOnlyList<ResourceModel> resources)
+internal sealed class OpenApiOperations(OpenApiNames names, OpenApiComponents components, IReadOnlyList<ResourceModel> resources, TimeSpan keyLifetime)
 {
     public const string Bearer = "bearer";
 
     private readonly OpenApiSchemas _schemas = new(components, resources);
-    private readonly OpenApiParameters _parameters = new(components);
+    private readonly OpenApiParameters _parameters = new(components, keyLifetime);
     private readonly OpenApiAnswers _answers = new(components, new OpenApiProblems(resources));
 
     public JsonObject Write(Operation operation)
@@ -43,8 +43,10 @@ internal sealed class OpenApiOperations(OpenApiNames names, OpenApiComponents co
         var (schema, example) = operation switch
         {
             CreateOperation create => (_schemas.Create(create.Resource, create.Parent), Example(Sent(create.Resource).Where(member => member != create.Parent?.Column.Member))),
-            BulkCreateOperation bulk => (new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = BulkCreateOperation.RowsMost, ["items"] = _schemas.Create(bulk.Resource, null) },
+            BulkCreateOperation bulk => (new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = BatchCommand.RowsMost, ["items"] = _schemas.Create(bulk.Resource, null) },
                 Example(Sent(bulk.Resource)) is { } row ? new JsonArray(row) : null),
+            BulkPatchOperation bulk => (new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = BatchCommand.RowsMost, ["items"] = _schemas.BatchPatch(bulk.Resource) }, null),
+            BulkDeleteOperation bulk => (new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = BatchCommand.RowsMost, ["items"] = _schemas.BatchDelete(bulk.Resource) }, null),
             ReplaceOperation replace => (_schemas.Replace(replace.Resource), Example(Sent(replace.Resource))),
             PatchOperation patch => (_schemas.Patch(patch.Resource), Example(Sent(patch.Resource).Take(1))),
             DeclaredCommand command => Declared(command.Declaration, command.Input),

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 namespace Mainstay.Internal;
 
 /// <summary>What an operation takes beside its body: path, query string and headers.</summary>
-internal sealed class OpenApiParameters(OpenApiComponents components)
+internal sealed class OpenApiParameters(OpenApiComponents components, TimeSpan keyLifetime)
 {
     // One quoted string, or the same without quotes where no character needs them.
     private const string KeyPattern = """^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--:<-\[\]-~]{1,255})$""";
@@ -49,7 +49,7 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
     private IEnumerable<JsonObject> Headers(Operation operation)
     {
         if (operation.IsCommand)
-            yield return Shared("IdempotencyKey", "Idempotency-Key", "Makes repeating the request safe for 24 hours: it is applied once, and a repetition gets the first answer. Any string that is new for each change, best a UUID. Callers without a credential have no keys; theirs are not kept.",
+            yield return Shared(operation.RequiresKey ? "IdempotencyKeyRequired" : "IdempotencyKey", "Idempotency-Key", $"Makes repeating the request safe for {Span(keyLifetime)}: it is applied once, and a repetition gets the first answer; afterwards the key starts afresh. Any string that is new for each change, best a UUID. {(operation.RequiresKey ? "A request without one is refused with 400." : "Callers without a credential have no keys; theirs are not kept.")}",
                 new JsonObject { ["type"] = "string", ["pattern"] = KeyPattern, ["minLength"] = 1, ["maxLength"] = 512, ["examples"] = new JsonArray("\"8e03978e-40d5-43dd-bc93-6894a57f9324\"") });
         if (operation is ReplaceOperation or PatchOperation or DeleteOperation)
             yield return ((ResourceCommand)operation).Resource.RequiresIfMatch
@@ -158,13 +158,15 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
     private JsonObject Shared(string component, string name, string description, JsonObject schema) => components.Ref("parameters", component, () =>
     {
         var parameter = new JsonObject { ["name"] = name, ["in"] = "header", ["description"] = description };
-        if (component == "IfMatchRequired")
+        if (component is "IfMatchRequired" or "IdempotencyKeyRequired")
             parameter["required"] = true;
         parameter["schema"] = schema;
         return parameter;
     });
 
     private static JsonObject HeaderText(string example) => new() { ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
+
+    private static string Span(TimeSpan time) => time.Ticks % TimeSpan.TicksPerHour == 0 ? $"{time.TotalHours:0} hours" : $"{time.TotalMinutes:0} minutes";
 
     private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 }

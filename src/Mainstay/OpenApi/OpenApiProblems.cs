@@ -27,8 +27,8 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
             DeclaredQuery declared => OfDeclared(declared.Declaration, declared.Input),
             _ => [],
         },
-        .. operation.IsCommand ? OfCommand() : [],
         .. operation.Deprecation is { HasSunset: true } ? [ProblemCatalogue.Gone] : Array.Empty<ProblemType>(),
+        .. operation.IsCommand ? OfCommand(operation) : [],
         ProblemCatalogue.InternalError, ProblemCatalogue.DatabaseUnavailable, ProblemCatalogue.DeadlineExceeded,
     ];
 
@@ -50,21 +50,25 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
     }
 
     /// <summary>What a transaction can end with, whatever it does.</summary>
-    private static IEnumerable<ProblemType> OfCommand() =>
-        [ProblemCatalogue.InvalidIdempotencyKey, ProblemCatalogue.PreconditionFailed, ProblemCatalogue.ConcurrentUpdate, ProblemCatalogue.RequestInProgress, ProblemCatalogue.IdempotencyKeyReused, ProblemCatalogue.OutcomeUnknown];
+    private static IEnumerable<ProblemType> OfCommand(Operation operation) =>
+    [
+        ProblemCatalogue.InvalidIdempotencyKey, ProblemCatalogue.PreconditionFailed, ProblemCatalogue.ConcurrentUpdate, ProblemCatalogue.RequestInProgress, ProblemCatalogue.IdempotencyKeyReused, ProblemCatalogue.OutcomeUnknown,
+        .. operation.RequiresKey ? [ProblemCatalogue.IdempotencyKeyRequired] : Array.Empty<ProblemType>(),
+        .. operation is DeleteOperation or BulkDeleteOperation ? Array.Empty<ProblemType>() : [ProblemCatalogue.AnswerTooLarge],
+    ];
 
     private IEnumerable<ProblemType> OfResource(ResourceCommand command)
     {
         var resource = command.Resource;
         if (command is not (CreateOperation { Parent: null } or BulkCreateOperation))
             yield return ProblemCatalogue.NotFound;
-        if (command is ReplaceOperation or PatchOperation or DeleteOperation)
+        if (command is ReplaceOperation or PatchOperation or DeleteOperation or BulkPatchOperation or BulkDeleteOperation)
         {
             yield return ProblemCatalogue.PreconditionFailed;
             if (resource.RequiresIfMatch)
                 yield return ProblemCatalogue.PreconditionRequired;
         }
-        if (command is DeleteOperation)
+        if (command is DeleteOperation or BulkDeleteOperation)
         {
             if (resources.Any(other => other.Table.Columns.Any(column => column.Reference == resource.Table)))
                 yield return ProblemCatalogue.StillReferenced;

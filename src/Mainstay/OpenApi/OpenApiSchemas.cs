@@ -38,6 +38,26 @@ internal sealed class OpenApiSchemas(OpenApiComponents components, IReadOnlyList
     public JsonObject Patch(ResourceModel resource) => Named((resource, "patch"), NameOf(resource) + "Patch", () =>
         Object(Sent(resource, member => Value(member, Direction.Input)), [], isOpen: false, null));
 
+    /// <summary>One element of a batch of changes: a patch that names its row.</summary>
+    public JsonObject BatchPatch(ResourceModel resource) => Named((resource, "batch patch"), NameOf(resource) + "BatchPatch", () =>
+        Object([Key(resource), IfMatch(), .. Sent(resource, member => Value(member, Direction.Input)).Where(member => member.Name != resource.Table.Key.Member.Name)], BatchRequired(resource), isOpen: false, null));
+
+    /// <summary>One element of a batch of deletions: an id, or an id with a condition.</summary>
+    public JsonObject BatchDelete(ResourceModel resource) => Named((resource, "batch delete"), NameOf(resource) + "BatchDelete", () =>
+    {
+        var conditional = Object([Key(resource), IfMatch()], BatchRequired(resource), isOpen: false, null);
+        return resource.RequiresIfMatch ? conditional : new JsonObject { ["anyOf"] = new JsonArray(Key(resource).Schema, conditional) };
+    });
+
+    private (string Name, JsonObject Schema) Key(ResourceModel resource) => (resource.Table.Key.Member.Name, Value(resource.Table.Key.Member, Direction.Input));
+
+    private static (string Name, JsonObject Schema) IfMatch() => (BatchCommand.IfMatch, new JsonObject
+    {
+        ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the representation that is changed, as in the header `If-Match`; when the row has changed since, the batch is refused with 412.", ["examples"] = new JsonArray("\"v7\""),
+    });
+
+    private static IEnumerable<string> BatchRequired(ResourceModel resource) => resource.RequiresIfMatch ? [resource.Table.Key.Member.Name, BatchCommand.IfMatch] : [resource.Table.Key.Member.Name];
+
     /// <summary>The body of a declared operation.</summary>
     public JsonObject Body(Type input, IReadOnlyList<Member> members) => Named((input, string.Join(',', members.Select(member => member.Name))), OpenApiNames.Of(input), () => OfInput(members));
 

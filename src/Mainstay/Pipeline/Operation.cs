@@ -28,6 +28,9 @@ internal abstract class Operation
     /// <summary>How often each caller may call it: its own limits, else those of the configuration, or null.</summary>
     public RateLimits? RateLimits { get; set; }
 
+    /// <summary>Whether a call without an idempotency key is refused.</summary>
+    public bool RequiresKey { get; set; }
+
     /// <summary>Whether it changes data. Commands run to their end when the caller goes away; queries stop.</summary>
     public abstract bool IsCommand { get; }
 

@@ -33,7 +33,7 @@ internal sealed class OperationPipeline(BackendServices backend, RateLimiter lim
                 await LimitAsync(call, limits);                                         //    Whether they have come too often.
             Demand(call);                                                               // 2. Whether they may at all; which rows, the statement decides.
             call.Body = await call.Incoming.ReadBodyAsync(operation, call.Cancellation);
-            call.Key = operation.IsCommand ? call.Incoming.Key(call.User, call.Body) : null;
+            call.Key = operation.IsCommand ? Key(call) : null;
             if (call.Limited?.Refusal is { } refusal)
                 throw refusal;                                                          //    Too often, unless RefuseAsync finds the answer to be repeated.
             var input = operation.ReadInput(call);                                      // 3. What they ask for, strict and complete.
@@ -67,6 +67,13 @@ internal sealed class OperationPipeline(BackendServices backend, RateLimiter lim
         throw call.User.IsAuthenticated
             ? ProblemCatalogue.Forbidden.Because($"'{call.Operation.Name}' needs {call.Operation.Policy.Describe()}, which this caller has not. Ask the owner of the API for access.")
             : ProblemCatalogue.Unauthenticated.Because("Send a credential in the Authorization header: 'Authorization: Bearer <key>'.");
+    }
+
+    private static ReceiptKey? Key(Call call)
+    {
+        var key = call.Incoming.Key(call.User, call.Body);
+        return key is not null || !call.Operation.RequiresKey ? key : throw ProblemCatalogue.IdempotencyKeyRequired.Because(
+            $"'{call.Operation.Name}' needs an Idempotency-Key, and there is none. Send one string for each intended change, such as \"8e03978e-40d5-43dd-bc93-6894a57f9324\", and the same one when you repeat it.");
     }
 
     private async Task<Answer> RefuseAsync(Call call, Exception error)
@@ -112,7 +119,12 @@ internal sealed class OperationPipeline(BackendServices backend, RateLimiter lim
         {
             return await call.Operation.RunAsync(call, call.Operation.ReadInput(call));
         }
-        catch (Exception e) when (e is not (ReceiptTakenException or NpgsqlException))
+        catch (ReceiptTakenException taken)
+        {
+            // Another repetition has started afresh before this one.
+            return await backend.Receipts.FindAsync(key, call.Deadline, call.Cancellation) ?? throw new ReceiptTakenException(taken);
+        }
+        catch (Exception e) when (e is not NpgsqlException)
         {
             return Problem(call, e);
         }
@@ -120,10 +132,11 @@ internal sealed class OperationPipeline(BackendServices backend, RateLimiter lim
 
     /// <summary>
     /// Whether the same request would be refused again for the same reason, as far as what the fingerprint covers decides. Preconditions stand in
-    /// other headers, and what the caller may do can be granted: the next try with the same key shall find out.
+    /// other headers, what the caller may do can be granted, limits pass, and what names a time to come back says itself that it does: the next try
+    /// with the same key shall find out.
     /// </summary>
-    private static bool IsDeterministic(ProblemException problem) => problem.Type.Status is >= 400 and < 499 and not (401 or 403 or 412 or 428)
-        && problem.Type != ProblemCatalogue.ConcurrentUpdate && problem.Type != ProblemCatalogue.RequestInProgress;
+    private static bool IsDeterministic(ProblemException problem) => problem.Type.Status is >= 400 and < 499 and not (401 or 403 or 406 or 408 or 412 or 413 or 415 or 423 or 425 or 428 or 429)
+        && problem.RetryAfter is null && problem.Type != ProblemCatalogue.AnswerTooLarge;
 
     private static ProblemException NotKept(Exception inner) => new(ProblemCatalogue.DatabaseUnavailable,
         "The database went away before the answer to this Idempotency-Key could be looked up or kept. Repeat the request with the same key; what was done is not done again.", [], inner) { RetryAfter = TimeSpan.FromSeconds(1) };

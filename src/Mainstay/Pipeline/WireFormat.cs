@@ -67,6 +67,24 @@ internal class WireFormat
         writer.WriteEndObject();
     }
 
+    /// <summary>Ends the rows of a batch.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="tags">The entity tag of each row, in their order.</param>
+    /// <param name="requestId">Of the command.</param>
+    public virtual void EndBatch(Utf8JsonWriter writer, IReadOnlyList<string> tags, string requestId)
+    {
+        writer.WriteEndArray();
+        writer.WriteStartObject("meta"u8);
+        writer.WriteNumber("count"u8, tags.Count);
+        writer.WriteStartArray("etags"u8);
+        foreach (var tag in tags)
+            writer.WriteStringValue(tag);
+        writer.WriteEndArray();
+        writer.WriteString("requestId"u8, requestId);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
     /// <summary>A refusal as a complete answer.</summary>
     public virtual Answer Problem(ProblemException problem, string requestId)
     {
@@ -94,6 +112,8 @@ internal class WireFormat
         var headers = new List<KeyValuePair<string, string>> { new("Content-Type", ProblemJson), new("Cache-Control", "no-store") };
         if (problem.RetryAfter is { } after)
             headers.Add(new("Retry-After", ((int)Math.Clamp(Math.Ceiling(after.TotalSeconds), 0, RetryAfterMost)).ToString()));
+        if (problem.Type == ProblemCatalogue.IdempotencyKeyRequired || problem.Type == ProblemCatalogue.InvalidIdempotencyKey || problem.Type == ProblemCatalogue.IdempotencyKeyReused)
+            headers.Add(new("Link", $"</problems/{problem.Type.Code}>; rel=\"describedby\"; type=\"text/html\""));
         if (problem.Type.Status == 401)
             headers.Add(new("WWW-Authenticate", "Bearer"));
         return new Answer(problem.Type.Status, buffer.WrittenMemory) { Headers = headers };

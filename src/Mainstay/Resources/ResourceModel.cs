@@ -46,6 +46,8 @@ internal sealed class ResourceModel(string path, TableModel table)
 
     public RateLimitDeclarations RateLimits { get; } = new();
 
+    public bool RequiresKey { get; set; }
+
     /// <summary>What <c>include</c> accepts here. Known once all resources are declared.</summary>
     public IReadOnlyList<ResourceInclude> Includes { get; private set; } = [];
 
@@ -86,6 +88,8 @@ internal sealed class ResourceModel(string path, TableModel table)
     /// <summary>Works out the includes, once all resources are declared: to the parents of this resource, and to the resources whose parent it is.</summary>
     public void Resolve(IReadOnlyList<ResourceModel> resources)
     {
+        if ((Update ?? Delete) is not null && Table.Columns.Any(column => column.Member.Name == BatchCommand.IfMatch))
+            throw new ConfigurationException("MST1404", $"{Table.RowType.Name}.IfMatch is sent as '{BatchCommand.IfMatch}', which in a batch is the condition of its element. Give the member another name.");
         var includes = new List<ResourceInclude>();
         foreach (var parent in _parents)
             if (resources.FirstOrDefault(resource => resource.Table.RowType == parent.Type) is { } target)

@@ -13,16 +13,20 @@ internal static class ResourceOperations
         }
         if (resource.Create is { } create)
         {
-            yield return new CreateOperation(resource, null) { Name = $"POST {resource.Path}", Method = "POST", Pattern = resource.Path, Policy = create, RowType = resource.Table.RowType };
-            yield return new BulkCreateOperation(resource) { Name = $"POST {resource.Path}:batch", Method = "POST", Pattern = $"{resource.Path}:batch", Policy = create, RowType = resource.Table.RowType };
+            yield return new CreateOperation(resource, null) { Name = $"POST {resource.Path}", Method = "POST", Pattern = resource.Path, Policy = create, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
+            yield return new BulkCreateOperation(resource) { Name = $"POST {resource.Path}:batch", Method = "POST", Pattern = $"{resource.Path}:batch", Policy = create, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
         }
         if (resource.Update is { } update)
         {
-            yield return new ReplaceOperation(resource) { Name = $"PUT {item}", Method = "PUT", Pattern = item, Policy = update, RowType = resource.Table.RowType };
-            yield return new PatchOperation(resource) { Name = $"PATCH {item}", Method = "PATCH", Pattern = item, Policy = update, RowType = resource.Table.RowType };
+            yield return new ReplaceOperation(resource) { Name = $"PUT {item}", Method = "PUT", Pattern = item, Policy = update, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
+            yield return new BulkPatchOperation(resource) { Name = $"PATCH {resource.Path}:batch", Method = "PATCH", Pattern = $"{resource.Path}:batch", Policy = update, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
+            yield return new PatchOperation(resource) { Name = $"PATCH {item}", Method = "PATCH", Pattern = item, Policy = update, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
         }
         if (resource.Delete is { } delete)
-            yield return new DeleteOperation(resource) { Name = $"DELETE {item}", Method = "DELETE", Pattern = item, Policy = delete, RowType = resource.Table.RowType };
+        {
+            yield return new BulkDeleteOperation(resource) { Name = $"POST {resource.Path}:batchDelete", Method = "POST", Pattern = $"{resource.Path}:batchDelete", Policy = delete, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
+            yield return new DeleteOperation(resource) { Name = $"DELETE {item}", Method = "DELETE", Pattern = item, Policy = delete, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
+        }
 
         foreach (var parent in resource.Parents)
         {
@@ -31,7 +35,7 @@ internal static class ResourceOperations
             if (resource.Read is { } readNested)
                 yield return new ListOperation(resource, owner) { Name = $"GET {nested}", Method = "GET", Pattern = nested, Policy = readNested, RowType = resource.Table.RowType };
             if (resource.Create is { } createNested)
-                yield return new CreateOperation(resource, owner) { Name = $"POST {nested}", Method = "POST", Pattern = nested, Policy = createNested, RowType = resource.Table.RowType };
+                yield return new CreateOperation(resource, owner) { Name = $"POST {nested}", Method = "POST", Pattern = nested, Policy = createNested, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
         }
     }
 }

@@ -48,23 +48,14 @@ internal sealed class PatchOperation(ResourceModel resource) : ResourceCommand(r
         var (id, sent, given) = ((Guid, object?[], bool[]))input!;
         var known = await LockAsync(call, id, work);
         var faults = new InputFaults();
-        var values = new object?[sent.Length];
-        foreach (var column in Resource.Table.Columns)
-        {
-            var present = column.Member.Get(known.Row);
-            values[column.Ordinal] = !given[column.Ordinal] ? present
-                : column.Type is DocumentColumnType ? MergePatchDocument.Apply((JsonElement?)present, (JsonElement?)sent[column.Ordinal])
-                : sent[column.Ordinal];
-            if (given[column.Ordinal] && !IsWritable(column.Member) && !ColumnValues.AreSame(sent[column.Ordinal], present))
-                faults.Add(JsonPath.Root[column.Member.Name], "readOnly", "The server sets this member. Leave it out.");
-        }
+        var values = MergePatchRow.Apply(Resource.Table, known.Row, sent, given, IsWritable, JsonPath.Root, faults);
         var own = new InputFaults();
         var row = Complete(values, JsonPath.Root, own);
         own.ThrowIfAny();
         Demand(call, row!);
         await RequireReferencesAsync(call, work, row!, known.Row, JsonPath.Root);
         DemandConditions(call, known);
-        faults.ThrowIfAny();
+        faults.ThrowIfAny(); // as for PUT: after the conditions
         if (Resource.Table.Columns.All(column => ColumnValues.AreSame(column.Member.Get(known.Row), values[column.Ordinal])))
             return Item(call, known.Row, known.Version, 200, withLocation: false); // nothing differs: no new version, no audit entry
         work.UpdateRow(Resource.Table.RowType, row!);

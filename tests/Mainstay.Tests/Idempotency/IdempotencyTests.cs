@@ -97,7 +97,8 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         var refused = await PostAsync(app, "/required", null, Tea);
 
         (first.StatusCode, second.StatusCode).ShouldBe((HttpStatusCode.Created, HttpStatusCode.Created));
-        (await ProblemAsync(refused)).ShouldBe((400, "invalid-idempotency-key"));
+        (await ProblemAsync(refused)).ShouldBe((400, "idempotency-key-required"));
+        refused.Headers.GetValues("Link").ShouldBe(["<https://example.com/keys>; rel=\"describedby\""]);
         (await OrdersAsync()).ShouldBe(2);
         (await ReceiptsAsync()).ShouldBe(0);
     }
@@ -241,8 +242,8 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
 
         var answer = await PostAsync(app, "/ef", "k", Tea);
 
-        (await answer.Content.ReadAsStringAsync(Stop)).ShouldStartWith("MST2006");
-        (await OrdersAsync()).ShouldBe(0);
+        (await ProblemAsync(answer)).ShouldBe((422, "answer-too-large"));
+        (await OrdersAsync(), await ReceiptsAsync()).ShouldBe((0, 0));
     }
 
     [Fact]
@@ -340,7 +341,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
 
     private static OrderByName Tea { get; } = new("tea", 2);
 
-    private static IdempotencyOptions Options { get; } = new() { Scope = http => http.Request.Headers["Client"] };
+    private static IdempotencyOptions Options { get; } = new() { Scope = http => http.Request.Headers["Client"], Documentation = new Uri("https://example.com/keys") };
 
     private Task<PlainApplication> StartAsync(Action<WebApplication>? map = null, IdempotencyOptions? options = null, string environment = "Development") => PlainApplication.StartAsync(_connectionString, services =>
     {

@@ -19,6 +19,7 @@ internal sealed class CountingProxy : IAsyncDisposable
     private volatile string? _cutBefore;
     private volatile string? _cutAfter;
     private volatile bool _isDown;
+    private volatile bool _cutsForGood;
 
     public CountingProxy(string connectionString)
     {
@@ -45,10 +46,14 @@ internal sealed class CountingProxy : IAsyncDisposable
     }
 
     /// <summary>The next message with this word does not reach the server.</summary>
-    public void CutBefore(string word) => _cutBefore = word;
+    /// <param name="word">The word.</param>
+    /// <param name="forGood">Whether the wire stays down from then on.</param>
+    public void CutBefore(string word, bool forGood = false) => (_cutsForGood, _cutBefore) = (forGood, word);
 
     /// <summary>The next message with this word reaches the server, whose answer gets lost.</summary>
-    public void CutAfter(string word) => _cutAfter = word;
+    /// <param name="word">The word.</param>
+    /// <param name="forGood">Whether the wire stays down from then on.</param>
+    public void CutAfter(string word, bool forGood = false) => (_cutsForGood, _cutAfter) = (forGood, word);
 
     private async Task AcceptAsync()
     {
@@ -102,6 +107,7 @@ internal sealed class CountingProxy : IAsyncDisposable
                 if (_cutBefore is { } before && text.Contains(before, StringComparison.Ordinal))
                 {
                     _cutBefore = null;
+                    IsDown = _cutsForGood;
                     return;
                 }
                 if (_cutAfter is { } after && text.Contains(after, StringComparison.Ordinal))
@@ -113,7 +119,10 @@ internal sealed class CountingProxy : IAsyncDisposable
             else
             {
                 if (wire.LosesAnswer)
+                {
+                    IsDown = _cutsForGood;
                     return;
+                }
                 wire.Heard(isClient: false);
             }
             await to.SendAsync(buffer.AsMemory(0, count), _stopping.Token);

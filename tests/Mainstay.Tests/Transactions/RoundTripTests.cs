@@ -113,6 +113,21 @@ public sealed class RoundTripTests(WireFixture wire) : IClassFixture<WireFixture
     }
 
     [Fact]
+    public async Task A_batch_is_a_constant_number_of_round_trips_whatever_its_size()
+    {
+        async Task<string[]> CountersAsync(int count) => [.. (await Ann.PostAsync("/v1/counters:batch", Enumerable.Range(0, count).Select(i => new { name = "batch", value = 0 }).ToArray())).Expect(201).Data.EnumerateArray().Select(row => row.GetProperty("id").GetString()!)];
+
+        foreach (var count in new[] { 2, 200 })
+        {
+            var ids = await CountersAsync(count);
+            (await TurnsAsync(_ => CountersAsync(count))).ShouldBe(1);
+            (await TurnsAsync(async i => (await Ann.SendAsync("PATCH", "/v1/counters:batch", ids.Select(id => new { id, value = i + 1 }).ToArray())).Expect(200))).ShouldBe(2);
+            var doomed = new[] { await CountersAsync(count), await CountersAsync(count), await CountersAsync(count), await CountersAsync(count), await CountersAsync(count) };
+            (await TurnsAsync(async i => (await Ann.PostAsync("/v1/counters:batchDelete", doomed[i])).Expect(204))).ShouldBe(2);
+        }
+    }
+
+    [Fact]
     public async Task A_query_reads_and_ends_its_snapshot_in_two_round_trips() =>
         (await TurnsAsync(async _ => (await Ann.GetAsync("/v1/counters/count")).Expect(200))).ShouldBe(2);
 
