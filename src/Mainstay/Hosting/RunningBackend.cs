@@ -88,6 +88,8 @@ internal sealed class RunningBackend : IAsyncDisposable
             Cursors = new CursorCodec(cursorKey),
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };
+        foreach (var resource in backend.Resources)
+            resource.Shape = ETags.ShapeOf(resource.Table, Services.Format);
         App = Build(backend, transactor, signal);
         _parts.Push(App);
         await ListenAsync();
