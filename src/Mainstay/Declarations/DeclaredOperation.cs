@@ -126,7 +126,7 @@ internal static class ResultAnswers
         var isCreated = isRow && work is not null && call.Operation is DeclaredCommand { NamesRow: false } && work.Changes.Any(change => change.Kind == ChangeKind.Insert && change.Table == resource!.Table && change.Id == id);
         var version = isRow ? work?.VersionOf(result.GetType(), id) : null;
         if (work is not null)
-            Preconditions.Demand(call, isCreated ? null : version - work.Changes.Count(change => change.Kind == ChangeKind.Update && change.Table == resource!.Table && change.Id == id));
+            Preconditions.Demand(call, isRow && !isCreated ? version - work.Changes.Count(change => change.Kind == ChangeKind.Update && change.Table == resource!.Table && change.Id == id) : null);
         var headers = new List<KeyValuePair<string, string>> { new("Content-Type", WireFormat.Json) };
         if (work is not null)
             headers.Add(new("Cache-Control", "no-store"));

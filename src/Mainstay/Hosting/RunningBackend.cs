@@ -99,6 +99,8 @@ internal sealed class RunningBackend : IAsyncDisposable
             LongRunning = new LongRunning(new OperationStore(database, longRunning.Lease, longRunning.Retention), longRunning),
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };
+        foreach (var resource in backend.Resources)
+            resource.Shape = ETags.ShapeOf(resource.Table, Services.Format);
         App = Build(backend, transactor, signal);
         _parts.Push(App);
         await ListenAsync();

@@ -41,8 +41,8 @@ internal sealed class ResourceModel(string path, TableModel table)
     /// <summary>Since when and until when it is served, when it is on its way out.</summary>
     public Deprecation? Deprecation { get; set; }
 
-    /// <summary>What every tag of a whole row says about how rows are written; see <see cref="ETags.ShapeOf"/>.</summary>
-    public string Shape { get; } = ETags.ShapeOf(table);
+    /// <summary>What every tag of a row says about how rows are written, by <see cref="ETags.ShapeOf"/>. Known once the application starts.</summary>
+    public string Shape { get; set; } = "";
 
     public RateLimitDeclarations RateLimits { get; } = new();
 

@@ -12,13 +12,13 @@ internal static class AnswerSender
         var request = http.Request;
         var isRead = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
         string? etag = null, contentType = null;
-        foreach (var (name, value) in answer.Headers)
-            if (name == "ETag")
-                etag = value;
-            else if (name == "Content-Type")
-                contentType = value;
+        for (var i = 0; i < answer.Headers.Count; i++)
+            if (answer.Headers[i].Key == "ETag")
+                etag = answer.Headers[i].Value;
+            else if (answer.Headers[i].Key == "Content-Type")
+                contentType = answer.Headers[i].Value;
 
-        var isCompressible = contentType is not null && Compression.Suits(contentType);
+        var isCompressible = contentType is not null && Compression.Suits(answer.Status, contentType);
         var coding = isCompressible ? Compression.Select(request, answer.Body.Length) : null;
         // The tag of a read is that of the bytes. The tag in the answer to a change is that of the row, and not of these bytes.
         if (isRead && coding is not null && etag is not null)
@@ -50,7 +50,9 @@ internal static class AnswerSender
     {
         var headers = response.Headers;
         string? vary = null;
-        foreach (var (name, value) in answer.Headers)
+        for (var i = 0; i < answer.Headers.Count; i++)
+        {
+            var (name, value) = answer.Headers[i];
             switch (name)
             {
                 case "ETag":
@@ -66,6 +68,7 @@ internal static class AnswerSender
                     headers[name] = value;
                     break;
             }
+        }
         if (etag is not null)
             headers.ETag = etag;
         if (isCompressible)

@@ -19,9 +19,9 @@ internal static class Compression
     private const int BrotliQuality = 4;
     private const int BrotliWindow = 18;
 
-    /// <summary>Whether a media type shrinks. Problems are left alone: they are small, and they quote what was sent.</summary>
-    public static bool Suits(string contentType) => contentType == WireFormat.Json || contentType.StartsWith("text/", StringComparison.OrdinalIgnoreCase)
-        || (contentType.Contains("json", StringComparison.OrdinalIgnoreCase) && !contentType.StartsWith(WireFormat.ProblemJson, StringComparison.OrdinalIgnoreCase));
+    /// <summary>Whether an answer shrinks and may. Refusals are left alone: they are small, and they quote what was sent.</summary>
+    public static bool Suits(int status, string contentType) => status < StatusCodes.Status400BadRequest
+        && (contentType == WireFormat.Json || contentType.StartsWith("text/", StringComparison.OrdinalIgnoreCase) || contentType.Contains("json", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The coding to send a body in, or null for none.</summary>
     public static string? Select(HttpRequest request, int length)

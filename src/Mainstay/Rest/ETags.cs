@@ -17,12 +17,12 @@ internal static class ETags
     public static string InCoding(string etag, string coding) => $"{etag.AsSpan(0, etag.Length - 1)}-{coding}\"";
 
     /// <summary>
-    /// A short hash of what decides how a row of one version is written. A release that adds a column changes the bytes and not the version, and nobody
-    /// shall be told that the old bytes are still true.
+    /// A short hash of what decides how a row of one version is written: its members, and the code that writes them. A release that adds a column changes the
+    /// bytes and not the version, and nobody shall be told that the old bytes are still true. All processes of one build agree.
     /// </summary>
-    public static string ShapeOf(TableModel table)
+    public static string ShapeOf(TableModel table, WireFormat format)
     {
-        var text = new StringBuilder(typeof(ETags).Assembly.GetName().Version?.ToString());
+        var text = new StringBuilder($"{typeof(ETags).Module.ModuleVersionId} {format.GetType()} {format.GetType().Module.ModuleVersionId}");
         foreach (var column in table.Columns)
             text.Append('\n').Append(column.Member.Name).Append(' ').Append(column.Member.Property.PropertyType).Append(' ').Append(column.Member.Scalar?.Expected);
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, 4));

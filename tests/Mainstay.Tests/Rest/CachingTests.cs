@@ -72,6 +72,19 @@ public sealed class CachingTests(NotesFixture notes) : IClassFixture<NotesFixtur
         }
     }
 
+    [Theory]
+    [InlineData("/openapi.json")]
+    [InlineData("/v1/openapi.json")]
+    [InlineData("/docs/index.html")]
+    [InlineData("/docs/docs.js")]
+    [InlineData("/docs/swagger-ui.css")]
+    [InlineData("/problems/not-found")]
+    [InlineData("/health/live")]
+    public async Task What_is_served_beside_the_operations_says_how_long_it_may_be_kept(string path)
+    {
+        (await notes.Anyone.GetAsync(path)).Expect(200).Header("Cache-Control").ShouldNotBeNull();
+    }
+
     [Fact]
     public async Task The_next_page_is_linked_with_all_that_was_asked()
     {

@@ -42,7 +42,9 @@ public sealed class CommandConditionTests(NotesFixture notes) : IClassFixture<No
 
         (await notes.Ann.PostAsync(path + "/forget", "{}", "If-Match: \"v1\"")).Expect(412, "precondition-failed");
         (await notes.Ann.PostAsync("/v1/numbers", null, "If-Match: *")).Expect(412, "precondition-failed");
-        (await notes.Anyone.GetAsync(path)).Expect(200);
+        (await notes.Ann.PostAsync(path + "/count", "{}", "If-Match: \"v1\"")).Expect(412, "precondition-failed");
+        (await notes.Anyone.GetAsync(path)).Expect(200).ETag.ShouldStartWith("\"v1-");
+        (await notes.Ann.PostAsync(path + "/count", "{}")).Expect(200).Header("ETag").ShouldBeNull();
         (await notes.Ann.PostAsync(path + "/forget", "{}")).Expect(204);
     }
 

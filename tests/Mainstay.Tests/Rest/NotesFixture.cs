@@ -52,6 +52,12 @@ public sealed class NotesFixture(PostgresFixture postgres) : IAsyncLifetime
             return note;
         }).Allow(Policy.SignedIn);
         backend.Command("POST /v1/notes/{id}/forget", async (TouchNote input, UnitOfWork work) => work.Delete(await work.LockAsync(input.Id))).Allow(Policy.SignedIn);
+        backend.Command("POST /v1/notes/{id}/count", async (TouchNote input, UnitOfWork work) =>
+        {
+            var note = await work.LockAsync(input.Id);
+            work.Update(note with { Touched = note.Touched + 1 });
+            return new Report(note.Touched + 1);
+        }).Allow(Policy.SignedIn);
         backend.Command("POST /v1/numbers", (UnitOfWork work) => new Report(work.User.Id.Length)).Allow(Policy.SignedIn).Deprecated(new DateOnly(2025, 1, 1));
         backend.Query("GET /v1/reports/open", () => new Report(1)).Allow(Policy.Anyone).Cache(TimeSpan.FromSeconds(30));
         backend.Query("GET /v1/reports/closed", () => new Report(2)).Allow(Policy.SignedIn).Cache(TimeSpan.FromSeconds(30));

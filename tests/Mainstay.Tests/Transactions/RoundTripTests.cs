@@ -77,7 +77,7 @@ public sealed class RoundTripTests(WireFixture wire) : IClassFixture<WireFixture
         var path = "/v1/counters/" + await CounterAsync();
 
         (await TurnsAsync(async _ => (await Ann.GetAsync(path)).Expect(200))).ShouldBe(1);
-        (await TurnsAsync(async _ => (await Ann.GetAsync(path, "If-None-Match: \"v1\"")).Expect(304))).ShouldBe(1);
+        (await TurnsAsync(async _ => (await Ann.GetAsync(path, "If-None-Match: *")).Expect(304))).ShouldBe(1);
     }
 
     [Fact]
