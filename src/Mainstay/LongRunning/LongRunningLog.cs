@@ -20,6 +20,6 @@ internal static partial class LongRunningLog
     [LoggerMessage(54, LogLevel.Warning, "The end of {Operation} {Id} could not be recorded; trying again.")]
     public static partial void NotRecorded(ILogger log, string operation, string id, Exception error);
 
-    [LoggerMessage(55, LogLevel.Warning, "MST2203: {Count} operations wait for '{Operation}', which this application does not declare. Unless another one does, declare it again, or delete them: delete from mainstay.operations where name = '…'.")]
+    [LoggerMessage(55, LogLevel.Warning, "MST2403: {Count} operations wait for '{Operation}', which this application does not declare. Unless another one does, declare it again, or delete them: delete from mainstay.operations where name = '…'.")]
     public static partial void Orphans(ILogger log, long count, string operation);
 }

@@ -65,7 +65,7 @@ public sealed class LongRunningDeclarationTests(PostgresFixture postgres)
             declared.Command("POST /v1/other", (UnitOfWork work) => 1).Allow(Policy.SignedIn).LongRunning();
         });
 
-        await Waiting.UntilAsync(() => Task.FromResult(after.Logs.Lines.Any(line => line.Text.Contains("MST2203: 1 operations wait for 'POST /v1/reports'", StringComparison.Ordinal))));
+        await Waiting.UntilAsync(() => Task.FromResult(after.Logs.Lines.Any(line => line.Text.Contains("MST2403: 1 operations wait for 'POST /v1/reports'", StringComparison.Ordinal))));
         (await after.User("ann").PostAsync(location + "/cancel", null)).Expect(200).Status().ShouldBe("cancelled");
     }
 
