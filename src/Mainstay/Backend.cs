@@ -13,9 +13,10 @@ public sealed class Backend
 {
     private readonly List<ConfigurationException> _mistakes = [];
 
-    private Backend(string name, WebApplicationBuilder builder)
+    private Backend(string name, string[] args, WebApplicationBuilder builder)
     {
         Name = name;
+        Arguments = args;
         Builder = builder;
     }
 
@@ -30,6 +31,8 @@ public sealed class Backend
 
     internal WebApplicationBuilder Builder { get; }
 
+    internal IReadOnlyList<string> Arguments { get; }
+
     internal List<ResourceModel> Resources { get; } = [];
 
     internal List<OperationDeclaration> Operations { get; } = [];
@@ -40,17 +43,22 @@ public sealed class Backend
 
     internal List<Seed> Seeds { get; } = [];
 
+    internal CorsDeclaration CorsOrigins { get; } = new();
+
     internal EventCatalogue Events { get; } = new();
 
     internal IReadOnlyList<ConfigurationException> Mistakes => _mistakes;
 
+    /// <summary>Whether requests pass <see cref="StrictRequest"/>. Off only where the cost of it is measured.</summary>
+    internal bool IsStrict { get; set; } = true;
+
     /// <summary>Starts the declaration of a backend.</summary>
     /// <param name="name">A short lower-case name, for example <c>shop</c>.</param>
-    /// <param name="args">The command line, for configuration such as <c>--urls http://localhost:9000</c>.</param>
+    /// <param name="args">The command line: configuration such as <c>--urls http://localhost:9000</c>, or a command such as <c>contract check</c>.</param>
     public static Backend Create(string name, string[] args)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        return new Backend(name, BackendHost.CreateBuilder(name, args));
+        return new Backend(name, args, BackendHost.CreateBuilder(name, args));
     }
 
     /// <summary>
@@ -116,6 +124,17 @@ public sealed class Backend
         return new SubscriptionDeclaration(subscription);
     }
 
+    /// <summary>
+    /// Lets pages of other origins use this backend from a browser. Off unless called, or set as <c>Mainstay:Cors:Origins</c>, which replaces what is
+    /// said here. Several calls add up.
+    /// </summary>
+    /// <param name="origins">Scheme, host and port as a browser sends them, for example <c>https://app.example.com</c>; or <c>*</c> alone, for what everybody may read.</param>
+    public CorsDeclaration Cors(params string[] origins)
+    {
+        CorsOrigins.Add(origins);
+        return CorsOrigins;
+    }
+
     /// <summary>Fills an empty development database. Runs once for each database and name, and only in development.</summary>
     public Backend Seed(string name, Func<UnitOfWork, Task> fill)
     {
@@ -123,8 +142,11 @@ public sealed class Backend
         return this;
     }
 
-    /// <summary>Checks the declarations, starts the database, brings the schema up to date, and serves until the process is told to stop.</summary>
-    /// <returns>The exit code: 0 after an orderly stop, 1 when the start was refused.</returns>
+    /// <summary>
+    /// Checks the declarations, starts the database, brings the schema up to date, and serves until the process is told to stop; or runs the command
+    /// that the command line begins with, and serves nothing.
+    /// </summary>
+    /// <returns>The exit code: 0 after an orderly stop, 1 when the start was refused or the command found something.</returns>
     public Task<int> RunAsync() => BackendHost.RunAsync(this);
 
     /// <summary>Keeps a mistake for the start, which reports all of them together.</summary>
@@ -143,7 +165,7 @@ public sealed class Backend
     private OperationDeclaration Operation(string route, Delegate handler, bool isCommand)
     {
         ArgumentNullException.ThrowIfNull(handler);
-        var declaration = new OperationDeclaration(route, isCommand);
+        var declaration = new OperationDeclaration(route, isCommand) { Try = Try };
         Try(() =>
         {
             (declaration.Method, declaration.Pattern) = RoutePath.Split(route, isCommand);

@@ -33,6 +33,8 @@ internal static class Blocks
         new("Audit") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Every change is audited; there is nothing to declare." },
         new("Authentication") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Tests = "Policies", Because = "Until there is a sign-in, there are development keys and ASP.NET Core's own schemes." },
         Block.Machinery("Configuration", "Deadlines, which users set by Timeout."),
+        new("Cors") { Sample = null, Because = "One line that only a browser notices; the guide shows it." },
+        new("Contracts") { Sample = "samples/shop.cs", Because = "The contract of the shop is checked in beside it." },
         new("Declarations") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Declarations are what all guides are about; commands and queries are the ones without a block of their own." },
         new("Health") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Tests = "Hosting", Because = "Two probes, always on." },
         new("Hosting") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Because = "How a process starts and stops is for operators." },
@@ -49,6 +51,7 @@ internal static class Blocks
             Guide = "docs/errors/README.md", Sample = null, Tests = null,
             Because = "The index of the errors is their guide, every sample shows them, and each block tests the ones it raises.",
         },
+        new("RateLimits"),
         new("Requests") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Tests = "Rest", Because = "The query string is part of the contract." },
         new("Resources") { Sample = "samples/shop.cs", Because = "The shop is the example of resources." },
         new("Rest") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Because = "The contract is its guide." },
@@ -56,6 +59,7 @@ internal static class Blocks
         new("Server") { Guide = "docs/internals/embedded-postgres.md", Sample = "samples/shop.cs", Because = "It runs without being asked." },
         Block.Machinery("Shapes", "How types are read and written; seen through every request."),
         Block.Machinery("Tables", "The model behind resources and schema."),
+        new("Signatures"),
         new("Transactions") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Units of work are met in commands." },
     ];
 }

@@ -46,8 +46,8 @@ internal sealed class Caller(HttpClient http, string? authorization, RecordedLog
         }
         using var response = await http.SendAsync(request, TestContext.Current.CancellationToken);
         var values = response.Headers.Concat(response.Content.Headers).ToDictionary(header => header.Key, header => string.Join(", ", header.Value), StringComparer.OrdinalIgnoreCase);
-        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-        return new Reply((int)response.StatusCode, text, values) { Error = response.StatusCode == System.Net.HttpStatusCode.InternalServerError ? logs.Lines.LastOrDefault(line => line.Error is not null).Error : null };
+        var sent = await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
+        return new Reply((int)response.StatusCode, Encoding.UTF8.GetString(sent), values) { Bytes = sent, Error = response.StatusCode == System.Net.HttpStatusCode.InternalServerError ? logs.Lines.LastOrDefault(line => line.Error is not null).Error : null };
     }
 
     /// <summary>Everything of a list, page by page.</summary>
@@ -71,6 +71,9 @@ internal sealed class Caller(HttpClient http, string? authorization, RecordedLog
 /// <summary>What came back.</summary>
 internal sealed record Reply(int Status, string Text, IReadOnlyDictionary<string, string> Headers)
 {
+    /// <summary>The body as it was sent, in its content coding.</summary>
+    public byte[] Bytes { get; init; } = [];
+
     /// <summary>What the backend logged about a 500, for the message of a test that did not expect one.</summary>
     public Exception? Error { get; init; }
 

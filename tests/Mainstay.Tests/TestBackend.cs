@@ -98,6 +98,13 @@ internal sealed class TestBackend : IAsyncDisposable
     public Task KillConnectionsAsync() =>
         ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'test-app'");
 
+    /// <summary>Stops what polls the database by itself, for tests that count what requests do there.</summary>
+    public async Task RestAsync()
+    {
+        foreach (var service in Running.App.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>().OfType<Microsoft.Extensions.Hosting.BackgroundService>())
+            await service.StopAsync(CancellationToken.None);
+    }
+
     /// <summary>Sends bytes as they are and reads until the server closes the connection.</summary>
     /// <param name="text">One byte for each character.</param>
     /// <param name="endsEarly">Whether the client closes its side right after.</param>

@@ -17,6 +17,8 @@ internal sealed class TestSignIn(IOptionsMonitor<AuthenticationSchemeOptions> op
         var header = Request.Headers.Authorization.ToString();
         if (!header.StartsWith("Test ", StringComparison.Ordinal))
             return Task.FromResult(AuthenticateResult.NoResult());
+        if (header == "Test broken")
+            throw new InvalidOperationException("The scheme is broken.");
         if (header == "Test wrong")
             return Task.FromResult(AuthenticateResult.Fail("The credential is wrong."));
         var parts = header[5..].Split(';');

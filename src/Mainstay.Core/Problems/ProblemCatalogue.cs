@@ -19,6 +19,7 @@ internal static class ProblemCatalogue
     public static readonly ProblemType StillReferenced = new("still-referenced", 409, "Still referenced");
     public static readonly ProblemType ConcurrentUpdate = new("concurrent-update", 409, "Concurrent update");
     public static readonly ProblemType RequestInProgress = new("request-in-progress", 409, "Request in progress");
+    public static readonly ProblemType Gone = new("gone", 410, "Gone");
     public static readonly ProblemType OperationUnfinished = new("operation-unfinished", 409, "Operation unfinished");
     public static readonly ProblemType OperationCancelled = new("operation-cancelled", 409, "Operation cancelled");
     public static readonly ProblemType OperationEnded = new("operation-ended", 409, "Operation ended");
@@ -30,19 +31,22 @@ internal static class ProblemCatalogue
     public static readonly ProblemType ReferenceNotFound = new("reference-not-found", 422, "Reference not found");
     public static readonly ProblemType IdempotencyKeyReused = new("idempotency-key-reused", 422, "Idempotency key reused");
     public static readonly ProblemType PreconditionRequired = new("precondition-required", 428, "Precondition required");
+    public static readonly ProblemType RateLimited = new("rate-limited", 429, "Too many requests");
     public static readonly ProblemType HeadersTooLarge = new("headers-too-large", 431, "Header fields too large");
     public static readonly ProblemType ClientClosedRequest = new("client-closed-request", 499, "Client closed request");
     public static readonly ProblemType InternalError = new("internal-error", 500, "Internal error");
+    public static readonly ProblemType UnsupportedTransferCoding = new("unsupported-transfer-coding", 501, "Unsupported transfer coding");
     public static readonly ProblemType DatabaseUnavailable = new("database-unavailable", 503, "Database unavailable");
     public static readonly ProblemType OutcomeUnknown = new("outcome-unknown", 503, "Outcome unknown");
     public static readonly ProblemType DeadlineExceeded = new("deadline-exceeded", 504, "Deadline exceeded");
+    public static readonly ProblemType HttpVersionNotSupported = new("http-version-not-supported", 505, "HTTP version not supported");
 
     public static IReadOnlyList<ProblemType> All { get; } =
     [
         MalformedRequest, MalformedJson, ValidationFailed, InvalidParameter, InvalidCursor, InvalidIdempotencyKey, Unauthenticated, Forbidden, NotFound,
         MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress,
-        OperationUnfinished, OperationCancelled, OperationEnded, PreconditionFailed, BodyTooLarge,
-        UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, PreconditionRequired, HeadersTooLarge,
-        ClientClosedRequest, InternalError, DatabaseUnavailable, OutcomeUnknown, DeadlineExceeded,
+        OperationUnfinished, OperationCancelled, OperationEnded, Gone, PreconditionFailed, BodyTooLarge,
+        UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, PreconditionRequired, RateLimited, HeadersTooLarge,
+        ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, DeadlineExceeded, HttpVersionNotSupported,
     ];
 }

@@ -29,7 +29,7 @@ internal sealed class QueryParameters
             var equals = part.IndexOf('=', StringComparison.Ordinal);
             var isValid = TryDecode(equals < 0 ? part : part[..equals], out var name) & TryDecode(equals < 0 ? "" : part[(equals + 1)..], out var value);
             if (!isValid)
-                faults.Add(FieldError.In(name, "text", "Expected percent-encoded UTF-8 without U+0000."));
+                faults.Add(FieldError.In(Shown(equals < 0 ? part : part[..equals]), "text", "Expected percent-encoded UTF-8 without U+0000, and '#' as %23."));
             else if (!parameters._values.TryAdd(name, value))
                 faults.Add(FieldError.In(name, "duplicate", "The parameter is given twice. Give it once; several values are separated by commas where a list is accepted."));
             else if (parameters._values.Count > Most)
@@ -42,12 +42,20 @@ internal sealed class QueryParameters
         return parameters;
     }
 
+    /// <summary>A name as it was sent, because it may be what cannot be decoded.</summary>
+    private static string Shown(string name) => name.Length <= 64 ? name : name[..64] + "…";
+
     private static bool TryDecode(string text, out string decoded)
     {
         var bytes = new byte[Encoding.UTF8.GetMaxByteCount(text.Length)];
         var length = 0;
         for (var i = 0; i < text.Length; i++)
         {
+            if (text[i] == '#')
+            {
+                decoded = "";
+                return false; // a fragment never leaves the client, so this is a value that was not encoded
+            }
             if (text[i] == '%')
             {
                 if (i + 2 >= text.Length || !char.IsAsciiHexDigit(text[i + 1]) || !char.IsAsciiHexDigit(text[i + 2]))

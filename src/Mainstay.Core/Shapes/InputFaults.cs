@@ -36,8 +36,11 @@ internal sealed class InputFaults
     public void ThrowIfAny(ProblemType? type = null)
     {
         if (Any)
+        {
+            var what = type == ProblemCatalogue.InvalidParameter ? "parameter" : "field";
             throw (type ?? ProblemCatalogue.ValidationFailed).Because(
-                Count == 1 ? "One field is invalid; see errors." : $"{Count} fields are invalid; see errors{(Count > Most ? $", which lists the first {Most}" : "")}.", _errors);
+                Count == 1 ? $"One {what} is invalid; see errors." : $"{Count} {what}s are invalid; see errors{(Count > Most ? $", which lists the first {Most}" : "")}.", _errors);
+        }
     }
 }
 

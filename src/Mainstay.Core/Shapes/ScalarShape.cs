@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 
@@ -11,6 +12,8 @@ namespace Mainstay.Internal;
 internal abstract class ScalarShape(Type type, string jsonType, string? format, string expected) : Shape(type)
 {
     public const string Supported = "string, bool, short, int, long, decimal, double, float, Guid, Id<T>, enum, DateTimeOffset, DateOnly, TimeOnly, TimeSpan, byte[], JsonElement";
+
+    private const NumberStyles FloatText = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
 
     /// <summary>The JSON Schema type: string, integer, number, boolean; empty for any JSON.</summary>
     public string JsonType { get; } = jsonType;
@@ -54,15 +57,15 @@ internal abstract class ScalarShape(Type type, string jsonType, string? format, 
             return new Scalar<bool>("boolean", null, "true or false", (JsonElement json, out bool value) => (value = json.ValueKind == JsonValueKind.True) || json.ValueKind == JsonValueKind.False,
                 (string text, out bool value) => (value = text == "true") || text == "false", (writer, value) => writer.WriteBooleanValue(value), value => value ? "true" : "false");
         if (type == typeof(short))
-            return new Scalar<short>("integer", "int32", "an integer", (JsonElement json, out short value) => Is(json, JsonValueKind.Number, out value) && json.TryGetInt16(out value),
+            return new Scalar<short>("integer", "int32", "an integer", (JsonElement json, out short value) => Is(json, JsonValueKind.Number, out value) && JsonInteger.TryGet(json, out value),
                 (string text, out short value) => short.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value), (writer, value) => writer.WriteNumberValue(value), Invariant)
             { IsOrdered = true, Bounds = (short.MinValue, short.MaxValue) };
         if (type == typeof(int))
-            return new Scalar<int>("integer", "int32", "an integer", (JsonElement json, out int value) => Is(json, JsonValueKind.Number, out value) && json.TryGetInt32(out value),
+            return new Scalar<int>("integer", "int32", "an integer", (JsonElement json, out int value) => Is(json, JsonValueKind.Number, out value) && JsonInteger.TryGet(json, out value),
                 (string text, out int value) => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value), (writer, value) => writer.WriteNumberValue(value), Invariant)
             { IsOrdered = true, Bounds = (int.MinValue, int.MaxValue) };
         if (type == typeof(long))
-            return new Scalar<long>("integer", "int64", "an integer", (JsonElement json, out long value) => Is(json, JsonValueKind.Number, out value) && json.TryGetInt64(out value),
+            return new Scalar<long>("integer", "int64", "an integer", (JsonElement json, out long value) => Is(json, JsonValueKind.Number, out value) && JsonInteger.TryGet(json, out value),
                 (string text, out long value) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value), (writer, value) => writer.WriteNumberValue(value), Invariant)
             { IsOrdered = true, Bounds = (long.MinValue, long.MaxValue) };
         if (type == typeof(decimal))
@@ -72,11 +75,11 @@ internal abstract class ScalarShape(Type type, string jsonType, string? format, 
             { IsOrdered = true, Bounds = (-79228162514264337593543950335m, 79228162514264337593543950335m) };
         if (type == typeof(double))
             return new Scalar<double>("number", "double", "a finite number", (JsonElement json, out double value) => Is(json, JsonValueKind.Number, out value) && json.TryGetDouble(out value) && double.IsFinite(value),
-                (string text, out double value) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value) && double.IsFinite(value),
+                (string text, out double value) => double.TryParse(text, FloatText, CultureInfo.InvariantCulture, out value) && double.IsFinite(value),
                 (writer, value) => writer.WriteNumberValue(value), value => value.ToString("R", CultureInfo.InvariantCulture)) { IsOrdered = true };
         if (type == typeof(float))
             return new Scalar<float>("number", "float", "a finite number", (JsonElement json, out float value) => Is(json, JsonValueKind.Number, out value) && json.TryGetSingle(out value) && float.IsFinite(value),
-                (string text, out float value) => float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value) && float.IsFinite(value),
+                (string text, out float value) => float.TryParse(text, FloatText, CultureInfo.InvariantCulture, out value) && float.IsFinite(value),
                 (writer, value) => writer.WriteNumberValue(value), value => value.ToString("R", CultureInfo.InvariantCulture)) { IsOrdered = true };
         if (type == typeof(Guid))
             return FromText<Guid>("uuid", "a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057, lower case",
@@ -176,7 +179,7 @@ internal sealed class Scalar<T>(
     {
         if (fromJson(json, out var value))
             return value;
-        faults.Add(path, json.ValueKind.ToString() is "Number" && JsonType is "integer" or "number" ? "range" : "type", $"Expected {Expected}, found {NameOf(json.ValueKind)}{Shown(json)}.");
+        faults.Add(path, IsOutOfRange(json) ? "range" : "type", $"Expected {Expected}, found {NameOf(json.ValueKind)}{Shown(json)}.");
         return null;
     }
 
@@ -188,6 +191,10 @@ internal sealed class Scalar<T>(
     }
 
     public override string Text(object value) => text((T)value);
+
+    /// <summary>A number of the right kind that the type cannot hold. A fraction is no integer, so that is another kind.</summary>
+    private bool IsOutOfRange(JsonElement json) => json.ValueKind == JsonValueKind.Number
+        && (JsonType == "number" || (JsonType == "integer" && JsonInteger.IsIntegral(JsonMarshal.GetRawUtf8Value(json))));
 
     private static string Shown(JsonElement json) => json.ValueKind == JsonValueKind.Number && json.GetRawText() is { Length: <= 40 } raw ? $" {raw}" : "";
 }

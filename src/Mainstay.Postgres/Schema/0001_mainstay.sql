@@ -68,6 +68,15 @@ create table mainstay.outbox (
 );
 create index outbox_due_idx on mainstay.outbox (due_at, id) where dead_at is null;
 
+-- Nonces of signed requests, until their signatures are too old to be used again.
+create table mainstay.signature_nonces (
+    key_id text not null,
+    nonce text not null,
+    expires_at timestamptz not null,
+    constraint signature_nonces_pkey primary key (key_id, nonce)
+);
+create index signature_nonces_expires_at_idx on mainstay.signature_nonces (expires_at);
+
 -- Nodes that hold leases. A node renews its one row, whatever it is doing, and whoever finds it expired may take over all of that.
 create table mainstay.nodes (
     id uuid not null primary key,

@@ -27,7 +27,7 @@ internal sealed class Authenticator(DevelopmentKeys? developmentKeys)
             if (result is { Succeeded: true, Principal: { } principal })
                 return Of(principal);
             if (result.Failure is not null)
-                throw Unknown();
+                throw result.Failure as ProblemException ?? Unknown();
         }
         return authorization.Count == 0 ? User.Anonymous : throw Unknown();
     }

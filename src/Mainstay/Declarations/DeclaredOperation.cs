@@ -110,28 +110,44 @@ internal sealed class DeclaredInput
 /// <summary>A handler's result as an answer.</summary>
 internal static class ResultAnswers
 {
-    public static Answer Of(Call call, object? result, UnitOfWork? work)
+    /// <param name="call">The call.</param>
+    /// <param name="declaration">What the operation promises.</param>
+    /// <param name="result">What the handler returned.</param>
+    /// <param name="work">The transaction of a command, which has not been committed; null for a query. The conditions of the request are about the row that a
+    /// command returns, as it was before: the handler has found it, so it is known only now, and a refusal rolls everything back.</param>
+    public static Answer Of(Call call, OperationDeclaration declaration, object? result, UnitOfWork? work)
     {
+        if (result is null && !declaration.Handler.MayReturnNull)
+            throw new InvalidOperationException($"The handler of '{declaration.Name}' returned null, expected {declaration.Handler.Result!.Name}. Declare the result as {declaration.Handler.Result.Name}? so that callers know.");
         if (result is null)
-            return call.Operation.IsCommand
-                ? new Answer(204, default) { Headers = [new("Cache-Control", "no-store")] }
-                : throw ProblemCatalogue.NotFound.Because("There is nothing that matches.");
+            return work is not null ? Nothing(call) : throw ProblemCatalogue.NotFound.Because("There is nothing that matches.");
         var isRow = call.Backend.Resources.TryGetValue(result.GetType(), out var resource);
         var id = isRow ? ((IId)resource!.Table.Key.Member.Get(result)!).Value : default;
-        var isCreated = isRow && work is not null && work.Changes.Any(change => change.Kind == ChangeKind.Insert && change.Table == resource!.Table && change.Id == id);
-        var headers = new List<KeyValuePair<string, string>>
-        {
-            new("Content-Type", WireFormat.Json),
-            new("Cache-Control", call.Operation.IsCommand ? "no-store" : "private, no-cache"),
-        };
+        var isCreated = isRow && work is not null && call.Operation is DeclaredCommand { NamesRow: false } && work.Changes.Any(change => change.Kind == ChangeKind.Insert && change.Table == resource!.Table && change.Id == id);
+        var version = isRow ? work?.VersionOf(result.GetType(), id) : null;
+        if (work is not null)
+            Preconditions.Demand(call, isCreated ? null : version - work.Changes.Count(change => change.Kind == ChangeKind.Update && change.Table == resource!.Table && change.Id == id));
+        var headers = new List<KeyValuePair<string, string>> { new("Content-Type", WireFormat.Json) };
+        if (work is not null)
+            headers.Add(new("Cache-Control", "no-store"));
+        else
+            headers.AddRange([new("Cache-Control", Cache(call).Field(call.Operation.Policy == Policy.Anyone)), new("Vary", "Authorization")]);
         if (isCreated)
             headers.Add(new("Location", ResourceLocations.Of(resource!, result)));
-        if (isRow && work?.VersionOf(result.GetType(), id) is { } version)
-            headers.Add(new("ETag", ETags.Of(version)));
-        return new Answer(isCreated ? 201 : 200, Body(call, result)) { Headers = headers };
+        if (version is { } known)
+            headers.Add(new("ETag", ETags.OfRow(known, resource!.Shape)));
+        return new Answer(isCreated ? 201 : 200, Body(call, declaration, result)) { Headers = headers };
     }
 
-    private static ReadOnlyMemory<byte> Body(Call call, object result)
+    private static Answer Nothing(Call call)
+    {
+        Preconditions.Demand(call, version: null);
+        return new Answer(204, default) { Headers = [new("Cache-Control", "no-store")] };
+    }
+
+    private static CachePolicy Cache(Call call) => (call.Operation as DeclaredQuery)?.Declaration.Caching ?? CachePolicy.Revalidate;
+
+    private static ReadOnlyMemory<byte> Body(Call call, OperationDeclaration declaration, object result)
     {
         var format = call.Backend.Format;
         var requestId = call.Operation.IsCommand ? call.RequestId : null;
@@ -148,6 +164,7 @@ internal static class ResultAnswers
                 else
                     Write(call, writer, item);
                 count++;
+                RefuseOversized(declaration, writer);
             }
             format.EndList(writer, count, requestId);
         }
@@ -157,8 +174,30 @@ internal static class ResultAnswers
             Write(call, writer, result);
             format.EndItem(writer, requestId);
         }
+        RefuseOversized(declaration, writer);
         writer.Flush();
+        RefuseNul(declaration, buffer.WrittenSpan);
         return buffer.WrittenMemory;
+    }
+
+    /// <exception cref="InvalidOperationException">The result is longer than any answer may be.</exception>
+    private static void RefuseOversized(OperationDeclaration declaration, Utf8JsonWriter writer)
+    {
+        if (writer.BytesCommitted + writer.BytesPending > OperationDefaults.AnswerBytesMost)
+            throw new InvalidOperationException($"The result of '{declaration.Name}' has more than {OperationDefaults.AnswerBytesMost} bytes of JSON. Return less: add a limit to the query, or make a resource of it, which has pages.");
+    }
+
+    /// <exception cref="InvalidOperationException">A text of the result has U+0000, which no text has: callers rely on being able to store and send back what they get.</exception>
+    private static void RefuseNul(OperationDeclaration declaration, ReadOnlySpan<byte> json)
+    {
+        for (var at = json.IndexOf(@"\u0000"u8); at >= 0;)
+        {
+            // Behind an odd number of backslashes it is the text of one that was itself escaped.
+            if ((at - json[..at].TrimEnd((byte)'\\').Length) % 2 == 0)
+                throw new InvalidOperationException($"The result of '{declaration.Name}' has a text with U+0000. Remove it from the text, or return bytes.");
+            var next = json[(at + 1)..].IndexOf(@"\u0000"u8);
+            at = next < 0 ? -1 : at + 1 + next;
+        }
     }
 
     /// <summary>A resource's row looks as it does when it is read; everything else as its shape says.</summary>
@@ -178,12 +217,16 @@ internal class DeclaredCommand(OperationDeclaration declaration) : CommandOperat
 
     public DeclaredInput Input { get; } = new(declaration);
 
+    /// <summary>Whether the path has the id of a row of the type that is returned: then the answer shows that row, and is never 201.</summary>
+    public bool NamesRow { get; } = declaration.Handler.Result is { } row && RoutePatterns.Parameters(declaration.Pattern).Any(name =>
+        (Shape.Of(declaration.Handler.Input!) as RecordShape)?.Find(name)?.Scalar?.Type is { IsGenericType: true } id && id.GetGenericTypeDefinition() == typeof(Id<>) && id.GetGenericArguments()[0] == row);
+
     public override IReadOnlyList<string> MediaTypes => Input.TakesBody ? [WireFormat.Json] : [];
 
     public override object? ReadInput(Call call) => Input.Read(call);
 
     protected override async Task<Answer> HandleAsync(Call call, object? input, UnitOfWork work) =>
-        ResultAnswers.Of(call, await declaration.Handler.InvokeAsync(input, work, call.Incoming.Services, call.Cancellation), work);
+        ResultAnswers.Of(call, declaration, await declaration.Handler.InvokeAsync(input, work, call.Incoming.Services, call.Cancellation), work);
 }
 
 /// <summary>A declared query: one snapshot.</summary>
@@ -204,7 +247,7 @@ internal sealed class DeclaredQuery(OperationDeclaration declaration) : Operatio
         : await AnswerAsync(call, input, null);
 
     private async Task<Answer> AnswerAsync(Call call, object? input, Snapshot? snapshot) =>
-        ResultAnswers.Of(call, await declaration.Handler.InvokeAsync(input, snapshot, call.Incoming.Services, call.Cancellation), null);
+        ResultAnswers.Of(call, declaration, await declaration.Handler.InvokeAsync(input, snapshot, call.Incoming.Services, call.Cancellation), null);
 }
 
 /// <summary>Route patterns in the small form that declarations use: literal segments and <c>{name}</c>.</summary>

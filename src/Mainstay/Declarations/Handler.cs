@@ -33,6 +33,9 @@ internal sealed class Handler
     /// <summary>What the handler returns, tasks unwrapped; null for nothing.</summary>
     public Type? Result { get; }
 
+    /// <summary>Whether there may be nothing to show: the handler returns nothing, or its result type admits null.</summary>
+    public bool MayReturnNull { get; private init; }
+
     public IReadOnlyList<Type> Services { get; }
 
     public Task<object?> InvokeAsync(object? input, object? context, IServiceProvider services, CancellationToken cancellation) => _invoke(input, context, services, cancellation);
@@ -87,7 +90,19 @@ internal sealed class Handler
         var call = Expression.Call(handler.Target is null ? null : Expression.Constant(handler.Target), method, arguments);
         var (result, body) = Unwrap(name, call, method);
         return new Handler(inputFound, contextFound, result, serviceTypes,
-            Expression.Lambda<Func<object?, object?, IServiceProvider, CancellationToken, Task<object?>>>(body, input, context, services, cancellation).Compile());
+            Expression.Lambda<Func<object?, object?, IServiceProvider, CancellationToken, Task<object?>>>(body, input, context, services, cancellation).Compile())
+        {
+            MayReturnNull = result is null || AdmitsNull(method.ReturnParameter, result),
+        };
+    }
+
+    /// <summary>By the annotations of the compiler; code without them may return null anywhere.</summary>
+    private static bool AdmitsNull(ParameterInfo returned, Type result)
+    {
+        if (result.IsValueType)
+            return Nullable.GetUnderlyingType(result) is not null;
+        var annotation = new NullabilityInfoContext().Create(returned);
+        return (annotation.GenericTypeArguments is [var inTask] && typeof(Task).IsAssignableFrom(returned.ParameterType) ? inTask : annotation).ReadState != NullabilityState.NotNull;
     }
 
     private static (Type? Result, Expression Body) Unwrap(string name, Expression call, MethodInfo method)

@@ -33,9 +33,18 @@ public sealed class OperationDeclaration
 
     internal IsolationLevel IsolationLevel { get; private set; } = IsolationLevel.ReadCommitted;
 
+    internal RateLimitDeclarations RateLimits { get; } = new();
+
     internal IReadOnlyList<ProblemType> Refusals => _refusals;
 
     internal string? SummaryText { get; private set; }
+
+    internal CachePolicy Caching { get; private set; } = CachePolicy.Revalidate;
+
+    internal Deprecation? Deprecation { get; private set; }
+
+    /// <summary>Mistakes that the start reports.</summary>
+    internal Action<Action> Try { get; init; } = static declare => declare();
 
     /// <summary>Who may call it. Several calls allow each of them. Without one the application does not start.</summary>
     public OperationDeclaration Allow(Policy policy)
@@ -60,6 +69,19 @@ public sealed class OperationDeclaration
     }
 
     /// <summary>
+    /// How often each caller may call it within a time that begins with its first request; then 429 until that time is over. Holds for all
+    /// nodes together. Several calls add limits that must all hold, for example one for bursts and one for the day.
+    /// </summary>
+    /// <param name="requests">How many, at least 1.</param>
+    /// <param name="per">Within which time: whole seconds, up to 31 days.</param>
+    /// <param name="name">What clients read in <c>RateLimit-Policy</c>, for example <c>burst</c>. Default: made from the numbers, such as <c>30/1m</c>.</param>
+    public OperationDeclaration RateLimit(int requests, TimeSpan per, string? name = null)
+    {
+        RateLimits.Add(requests, per, name);
+        return this;
+    }
+
+    /// <summary>
     /// Lets a command take longer than a caller waits. A request is answered at once with 202 and the address of an operation, which tells how it stands, what
     /// came of it, and takes its cancellation. The handler runs afterwards, on whichever node is free, in one transaction as always; a node that dies in the
     /// middle leaves nothing, and another one begins again. Callers must be signed in. <see cref="Timeout"/> is then the time for accepting a request.
@@ -75,6 +97,30 @@ public sealed class OperationDeclaration
     public OperationDeclaration Isolation(IsolationLevel level)
     {
         IsolationLevel = level;
+        return this;
+    }
+
+    /// <summary>How long a query's answers may be kept without asking again, in whole seconds up to a year. Default: they may be kept, but are asked for every time.</summary>
+    /// <remarks>Shared caches may keep them too when <see cref="Policy.Anyone"/> may call it.</remarks>
+    public OperationDeclaration Cache(TimeSpan maxAge)
+    {
+        Try(() => Caching = IsCommand
+            ? throw new ConfigurationException("MST1021", $"'{Name}' is a command, and answers to commands are never kept. Remove Cache, or make it a Query.")
+            : CachePolicy.For($"'{Name}'", maxAge));
+        return this;
+    }
+
+    /// <summary>
+    /// Announces that the operation is on its way out, in the headers of every answer and in the documentation. Until the sunset it works as before; from then on it
+    /// is 410.
+    /// </summary>
+    /// <param name="since">The day from which new clients should use something else; it may lie ahead.</param>
+    /// <param name="sunset">The day, at 00:00 UTC, from which it is gone. Default: not decided.</param>
+    /// <param name="info">The address of a page about it.</param>
+    /// <param name="successor">The path or address of what takes its place.</param>
+    public OperationDeclaration Deprecated(DateOnly since, DateOnly? sunset = null, string? info = null, string? successor = null)
+    {
+        Try(() => Deprecation = Deprecation.Of($"'{Name}'", since, sunset, info, successor));
         return this;
     }
 

@@ -74,6 +74,32 @@ public sealed class ResourceDeclaration<T> where T : class
     public ResourceDeclaration<T> RequireIfMatch() =>
         Declare(model => model.RequiresIfMatch = true);
 
+    /// <summary>How long lists and rows may be kept without asking again, in whole seconds up to a year. Default: they may be kept, but are asked for every time.</summary>
+    /// <remarks>Shared caches may keep them too where <see cref="Policy.Anyone"/> may read the rows and everything shown beside them.</remarks>
+    public ResourceDeclaration<T> Cache(TimeSpan maxAge) =>
+        Declare(model => model.Cache = CachePolicy.For($"Resource {model.Path}", maxAge));
+
+    /// <summary>
+    /// Announces that the resource is on its way out, in the headers of every answer and in the documentation. Until the sunset it works as before; from then on it
+    /// is 410.
+    /// </summary>
+    /// <param name="since">The day from which new clients should use something else; it may lie ahead.</param>
+    /// <param name="sunset">The day, at 00:00 UTC, from which it is gone. Default: not decided.</param>
+    /// <param name="info">The address of a page about it.</param>
+    /// <param name="successor">The path or address of what takes its place, for example <c>/v2/products</c>.</param>
+    public ResourceDeclaration<T> Deprecated(DateOnly since, DateOnly? sunset = null, string? info = null, string? successor = null) =>
+        Declare(model => model.Deprecation = Deprecation.Of($"Resource {model.Path}", since, sunset, info, successor));
+
+    /// <summary>
+    /// How often each caller may call its operations, all counted together, within a time that begins with its first request; then 429 until that time is over. Holds for all
+    /// nodes together. Several calls add limits that must all hold, for example one for bursts and one for the day.
+    /// </summary>
+    /// <param name="requests">How many, at least 1.</param>
+    /// <param name="per">Within which time: whole seconds, up to 31 days.</param>
+    /// <param name="name">What clients read in <c>RateLimit-Policy</c>, for example <c>burst</c>. Default: made from the numbers, such as <c>30/1m</c>.</param>
+    public ResourceDeclaration<T> RateLimit(int requests, TimeSpan per, string? name = null) =>
+        Declare(model => model.RateLimits.Add(requests, per, name));
+
     private static Policy Or(Policy? known, Policy policy)
     {
         ArgumentNullException.ThrowIfNull(policy);

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.HostFiltering;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -25,17 +26,12 @@ internal static class BackendHost
             ContentRootPath = DevelopmentStart.SourceFolder ?? Directory.GetCurrentDirectory(),
         });
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(server =>
-        {
-            server.AddServerHeader = false;
-            // Operations stop reading at their own, lower limit. Up to this one the server reads the rest away, so that a client that sends first and
-            // reads afterwards sees the 413 and not a broken connection.
-            server.Limits.MaxRequestBodySize = 32 * OperationDefaults.BodyBytesMost;
-            // Above the limits of HttpEndpoints, which answers with problem documents; the server's own refusals have no body.
-            server.Limits.MaxRequestLineSize = 8 * HttpEndpoints.TargetMost;
-            server.Limits.MaxRequestHeadersTotalSize = 8 * HttpEndpoints.HeadersMost;
-            server.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
-        });
+        // A bare line feed ends a line for Kestrel and not for every proxy. There is no option for it, only this switch of the process.
+        AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
+        builder.WebHost.ConfigureKestrel(server => ServerLimits.Apply(server, builder.Configuration));
+        TrustedProxies.Configure(builder.Services, builder.Configuration);
+        // The allow-list of hosts is StrictRequest's, which refuses with a problem document; ASP.NET Core's own filter answers with a page.
+        builder.Services.Configure<HostFilteringOptions>(filter => filter.AllowedHosts = ["*"]);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
         builder.Services.AddSingleton(TimeProvider.System);
         ConsoleFormat.Use(builder.Logging, name);
@@ -46,8 +42,8 @@ internal static class BackendHost
     {
         try
         {
-            if (SchemaCommand.IsAsked(backend))
-                return SchemaCommand.Print(BackendModel.Build(backend));
+            if (CommandLine.Run(backend, Console.Out) is { } exitCode)
+                return exitCode;
             await using var running = await RunningBackend.StartAsync(backend);
             await running.WaitForShutdownAsync();
             return 0;

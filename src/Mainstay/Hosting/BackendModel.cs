@@ -43,10 +43,14 @@ internal sealed class BackendModel
         foreach (var resource in backend.Resources)
         {
             Check(() => resource.Resolve(backend.Resources));
+            Check(() => resource.RateLimits.Check($"resource {resource.Path}", resource.Path));
             CheckResource(resource, mistakes, Check);
         }
         foreach (var declaration in backend.Operations)
+        {
+            Check(() => declaration.RateLimits.Check($"'{declaration.Name}'", declaration.Name));
             CheckOperation(declaration, mistakes, Check);
+        }
         foreach (var subscription in backend.Subscriptions)
             Check(() => subscription.Compile(backend.Events, backend.IsService));
         mistakes.AddRange(Subscription.Duplicates(backend.Subscriptions));
@@ -57,7 +61,12 @@ internal sealed class BackendModel
         if (mistakes.Count == 0)
         {
             foreach (var resource in backend.Resources)
-                operations.AddRange(ResourceOperations.Of(resource, backend.Resources));
+                foreach (var operation in ResourceOperations.Of(resource, backend.Resources))
+                {
+                    operation.Deprecation = resource.Deprecation;
+                    operation.RateLimits = resource.RateLimits.Limits;
+                    operations.Add(operation);
+                }
             foreach (var declaration in backend.Operations)
                 Check(() => operations.Add(Declared(declaration)));
             operations.AddRange(OperationMonitors.Of([.. operations.OfType<LongRunningCommand>()]));
@@ -99,42 +108,48 @@ internal sealed class BackendModel
     private static void CheckLongRunning(OperationDeclaration declaration, TimeSpan within, List<ConfigurationException> mistakes)
     {
         if (!declaration.IsCommand)
-            mistakes.Add(new ConfigurationException("MST2201", $"Query '{declaration.Name}' is declared long-running, which only commands are. Give it a longer Timeout, or let a command store what it finds."));
+            mistakes.Add(new ConfigurationException("MST2401", $"Query '{declaration.Name}' is declared long-running, which only commands are. Give it a longer Timeout, or let a command store what it finds."));
         if (within <= TimeSpan.Zero || within > LongRunningOptions.WithinMost)
-            mistakes.Add(new ConfigurationException("MST2201", $"'{declaration.Name}' is long-running within {within}, expected more than zero and at most {LongRunningOptions.WithinMost}. Split longer work into steps that commit on their own."));
+            mistakes.Add(new ConfigurationException("MST2401", $"'{declaration.Name}' is long-running within {within}, expected more than zero and at most {LongRunningOptions.WithinMost}. Split longer work into steps that commit on their own."));
         if (declaration.Policy is { } policy && !policy.RowTypes.Any() && policy.Resolve(User.Anonymous, null) != Predicate.Never)
-            mistakes.Add(new ConfigurationException("MST2201", $"'{declaration.Name}' is long-running and allowed to callers who have not signed in, to whom nobody could show their operation again. Allow Policy.SignedIn or a role."));
+            mistakes.Add(new ConfigurationException("MST2401", $"'{declaration.Name}' is long-running and allowed to callers who have not signed in, to whom nobody could show their operation again. Allow Policy.SignedIn or a role."));
     }
 
-    private static Operation Declared(OperationDeclaration declaration) => declaration switch
+    private static Operation Declared(OperationDeclaration declaration)
     {
-        { LongRunningWithin: not null } => new LongRunningCommand(declaration)
+        Operation operation = declaration switch
         {
-            Name = declaration.Name,
-            Method = declaration.Method,
-            Pattern = declaration.Pattern,
-            Policy = declaration.Policy!,
-            Timeout = declaration.Deadline,
-            Isolation = declaration.IsolationLevel,
-        },
-        { IsCommand: true } => new DeclaredCommand(declaration)
-        {
-            Name = declaration.Name,
-            Method = declaration.Method,
-            Pattern = declaration.Pattern,
-            Policy = declaration.Policy!,
-            Timeout = declaration.Deadline,
-            Isolation = declaration.IsolationLevel,
-        },
-        _ => new DeclaredQuery(declaration)
-        {
-            Name = declaration.Name,
-            Method = declaration.Method,
-            Pattern = declaration.Pattern,
-            Policy = declaration.Policy!,
-            Timeout = declaration.Deadline,
-        },
-    };
+            { LongRunningWithin: not null } => new LongRunningCommand(declaration)
+            {
+                Name = declaration.Name,
+                Method = declaration.Method,
+                Pattern = declaration.Pattern,
+                Policy = declaration.Policy!,
+                Timeout = declaration.Deadline,
+                Isolation = declaration.IsolationLevel,
+            },
+            { IsCommand: true } => new DeclaredCommand(declaration)
+            {
+                Name = declaration.Name,
+                Method = declaration.Method,
+                Pattern = declaration.Pattern,
+                Policy = declaration.Policy!,
+                Timeout = declaration.Deadline,
+                Isolation = declaration.IsolationLevel,
+            },
+            _ => new DeclaredQuery(declaration)
+            {
+                Name = declaration.Name,
+                Method = declaration.Method,
+                Pattern = declaration.Pattern,
+                Policy = declaration.Policy!,
+                Timeout = declaration.Deadline,
+            },
+        };
+        operation.Deprecation = declaration.Deprecation;
+        operation.RateLimits = declaration.RateLimits.Limits;
+        return operation;
+    }
 
     /// <summary>"Mine" is the most frequent filter of all: a column that a read policy compares with the user gets an index.</summary>
     private static void AddPolicyIndexes(IReadOnlyList<ResourceModel> resources)

@@ -10,7 +10,7 @@ namespace Mainstay.Internal;
 /// Prepares the databases of blocks that are used alone, once for all of them and before any other hosted service starts. It knows Mainstay's own tables
 /// only; those of the application are none of its business.
 /// </summary>
-internal sealed class BlockSchema(BlockDatabases databases, IEnumerable<BlockDatabase> blocks, IConfiguration configuration, IHostEnvironment environment, ILogger<BlockSchema> log) : IHostedLifecycleService
+internal sealed class BlockSchema(IServiceProvider services, BlockDatabases databases, IEnumerable<BlockDatabase> blocks, IConfiguration configuration, IHostEnvironment environment, ILogger<BlockSchema> log) : IHostedLifecycleService
 {
     public static void Add(IServiceCollection services, Action<BlockDatabases> use)
     {
@@ -22,6 +22,8 @@ internal sealed class BlockSchema(BlockDatabases databases, IEnumerable<BlockDat
     /// <exception cref="ConfigurationException">MST15xx: the database cannot be used as it is.</exception>
     public Task StartingAsync(CancellationToken cancellationToken)
     {
+        if (services.GetService<BackendServices>() is not null)
+            return Task.CompletedTask; // a backend has prepared its one database already
         foreach (var block in blocks)
             block.Use(databases);
         return databases.PrepareAsync(SchemaSetting.Of(configuration, environment), log, cancellationToken);

@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -65,7 +66,12 @@ internal sealed class RunningBackend : IAsyncDisposable
         var schema = SchemaMode.Check;
         var longRunning = new LongRunningOptions();
         CheckSettings(
+            () => Settings.Check(backend.Configuration),
+            () => ServerLimits.Check(backend.Configuration),
+            () => TrustedProxies.Check(backend.Configuration),
             () => schema = SchemaSetting.Of(backend.Configuration, backend.Builder.Environment),
+            () => UseCors(backend),
+            () => RateLimitDefaults(RateLimitSetting.Of(backend.Configuration)),
             () => longRunning = LongRunningOptions.Of(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
@@ -114,20 +120,38 @@ internal sealed class RunningBackend : IAsyncDisposable
             throw new ConfigurationException(mistakes);
     }
 
+    private static void UseCors(Backend backend)
+    {
+        if (CorsSetting.Of(backend.CorsOrigins, backend.Configuration) is not { } policy)
+            return;
+        backend.Services.AddCors();
+        backend.Services.AddSingleton(provider => new CorsHeaders(policy, provider.GetRequiredService<ICorsService>()));
+    }
+
+    private void RateLimitDefaults(RateLimits? limits)
+    {
+        foreach (var operation in Model.Operations)
+            operation.RateLimits ??= limits;
+    }
+
     private WebApplication Build(Backend backend, Transactor transactor, OutboxSignal signal)
     {
         backend.Services.AddSingleton(Services);
         backend.Services.AddSingleton<OperationPipeline>();
+        backend.Services.AddSingleton(new RateLimitStore(Services.Database));
+        backend.Services.AddSingleton<RateLimiter>();
         backend.Services.AddSingleton(new Authenticator(DevelopmentKeys));
         backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, new OutboxOptions(), signal,
             provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
+        if (Model.Operations.Any(operation => operation.RateLimits is not null))
+            backend.Services.AddHostedService<RateLimitSweeper>();
         if (Model.Operations.OfType<LongRunningCommand>().ToArray() is { Length: > 0 } commands)
             backend.Services.AddHostedService(provider => new LongRunningWorker(Services, commands, provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<LongRunningWorker>>()));
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
         var app = backend.Builder.Build();
-        HttpEndpoints.Map(app, Model, Services);
+        HttpEndpoints.Map(app, backend, Model, Services);
         OpenApiEndpoints.Map(app, backend, Model);
         return app;
     }

@@ -1,16 +1,12 @@
-using Microsoft.Extensions.Configuration;
-
 namespace Mainstay.Internal;
 
-/// <summary><c>dotnet run shop.cs -- --schema script</c>: prints the declared schema as SQL and ends.</summary>
+/// <summary><c>dotnet run shop.cs -- schema script</c>: prints the declared schema as SQL and ends.</summary>
 internal static class SchemaCommand
 {
-    public static bool IsAsked(Backend backend) => backend.Configuration["schema"] == "script";
-
-    public static int Print(BackendModel model)
+    public static int Print(BackendModel model, TextWriter output)
     {
         foreach (var statement in SchemaStart.Script(model.Tables.Models))
-            Console.Out.WriteLine(statement);
+            output.WriteLine(statement);
         return 0;
     }
 }

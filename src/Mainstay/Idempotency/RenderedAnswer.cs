@@ -47,7 +47,7 @@ internal sealed class RenderedAnswer(Answer kept) : IResult, IStatusCodeHttpResu
             httpContext.Response.Headers.Append(name, values);
         if (kept.IsReplayed)
             IdempotencyMetrics.Replayed((httpContext.GetEndpoint() as Microsoft.AspNetCore.Routing.RouteEndpoint)?.RoutePattern.RawText, kept.Status);
-        return AnswerSender.SendAsync(httpContext, kept);
+        return AnswerSender.SendAsIsAsync(httpContext, kept);
     }
 }
 

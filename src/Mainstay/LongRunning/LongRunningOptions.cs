@@ -27,7 +27,7 @@ internal sealed record LongRunningOptions
     /// <summary>How long an operation can be asked about after it has ended.</summary>
     public TimeSpan Retention { get; init; } = TimeSpan.FromHours(24);
 
-    /// <exception cref="ConfigurationException">MST2202: every setting that is out of range.</exception>
+    /// <exception cref="ConfigurationException">MST2402: every setting that is out of range.</exception>
     public static LongRunningOptions Of(IConfiguration configuration)
     {
         var section = configuration.GetSection("Mainstay:LongRunning");
@@ -38,7 +38,7 @@ internal sealed record LongRunningOptions
                 return fallback;
             if (T.TryParse(text, CultureInfo.InvariantCulture, out var value) && value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0)
                 return value;
-            mistakes.Add(new("MST2202", $"Mainstay:LongRunning:{name} is '{text}', expected {least} to {most}."));
+            mistakes.Add(new("MST2402", $"Mainstay:LongRunning:{name} is '{text}', expected {least} to {most}."));
             return fallback;
         }
         var defaults = new LongRunningOptions();

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
 
 namespace Mainstay.Internal;
 
@@ -22,7 +23,13 @@ internal sealed record OpenApiAbout
     /// <summary>The address that clients call. Default: <c>/</c>, where the document came from.</summary>
     public string ServerUrl { get; init; } = "/";
 
-    public static OpenApiAbout Of(string name, IConfiguration configuration)
+    /// <summary>The environment in which the document is served, for example Production.</summary>
+    public required string Environment { get; init; }
+
+    /// <summary>Whether the API is for people of the house alone. Default: in development, and nowhere else.</summary>
+    public bool IsInternal { get; init; }
+
+    public static OpenApiAbout Of(string name, IConfiguration configuration, IHostEnvironment environment)
     {
         var section = configuration.GetSection("Mainstay:Api");
         return new OpenApiAbout
@@ -33,6 +40,8 @@ internal sealed record OpenApiAbout
             ContactUrl = section["Contact:Url"],
             ContactEmail = section["Contact:Email"],
             License = section["License"] ?? "LicenseRef-Proprietary",
+            Environment = environment.EnvironmentName,
+            IsInternal = section["Internal"] is { Length: > 0 } text ? text.Equals("true", StringComparison.OrdinalIgnoreCase) : environment.IsDevelopment(),
             ServerUrl = section["Url"]?.TrimEnd('/') is { Length: > 0 } url ? url : "/",
         };
     }
@@ -54,7 +63,12 @@ internal sealed record OpenApiAbout
         };
     }
 
-    public JsonObject Server() => new() { ["url"] = ServerUrl, ["description"] = ServerUrl == "/" ? "The server that this document came from." : "The server of this API." };
+    public JsonObject Server() => new()
+    {
+        ["url"] = ServerUrl,
+        ["description"] = $"{Environment.ToLowerInvariant()}: {(ServerUrl == "/" ? "the server that this document came from" : "the server of this API")}.",
+        ["x-internal"] = IsInternal,
+    };
 
     private const string Conventions = """
         Results are `{"data": …, "meta": …}`; refusals are `application/problem+json` with a stable `code`, and `type` leads to a page about it.

@@ -6,7 +6,15 @@ namespace Mainstay.Internal;
 /// <summary>Everything an operation can answer: its results with their headers, and a problem document for every status it can refuse with.</summary>
 internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProblems problems)
 {
+    /// <summary>On every answer where operators set a default limit, so in every document.</summary>
+    private static readonly string[] limited = ["RateLimit", "RateLimitPolicy"];
+
     private static readonly HashSet<int> kept = [400, 403, 404, 409, 412, 422, 428];
+
+    // On every answer that names them; the others are there when there is something to say.
+    private static readonly HashSet<string> alwaysThere = ["CacheControl", "ETag", "Location", "RequestId", "Vary", "WWWAuthenticate"];
+
+    private readonly OpenApiExamples _examples = new(components);
 
     public static JsonObject RequestId() => new() { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9._-]{8,64}$", ["minLength"] = 8, ["maxLength"] = 64, ["examples"] = new JsonArray("req_01h455vb4pex5vsknk084sn02q") };
 
@@ -19,7 +27,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             answers[status] = answer;
         foreach (var group in problems.Of(operation).GroupBy(problem => problem.Status))
             answers[group.Key.ToString(CultureInfo.InvariantCulture)] = Refusal(operation, group.Key, [.. group]);
-        answers["default"] = components.Ref("responses", "Problem", () => Problem("What a server or proxy on the way refuses, for example 408, 414, 429, 431 or 502. From this server it is a problem document; a proxy may send something else.", [], ["RequestId"]));
+        answers["default"] = components.Ref("responses", "Problem", () => Problem("What a server or proxy on the way refuses, for example 408, 414, 429, 431 or 502. From this server it is a problem document; a proxy may send something else.", [], ["CacheControl", "RequestId"]));
         return answers;
     }
 
@@ -41,8 +49,11 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             case BulkCreateOperation bulk:
                 yield return ("201", Result("All of them created.", Envelope(ListOf(schemas.Row(bulk.Resource), BulkCreateOperation.RowsMost), "CommandListMeta"), ["CacheControl"], operation));
                 break;
-            case ReplaceOperation or PatchOperation:
-                yield return ("200", Result("The row as it is now.", Envelope(schemas.Row(((ResourceCommand)operation).Resource), "CommandMeta"), ["ETag", "CacheControl"], operation));
+            case ReplaceOperation replace:
+                yield return ("200", Result("The row as it is now. Read it for its `ETag`.", Envelope(schemas.Row(replace.Resource), "CommandMeta"), ["CacheControl"], operation));
+                break;
+            case PatchOperation patch:
+                yield return ("200", Result("The row as it is now.", Envelope(schemas.Row(patch.Resource), "CommandMeta"), ["ETag", "CacheControl"], operation));
                 break;
             case DeleteOperation:
                 yield return ("204", Result("Deleted.", null, ["CacheControl"], operation));
@@ -62,42 +73,44 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 break;
             case LongRunningCommand command:
                 yield return ("202", _longRunning.WithLinks(Result("Accepted. It is done afterwards; `Location` tells how it stands.", Envelope(_longRunning.Operation(ProblemReference()), "CommandMeta"), ["Location", "RetryAfter", "PreferenceApplied", "CacheControl"], operation)));
-                foreach (var answer in OfHandler(command, command.Declaration.Handler.Result, schemas, ["PreferenceApplied"]))
+                foreach (var answer in OfHandler(command, command.Declaration.Handler, schemas, ["PreferenceApplied"]))
                     yield return answer;
                 break;
             case DeclaredCommand command:
-                foreach (var answer in OfHandler(command, command.Declaration.Handler.Result, schemas))
+                foreach (var answer in OfHandler(command, command.Declaration.Handler, schemas))
                     yield return answer;
                 break;
             case DeclaredQuery query:
-                foreach (var answer in OfHandler(query, query.Declaration.Handler.Result, schemas))
+                foreach (var answer in OfHandler(query, query.Declaration.Handler, schemas))
                     yield return answer;
                 break;
         }
     }
 
     /// <summary>A row that the command has inserted is 201 with its location; no value is 204 for a command and 404 for a query.</summary>
-    private IEnumerable<(string Status, JsonObject Answer)> OfHandler(Operation operation, Type? type, OpenApiSchemas schemas, params string[] more)
+    private IEnumerable<(string Status, JsonObject Answer)> OfHandler(Operation operation, Handler handler, OpenApiSchemas schemas, params string[] more)
     {
-        if (operation.IsCommand && (type is null || Nullable.GetUnderlyingType(type) is not null))
+        if (operation.IsCommand && handler.MayReturnNull)
             yield return ("204", Result("Done; there is nothing to show.", null, ["CacheControl", .. more], operation));
-        if (type is null)
+        if (handler.Result is not { } type)
             yield break;
         var (schema, isList) = schemas.Result(type);
-        var data = isList ? ListOf(schema, int.MaxValue) : schema;
+        var data = isList ? ListOf(schema, OperationDefaults.AnswerElementsMost) : schema;
         var isRow = schemas.ResourceOf(type) is not null && operation.IsCommand;
         var meta = (operation.IsCommand, isList) switch { (true, true) => "CommandListMeta", (true, false) => "CommandMeta", (false, true) => "ListMeta", _ => "ReadMeta" };
-        string[] headers = [.. isRow ? ["ETag"] : Array.Empty<string>(), "CacheControl", .. more];
+        string[] headers = [.. isRow ? ["ETagOfChange"] : Array.Empty<string>(), "CacheControl", .. more];
         yield return ("200", Result(isRow ? "Done; the row as it is now." : "Done.", Envelope((JsonObject)data.DeepClone(), meta), headers, operation));
-        if (isRow)
+        if (isRow && operation is DeclaredCommand { NamesRow: false })
             yield return ("201", Result("Done; the row is new.", Envelope((JsonObject)data.DeepClone(), meta), ["Location", .. headers], operation));
     }
 
     private JsonObject Result(string description, JsonObject? schema, string[] headers, Operation operation)
     {
-        var answer = new JsonObject { ["description"] = description, ["headers"] = Headers([.. headers, "RequestId", .. operation.IsCommand ? ["IdempotencyReplayed"] : Array.Empty<string>()]) };
+        var answer = new JsonObject { ["description"] = description, ["headers"] = Headers([.. headers, "RequestId", .. limited, .. operation.IsCommand ? ["IdempotencyReplayed"] : Array.Empty<string>()]) };
         if (schema is not null)
             answer["content"] = new JsonObject { [WireFormat.Json] = new JsonObject { ["schema"] = schema } };
+        if (schema is not null && _examples.TryMake(schema, out var example))
+            answer["content"]![WireFormat.Json]!["examples"] = new JsonObject { ["example"] = new JsonObject { ["value"] = example } };
         return answer;
     }
 
@@ -111,9 +124,11 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
     {
         string[] headers =
         [
+            "CacheControl",
             "RequestId",
+            .. status < 500 ? limited : [],
             .. operation.IsCommand && kept.Contains(status) ? ["IdempotencyReplayed"] : Array.Empty<string>(),
-            .. status is 409 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
+            .. status is 409 or 429 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
             .. operation is LongRunningCommand ? ["PreferenceApplied"] : Array.Empty<string>(),
             .. status switch { 401 => ["WWWAuthenticate"], 415 => ["AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
         ];
@@ -157,20 +172,20 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         return new JsonObject { ["summary"] = type.Title, ["value"] = value };
     }
 
-    /// <summary>RFC 9457 with the members that every interface adds. <c>detail</c> quotes what was sent, so its length is the request's.</summary>
+    /// <summary>RFC 9457 with the members that every interface adds.</summary>
     private static JsonObject ProblemSchema()
     {
-        static JsonObject Text(string description, int most) => new() { ["type"] = "string", ["maxLength"] = most, ["description"] = description };
+        static JsonObject Text(string description, int most) => new() { ["type"] = "string", ["pattern"] = OpenApiScalars.AnyText, ["maxLength"] = most, ["description"] = description };
         var error = new JsonObject
         {
             ["type"] = "object",
             ["required"] = new JsonArray("code", "detail"),
             ["properties"] = new JsonObject
             {
-                ["pointer"] = Text("JSON Pointer into the body as a URI fragment, for example `#/items/0/quantity`.", int.MaxValue),
-                ["parameter"] = Text("The name of the query parameter, when the fault is there.", int.MaxValue),
+                ["pointer"] = Text("JSON Pointer into the body as a URI fragment, for example `#/items/0/quantity`. Where a name is too long to be quoted, the value that has it.", WireFormat.TextMost),
+                ["parameter"] = Text("The name of the query parameter, when the fault is there.", WireFormat.TextMost),
                 ["code"] = Text("The kind of fault: `required`, `type`, `range`, `maxLength`, `unknown` and so on.", 64),
-                ["detail"] = Text("What was expected, for people.", int.MaxValue),
+                ["detail"] = Text("What was expected, for people.", WireFormat.TextMost),
             },
         };
         return new JsonObject
@@ -183,7 +198,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 ["type"] = new JsonObject { ["type"] = "string", ["format"] = "uri-reference", ["maxLength"] = 200, ["description"] = "Leads to a page about this kind of problem." },
                 ["title"] = Text("The kind of problem in words, the same every time.", 200),
                 ["status"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 400, ["maximum"] = 599 },
-                ["detail"] = Text("What happened this time, and what to do.", int.MaxValue),
+                ["detail"] = Text("What happened this time, and what to do.", WireFormat.TextMost),
                 ["code"] = new JsonObject { ["type"] = "string", ["pattern"] = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$", ["maxLength"] = 100, ["description"] = "Stable; clients branch on it." },
                 ["errors"] = new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = InputFaults.Most, ["items"] = error, ["description"] = "Every fault of the input." },
                 ["requestId"] = RequestId(),
@@ -205,10 +220,10 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         if (name == "PageMeta")
         {
             members["pageSize"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 1, ["maximum"] = ListQuery.PageSizeMost };
-            members["nextCursor"] = new JsonObject { ["type"] = new JsonArray("string", "null"), ["maxLength"] = CursorCodec.LengthMost, ["description"] = "Pass it as `cursor` for the next page; null on the last one." };
+            members["nextCursor"] = new JsonObject { ["type"] = new JsonArray("string", "null"), ["pattern"] = OpenApiParameters.CursorPattern, ["maxLength"] = CursorCodec.LengthMost, ["examples"] = new JsonArray((JsonNode?)null), ["description"] = "Pass it as `cursor` for the next page; null on the last one." };
         }
         if (name is "ListMeta" or "CommandListMeta")
-            members["count"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue };
+            members["count"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = OperationDefaults.AnswerElementsMost };
         if (name.StartsWith("Command", StringComparison.Ordinal))
             members["requestId"] = RequestId();
         var schema = new JsonObject { ["type"] = "object", ["description"] = "About the answer. More members may come." };
@@ -220,26 +235,42 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 
     private static JsonObject ListOf(JsonObject items, int most) => new() { ["type"] = "array", ["maxItems"] = most, ["items"] = items };
 
-    private JsonObject Headers(IEnumerable<string> names) => new(names.Select(name =>
+    /// <summary>Adds to every answer that an operation on its way out says so.</summary>
+    public void Announce(JsonObject answers, Deprecation deprecation)
+    {
+        string[] names = ["Deprecation", .. deprecation.HasSunset ? ["Sunset"] : Array.Empty<string>(), .. deprecation.HasLinks ? ["DeprecationLink"] : Array.Empty<string>()];
+        foreach (var headers in answers.Select(answer => answer.Value!["headers"]).OfType<JsonObject>())
+            foreach (var (name, header) in Headers(names))
+                headers[name] = header!.DeepClone();
+    }
+
+    private JsonObject Headers(IEnumerable<string> names) => new(names.Append("Access-Control-Allow-Origin").Select(name =>
     {
         var (header, description, schema) = Header(name);
-        return KeyValuePair.Create(header, (JsonNode?)components.Ref("headers", name, () => new JsonObject { ["description"] = description, ["schema"] = schema }));
+        return KeyValuePair.Create(header, (JsonNode?)components.Ref("headers", name, () => alwaysThere.Contains(name)
+            ? new JsonObject { ["description"] = description, ["required"] = true, ["schema"] = schema }
+            : new JsonObject { ["description"] = description, ["schema"] = schema }));
     }));
 
     private static (string Name, string Description, JsonObject Schema) Header(string component)
     {
-        static JsonObject Text(string? example = null) => example is null
-            ? new JsonObject { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost }
-            : new JsonObject { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
+        static JsonObject Text(string example) => new() { ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
         return component switch
         {
             "ETag" => ("ETag", "Identifies this state of the representation, for `If-Match` and `If-None-Match`.", Text("\"v7\"")),
-            "Location" => ("Location", "The path of the new row.", Text()),
-            "Link" => ("Link", "The next page as `rel=\"next\"`; absent on the last one.", Text()),
-            "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes are not kept.", Text("private, no-cache")),
+            "ETagOfChange" => ("ETag", "Identifies the state of the row after this change; absent when the command has not changed it.", Text("\"v7\"")),
+            "Location" => ("Location", "The path of the new row.", Text("/v1/things/thing_01h455vb4pex5vsknk084sn02q")),
+            "Link" => ("Link", "The next page as `rel=\"next\"`; absent on the last one.", Text("</v1/things?cursor=AWhlcmU>; rel=\"next\"")),
+            "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes and refusals are not kept.", Text("private, no-cache")),
             "Vary" => ("Vary", "What callers may see depends on who they are.", Text("Authorization")),
+            "Deprecation" => ("Deprecation", "Since when new clients should use something else: seconds since 1970, after an at sign.", Text("@1769817600")),
+            "Sunset" => ("Sunset", "When the operation is gone.", Text("Tue, 31 Dec 2999 00:00:00 GMT")),
+            "DeprecationLink" => ("Link", "A page about the deprecation, what takes its place, and the next page of a list as `rel=\"next\"`.", Text("</v2/things>; rel=\"successor-version\"")),
             "PreferenceApplied" => ("Preference-Applied", "The part of `Prefer` that was heeded.", Text("wait=5")),
-            "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = int.MaxValue }),
+            "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = WireFormat.RetryAfterMost, ["examples"] = new JsonArray(1) }),
+            "RateLimit" => (RateLimitFields.Limit, "Where requests are limited: how many each policy leaves (`r`), and in how many seconds all are back (`t`).", Text("\"30/1m\";r=29;t=60")),
+            "RateLimitPolicy" => (RateLimitFields.Policy, "Where requests are limited: how many (`q`) each caller may make in a window of seconds (`w`).", Text("\"30/1m\";q=30;w=60")),
+            "Access-Control-Allow-Origin" => ("Access-Control-Allow-Origin", "Where pages of other origins are allowed: the one that asks, or `*`.", Text("https://app.example.com")),
             "IdempotencyReplayed" => ("Idempotency-Replayed", "`true` when this is the stored answer to the first request with the key.", new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("true") }),
             "WWWAuthenticate" => ("WWW-Authenticate", "How to prove who calls.", Text("Bearer")),
             "AcceptPost" => ("Accept-Post", "The media types that are accepted instead.", Text(WireFormat.Json)),

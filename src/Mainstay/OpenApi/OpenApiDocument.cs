@@ -85,6 +85,9 @@ internal sealed class OpenApiComponents
         return new JsonObject { ["$ref"] = $"#/components/{kind}/{name}" };
     }
 
+    /// <summary>What a reference leads to.</summary>
+    public JsonObject Find(string reference) => reference.Split('/') is [.., var kind, var name] ? _kinds[kind][name] : throw new KeyNotFoundException(reference);
+
     public JsonObject Write() => new(_kinds.Select(kind => KeyValuePair.Create(kind.Key,
         (JsonNode?)new JsonObject(kind.Value.Select(part => KeyValuePair.Create(part.Key, (JsonNode?)part.Value))))));
 }

@@ -19,7 +19,7 @@ internal static class OpenApiEndpoints
         ProblemPages.Map(app, backend.Name, model, backend.Problems);
         if (!IsOn(backend))
             return;
-        var source = new OpenApiSource(OpenApiAbout.Of(backend.Name, backend.Configuration), model.Operations, backend.Resources);
+        var source = new OpenApiSource(OpenApiAbout.Of(backend.Name, backend.Configuration, backend.Builder.Environment), model.Operations, backend.Resources);
         var versions = ApiVersions.All(model.Operations);
         foreach (var version in versions)
         {
@@ -28,7 +28,7 @@ internal static class OpenApiEndpoints
             if (version == versions[^1])
                 document.Map(app, "/openapi.json");
         }
-        DocumentationPage.Use(app, source.About.Title, versions);
+        DocumentationPage.Map(app, source.About.Title, versions);
     }
 
     private static bool IsOn(Backend backend) => backend.Configuration[Setting] is { Length: > 0 } text
@@ -48,12 +48,7 @@ internal sealed class FixedAnswer(byte[] body, string contentType)
 
     public void Map(WebApplication app, string path) => app.MapMethods(path, getAndHead, SendAsync);
 
-    public Task SendAsync(HttpContext http)
-    {
-        // no-cache: keep it, but ask whether it is still true. A deployment changes it without changing its address.
-        List<KeyValuePair<string, string>> headers = [new("ETag", _etag), new("Cache-Control", "no-cache"), .. Headers];
-        if (http.Request.Headers.IfNoneMatch is { Count: > 0 } tags && ETags.MatchesWeakly(tags.ToString(), _etag))
-            return AnswerSender.SendAsync(http, new Answer(StatusCodes.Status304NotModified, default) { Headers = headers });
-        return AnswerSender.SendAsync(http, new Answer(StatusCodes.Status200OK, body) { Headers = [.. headers, new("Content-Type", contentType)] });
-    }
+    // no-cache: keep it, but ask whether it is still true. A deployment changes it without changing its address.
+    public Task SendAsync(HttpContext http) =>
+        AnswerSender.SendAsync(http, new Answer(StatusCodes.Status200OK, body) { Headers = [new("ETag", _etag), new("Cache-Control", "no-cache"), .. Headers, new("Content-Type", contentType)] });
 }

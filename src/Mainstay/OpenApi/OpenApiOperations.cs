@@ -26,7 +26,13 @@ internal sealed class OpenApiOperations(OpenApiNames names, OpenApiComponents co
         written["parameters"] = new JsonArray([.. _parameters.Of(operation)]);
         if (Body(operation) is { } body)
             written["requestBody"] = body;
-        written["responses"] = _answers.Of(operation, _schemas);
+        var answers = _answers.Of(operation, _schemas);
+        written["responses"] = answers;
+        if (operation.Deprecation is { } deprecation)
+        {
+            written["deprecated"] = true;
+            _answers.Announce(answers, deprecation);
+        }
         return written;
     }
 

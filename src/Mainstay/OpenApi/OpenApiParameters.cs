@@ -8,7 +8,20 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
     // One quoted string, or the same without quotes where no character needs them.
     private const string KeyPattern = """^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--:<-\[\]-~]{1,255})$""";
 
-    public IEnumerable<JsonNode> Of(Operation operation) => [.. Path(operation), .. Query(operation), .. Headers(operation)];
+    /// <summary>base64url.</summary>
+    public const string CursorPattern = "^[A-Za-z0-9_-]+$";
+
+    private readonly OpenApiExamples _examples = new(components);
+
+    public IEnumerable<JsonNode> Of(Operation operation) => [.. Path(operation).Select(WithExample), .. Query(operation).Select(WithExample), .. Headers(operation)];
+
+    /// <summary>Where neither the type nor a default shows what to send. In the schema: documentation pages send examples of parameters that nobody has filled in.</summary>
+    private JsonObject WithExample(JsonObject parameter)
+    {
+        if (parameter["schema"] is JsonObject schema && schema["examples"] is null && schema["default"] is null && schema["enum"] is null && _examples.TryMake(schema, out var example))
+            schema["examples"] = new JsonArray(example);
+        return parameter;
+    }
 
     private static IEnumerable<JsonObject> Path(Operation operation) => operation switch
     {
@@ -46,7 +59,7 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
             yield return Shared("Prefer", "Prefer", "`respond-async` for 202 at once. `wait=5` to wait up to so many seconds, and up to the time limit of the request, for the final answer.", HeaderText("wait=5"));
         if (operation is ListOperation or GetOperation or OperationStatusQuery)
             yield return Shared("IfNoneMatch", "If-None-Match", "The `ETag` of an earlier answer; when nothing is new, the answer is 304 without a body.", HeaderText("\"v7\""));
-        yield return Shared("RequestId", "Request-Id", "The caller's own id of the request, for logs on both sides. An unsuitable one is replaced.", OpenApiAnswers.RequestId());
+        yield return Shared("RequestId", "Request-Id", "The caller's own id of the request, for logs on both sides. One that is not 8 to 64 letters, digits, `.`, `_`, `-` is replaced.", HeaderText("req_01h455vb4pex5vsknk084sn02q"));
     }
 
     private static JsonObject PathId(string name, ResourceModel resource) => new()
@@ -55,7 +68,7 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
         ["in"] = "path",
         ["required"] = true,
         ["description"] = $"The id of one of {OpenApiNames.Words(resource.Name)}.",
-        ["schema"] = OpenApiScalars.OfType(resource.Table.Key.Member.Scalar!, OpenApiScalars.QueryTextMost),
+        ["schema"] = OpenApiScalars.OfType(resource.Table.Key.Member.Scalar!, Member.DefaultTextMost),
     };
 
     private static JsonObject OperationId() => new() { ["name"] = "id", ["in"] = "path", ["required"] = true, ["description"] = "The id of an operation of the caller's own.", ["schema"] = OpenApiLongRunning.Id() };
@@ -81,11 +94,11 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
     {
         var name = ListQuery.ParameterName(column, filter);
         var member = $"`{column.Member.Name}`";
-        var value = OpenApiScalars.OfType(column.Member.Scalar!, OpenApiScalars.QueryTextMost);
+        var value = OpenApiScalars.OfType(column.Member.Scalar!, column.Member.LengthMost ?? Member.DefaultTextMost);
         return filter switch
         {
             "eq" => Parameter(name, $"Only rows whose {member} is this.", value),
-            "in" => List(name, $"Only rows whose {member} is one of these, separated by commas.", new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = ListQuery.ValuesMost, ["items"] = value }),
+            "in" => List(name, $"Only rows whose {member} is one of these, separated by commas.", new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = ListQuery.ValuesMost, ["items"] = value.DeepClone() }),
             "null" => Parameter(name, $"`true`: only rows without {member}. `false`: only rows with one.", new JsonObject { ["type"] = "boolean" }),
             _ => Parameter(name, $"Only rows whose {member} is {Comparison(filter)} this.", value),
         };
@@ -102,7 +115,7 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
 
     private JsonObject Page(string name) => components.Ref("parameters", name == "cursor" ? "Cursor" : "PageSize", () => name == "cursor"
         ? Parameter(name, "`meta.nextCursor` of the page before, unchanged, with all other parameters as they were.",
-            new JsonObject { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9_-]+$", ["minLength"] = 1, ["maxLength"] = CursorCodec.LengthMost })
+            new JsonObject { ["type"] = "string", ["pattern"] = CursorPattern, ["minLength"] = 1, ["maxLength"] = CursorCodec.LengthMost, ["examples"] = new JsonArray("AWhlcmU") })
         : Parameter(name, "The most rows on a page.",
             new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 1, ["maximum"] = ListQuery.PageSizeMost, ["default"] = ListQuery.DefaultPageSize }));
 
@@ -151,7 +164,7 @@ internal sealed class OpenApiParameters(OpenApiComponents components)
         return parameter;
     });
 
-    private static JsonObject HeaderText(string example) => new() { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
+    private static JsonObject HeaderText(string example) => new() { ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
 
     private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 }

@@ -28,6 +28,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
             _ => [],
         },
         .. operation.IsCommand ? OfCommand() : [],
+        .. operation.Deprecation is { HasSunset: true } ? [ProblemCatalogue.Gone] : Array.Empty<ProblemType>(),
         ProblemCatalogue.InternalError, ProblemCatalogue.DatabaseUnavailable, ProblemCatalogue.DeadlineExceeded,
     ];
 
@@ -36,6 +37,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
     {
         yield return ProblemCatalogue.InvalidParameter;
         yield return ProblemCatalogue.NotAcceptable;
+        yield return ProblemCatalogue.RateLimited; // operators limit also what is declared without
         yield return ProblemCatalogue.MalformedRequest; // also a body where none is taken
         if (operation is ListOperation)
             yield return ProblemCatalogue.InvalidCursor;
@@ -49,7 +51,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
 
     /// <summary>What a transaction can end with, whatever it does.</summary>
     private static IEnumerable<ProblemType> OfCommand() =>
-        [ProblemCatalogue.InvalidIdempotencyKey, ProblemCatalogue.ConcurrentUpdate, ProblemCatalogue.RequestInProgress, ProblemCatalogue.IdempotencyKeyReused, ProblemCatalogue.OutcomeUnknown];
+        [ProblemCatalogue.InvalidIdempotencyKey, ProblemCatalogue.PreconditionFailed, ProblemCatalogue.ConcurrentUpdate, ProblemCatalogue.RequestInProgress, ProblemCatalogue.IdempotencyKeyReused, ProblemCatalogue.OutcomeUnknown];
 
     private IEnumerable<ProblemType> OfResource(ResourceCommand command)
     {
@@ -90,7 +92,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
     {
         foreach (var refusal in declaration.Refusals)
             yield return refusal;
-        if (declaration.Handler.Context != HandlerContext.None || input.RouteMembers.Any() || !declaration.IsCommand)
+        if (declaration.Handler.Context != HandlerContext.None || input.RouteMembers.Any() || (!declaration.IsCommand && declaration.Handler.MayReturnNull))
             yield return ProblemCatalogue.NotFound;
         if (declaration.Handler.Input is { } type && typeof(IValidatableObject).IsAssignableFrom(type))
             yield return ProblemCatalogue.ValidationFailed;

@@ -20,14 +20,17 @@ internal enum Direction
 /// <summary>Single values as JSON Schema: the same facts by which <see cref="ScalarShape"/> reads and <see cref="Member"/> checks.</summary>
 internal static class OpenApiScalars
 {
-    /// <summary>Longest text in a query string: the server's limit for the whole request line.</summary>
-    public const int QueryTextMost = 8192;
-
     /// <summary>Longest header value: the server's limit for all headers together.</summary>
     public const int HeaderTextMost = 32768;
 
-    // Lengths are 32-bit numbers. A smaller bound of a result exists where its record declares one.
-    private const int LengthOfResult = int.MaxValue;
+    /// <summary>Texts are what PostgreSQL can store: anything without U+0000. Every interface refuses the rest.</summary>
+    public const string AnyText = @"^[^\u0000]*$";
+
+    /// <summary>What one header field can say.</summary>
+    public const string HeaderText = @"^[\t -~]*$";
+
+    // An answer as a whole is bounded, and no text of it is longer. A smaller bound exists where the record of a result declares one.
+    private const int LengthOfResult = OperationDefaults.AnswerBytesMost;
 
     private const string Base64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
     private const string Time = @"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?(Z|[+-][0-9]{2}:[0-9]{2})$";
@@ -39,15 +42,16 @@ internal static class OpenApiScalars
     /// <param name="textMost">The most characters of a text that declares no bound itself.</param>
     public static JsonObject OfType(ScalarShape scalar, int textMost) => scalar.Type switch
     {
-        _ when scalar is DocumentShape => new JsonObject { ["description"] = "Any JSON value." },
-        var type when type == typeof(string) => new JsonObject { ["type"] = "string", ["maxLength"] = textMost },
+        _ when scalar is DocumentShape => new JsonObject { ["description"] = "Any JSON value but null.", ["not"] = new JsonObject { ["type"] = "null" } },
+        var type when type == typeof(string) => new JsonObject { ["type"] = "string", ["pattern"] = AnyText, ["maxLength"] = textMost },
         var type when type == typeof(bool) => new JsonObject { ["type"] = "boolean" },
         var type when type == typeof(byte[]) => new JsonObject { ["type"] = "string", ["contentEncoding"] = "base64", ["pattern"] = Base64, ["maxLength"] = textMost },
         var type when type == typeof(DateTimeOffset) => Text("date-time", Time, 20, 33),
         var type when type == typeof(DateOnly) => Text("date", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", 10, 10),
         // JSON Schema's "time" has an offset, a time of day has none.
         var type when type == typeof(TimeOnly) => Text("time-local", TimeOfDay, 8, 15),
-        var type when type == typeof(TimeSpan) => Text("duration", Duration, 3, 40),
+        // ISO 8601 with fractions of seconds, which JSON Schema's "duration" does not have.
+        var type when type == typeof(TimeSpan) => Text("timespan", Duration, 3, 40),
         var type when type == typeof(Guid) => Text("uuid", "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", 36, 36),
         { IsEnum: true } type => new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. Enum.GetValues(type).Cast<object>().Select(value => JsonValue.Create(scalar.Text(value)))]) },
         { IsGenericType: true } type when type.GetGenericTypeDefinition() == typeof(Id<>) => Id(type.GetGenericArguments()[0]),
@@ -69,7 +73,7 @@ internal static class OpenApiScalars
     }
 
     /// <summary>The most elements of a list.</summary>
-    public static int ElementsMost(Member member, Direction direction) => direction == Direction.Result && !HasDeclaredLength(member) ? LengthOfResult : member.LengthMost ?? ListShape.DefaultMost;
+    public static int ElementsMost(Member member, Direction direction) => direction == Direction.Result && !HasDeclaredLength(member) ? OperationDefaults.AnswerElementsMost : member.LengthMost ?? ListShape.DefaultMost;
 
     /// <summary>The same schema with null as one more value.</summary>
     public static JsonObject OrNull(JsonObject schema)
@@ -77,7 +81,7 @@ internal static class OpenApiScalars
         if (schema["$ref"] is not null)
             return new JsonObject { ["anyOf"] = new JsonArray(schema, new JsonObject { ["type"] = "null" }) };
         if (schema["type"] is not JsonValue type)
-            return schema; // any JSON value, null among them
+            return new JsonObject { ["description"] = "Any JSON value." };
         schema["type"] = new JsonArray(type.GetValue<string>(), "null");
         (schema["enum"] as JsonArray)?.Add(null);
         return schema;
@@ -151,7 +155,7 @@ internal static class OpenApiScalars
 
     private static void AddRules(JsonObject schema, Member member)
     {
-        if (schema["pattern"] is null && member.Pattern is { } pattern)
+        if (member.Scalar is TextShape && member.Pattern is { } pattern)
             schema["pattern"] = Whole(pattern, allowsEmpty: member.LengthLeast is null or 0);
         foreach (var rule in member.Annotations)
             switch (rule)

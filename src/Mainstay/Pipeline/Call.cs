@@ -25,6 +25,9 @@ internal sealed class Call(Operation operation, IIncoming incoming, BackendServi
     /// <summary>Present when the caller asked for idempotency.</summary>
     public ReceiptKey? Key { get; set; }
 
+    /// <summary>What the operation's rate limits say; null without any, and before they were asked.</summary>
+    public RateLimitVerdict? Limited { get; set; }
+
     /// <summary>The body as it arrived.</summary>
     public ReadOnlyMemory<byte> Body { get; set; }
 
@@ -46,6 +49,9 @@ internal interface IIncoming
 {
     /// <summary>Services of this call's scope.</summary>
     IServiceProvider Services { get; }
+
+    /// <summary>Where the call comes from, or null.</summary>
+    System.Net.IPAddress? RemoteAddress { get; }
 
     /// <summary>Who calls, by the credentials that came with the call.</summary>
     /// <exception cref="ProblemException"><c>unauthenticated</c>: the credentials are wrong.</exception>

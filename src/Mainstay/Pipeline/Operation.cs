@@ -22,6 +22,12 @@ internal abstract class Operation
 
     public TimeSpan Timeout { get; init; } = OperationDefaults.Timeout;
 
+    /// <summary>Since when and until when it is served, when it is on its way out.</summary>
+    public Deprecation? Deprecation { get; set; }
+
+    /// <summary>How often each caller may call it: its own limits, else those of the configuration, or null.</summary>
+    public RateLimits? RateLimits { get; set; }
+
     /// <summary>Whether it changes data. Commands run to their end when the caller goes away; queries stop.</summary>
     public abstract bool IsCommand { get; }
 
@@ -52,7 +58,7 @@ internal abstract class CommandOperation : Operation
         var request = call.Transaction with { Isolation = Isolation, IsBulk = IsBulk };
         return call.Backend.Transactor.RunAsync(request, async work =>
         {
-            var answer = await HandleAsync(call, input, work);
+            var answer = call.Preferences.Apply(await HandleAsync(call, input, work));
             return new Completed<Answer>(answer, call.Key is { } key ? call.Backend.Receipts.Record(key, answer) : null);
         });
     }

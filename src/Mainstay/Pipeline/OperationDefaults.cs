@@ -8,4 +8,10 @@ internal static class OperationDefaults
 
     /// <summary>Largest request body, in bytes.</summary>
     public const int BodyBytesMost = 1024 * 1024;
+
+    /// <summary>Largest answer of a declared command or query, in bytes. A longer one is a list without a limit, and fails.</summary>
+    public const int AnswerBytesMost = 8 * 1024 * 1024;
+
+    /// <summary>The most elements that fit into an answer: each has a character and a comma.</summary>
+    public const int AnswerElementsMost = AnswerBytesMost / 2;
 }

@@ -11,7 +11,7 @@ namespace Mainstay.Internal;
 /// same again) is kept under its key. A used key wins over everything that is wrong with the repetition, because whether the key was used is
 /// asked again whenever a keyed call does not end in a commit.
 /// </remarks>
-internal sealed class OperationPipeline(BackendServices backend, ILogger<OperationPipeline> log)
+internal sealed class OperationPipeline(BackendServices backend, RateLimiter limiter, ILogger<OperationPipeline> log)
 {
     /// <summary>How long a refused call may take to find out what became of its key.</summary>
     private static readonly TimeSpan lookupTimeout = TimeSpan.FromSeconds(2);
@@ -29,9 +29,13 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
         try
         {
             call.User = await call.Incoming.AuthenticateAsync(call.Cancellation);       // 1. Who calls.
+            if (operation.RateLimits is { } limits)
+                await LimitAsync(call, limits);                                         //    Whether they have come too often.
             Demand(call);                                                               // 2. Whether they may at all; which rows, the statement decides.
             call.Body = await call.Incoming.ReadBodyAsync(operation, call.Cancellation);
             call.Key = operation.IsCommand ? call.Incoming.Key(call.User, call.Body) : null;
+            if (call.Limited?.Refusal is { } refusal)
+                throw refusal;                                                          //    Too often, unless RefuseAsync finds the answer to be repeated.
             var input = operation.ReadInput(call);                                      // 3. What they ask for, strict and complete.
             call.HasBegun = true;
             answer = await operation.RunAsync(call, input);                             // 4. to 7. Transaction: receipt, rows, audit, messages, one commit.
@@ -40,8 +44,19 @@ internal sealed class OperationPipeline(BackendServices backend, ILogger<Operati
         {
             answer = await RefuseAsync(call, e);
         }
+        if (answer.IsReplayed && call.Limited is { } counted)
+            await counted.ReturnAsync(call.Usage, call.Deadline, call.Cancellation);
         measured.End(answer);
         return answer;                                                                  // 8. Metrics, trace and log line are written by whoever sends it.
+    }
+
+    /// <summary>Counts the call. Too many are refused at once, but for what may be the repetition of one that was counted: whether it is, its key decides.</summary>
+    private async ValueTask LimitAsync(Call call, RateLimits limits)
+    {
+        var caller = call.User.IsAuthenticated ? CallerKey.OfUser(call.User.Id) : CallerKey.OfAddress(call.Incoming.RemoteAddress);
+        call.Limited = await limiter.AdmitAsync(limits, caller, call.Usage, call.Deadline, call.Cancellation);
+        if (call.Limited.Refusal is { } refusal && !(call.Operation.IsCommand && call.User.IsAuthenticated && call.Incoming.Header("Idempotency-Key") is not null))
+            throw refusal;
     }
 
     /// <summary>Admits the caller unless the policy can be refused without looking at a row.</summary>

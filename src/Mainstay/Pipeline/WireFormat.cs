@@ -12,6 +12,12 @@ internal class WireFormat
     public const string Json = "application/json";
     public const string ProblemJson = "application/problem+json";
 
+    /// <summary>Longest text of a problem document, in characters. Problems quote what was sent, and that can be long.</summary>
+    public const int TextMost = 2000;
+
+    /// <summary>Longest Retry-After, in seconds.</summary>
+    public const int RetryAfterMost = 24 * 60 * 60;
+
     /// <summary>Starts the envelope of a single value; the value is written next.</summary>
     public virtual void BeginItem(Utf8JsonWriter writer)
     {
@@ -71,7 +77,7 @@ internal class WireFormat
             writer.WriteString("type"u8, $"/problems/{problem.Type.Code}");
             writer.WriteString("title"u8, problem.Type.Title);
             writer.WriteNumber("status"u8, problem.Type.Status);
-            writer.WriteString("detail"u8, problem.Message);
+            writer.WriteString("detail"u8, Short(problem.Message));
             writer.WriteString("code"u8, problem.Type.Code);
             if (problem.Errors.Count > 0)
             {
@@ -87,7 +93,7 @@ internal class WireFormat
         }
         var headers = new List<KeyValuePair<string, string>> { new("Content-Type", ProblemJson), new("Cache-Control", "no-store") };
         if (problem.RetryAfter is { } after)
-            headers.Add(new("Retry-After", ((int)Math.Ceiling(after.TotalSeconds)).ToString()));
+            headers.Add(new("Retry-After", ((int)Math.Clamp(Math.Ceiling(after.TotalSeconds), 0, RetryAfterMost)).ToString()));
         if (problem.Type.Status == 401)
             headers.Add(new("WWW-Authenticate", "Bearer"));
         return new Answer(problem.Type.Status, buffer.WrittenMemory) { Headers = headers };
@@ -97,11 +103,22 @@ internal class WireFormat
     {
         writer.WriteStartObject();
         if (error.Pointer is not null)
-            writer.WriteString("pointer"u8, error.Pointer);
+            writer.WriteString("pointer"u8, ShortPointer(error.Pointer));
         if (error.Parameter is not null)
-            writer.WriteString("parameter"u8, error.Parameter);
+            writer.WriteString("parameter"u8, Short(error.Parameter));
         writer.WriteString("code"u8, error.Code);
-        writer.WriteString("detail"u8, error.Detail);
+        writer.WriteString("detail"u8, Short(error.Detail));
         writer.WriteEndObject();
+    }
+
+    private static string Short(string text) => text.Length <= TextMost ? text
+        : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[TextMost - 2]) ? TextMost - 2 : TextMost - 1), "…");
+
+    /// <summary>Half a pointer would lead elsewhere: where one is too long, it names the nearest value around the place.</summary>
+    private static string ShortPointer(string pointer)
+    {
+        while (pointer.Length > TextMost)
+            pointer = pointer[..pointer.LastIndexOf('/')];
+        return pointer;
     }
 }

@@ -29,6 +29,7 @@ internal sealed class CreateOperation(ResourceModel resource, NestedParent? pare
         }
         Demand(call, input!);
         await RequireReferencesAsync(call, work, input!, null, JsonPath.Root);
+        Preconditions.Demand(call, version: null);
         work.InsertRow(Resource.Table.RowType, input!);
         return Item(call, input!, 1, 201, withLocation: true);
     }
@@ -70,6 +71,7 @@ internal sealed class BulkCreateOperation(ResourceModel resource) : ResourceComm
         var rows = (List<object>)input!;
         for (var i = 0; i < rows.Count; i++)
             await RequireReferencesAsync(call, work, rows[i], null, JsonPath.Root[i]);
+        Preconditions.Demand(call, version: null);
         var buffer = new ArrayBufferWriter<byte>(rows.Count * 256);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {

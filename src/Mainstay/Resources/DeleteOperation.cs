@@ -13,6 +13,7 @@ internal sealed class DeleteOperation(ResourceModel resource) : ResourceCommand(
     protected override async Task<Answer> HandleAsync(Call call, object? input, UnitOfWork work)
     {
         var known = await LockAsync(call, (Guid)input!, work);
+        DemandConditions(call, known);
         work.DeleteRow(Resource.Table.RowType, known.Row);
         return new Answer(204, default) { Headers = [new("Cache-Control", "no-store")] };
     }

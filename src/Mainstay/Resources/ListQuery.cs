@@ -108,16 +108,23 @@ internal sealed record ListQuery
             var values = Array.CreateInstance(scalar.Type, parts.Length);
             if (parts.Length > ValuesMost)
                 faults.Add(FieldError.In(name, "maxItems", $"Expected at most {ValuesMost} values, found {parts.Length}."));
+            else if (parts.Any(part => IsTooLong(column, part)))
+                faults.Add(FieldError.In(name, "maxLength", $"Expected values of at most {column.Member.LengthMost} characters."));
             else if (TryParseAll(scalar, parts, values))
                 filters.Add(new ListFilter(column, filter, values));
             else
                 faults.Add(FieldError.In(name, "type", $"Expected values separated by commas, each {scalar.Expected}."));
         }
+        else if (IsTooLong(column, text))
+            faults.Add(FieldError.In(name, "maxLength", $"Expected at most {column.Member.LengthMost} characters."));
         else if (scalar.TryParse(text, out var single))
             filters.Add(new ListFilter(column, filter, single!));
         else
             faults.Add(FieldError.In(name, "type", $"Expected {scalar.Expected}."));
     }
+
+    /// <summary>No row has a longer text.</summary>
+    private static bool IsTooLong(Column column, string text) => column.Member.Scalar is TextShape && text.Length > column.Member.LengthMost && Member.Characters(text) > column.Member.LengthMost;
 
     private static bool TryParseAll(ScalarShape scalar, string[] parts, Array values)
     {

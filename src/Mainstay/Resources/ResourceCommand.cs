@@ -81,22 +81,18 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
         return row;
     }
 
-    /// <summary>The row named in the path, locked, if the caller may see and change it and the preconditions hold.</summary>
+    /// <summary>The row named in the path, locked, if the caller may see and change it. Its conditions are asked last, by <see cref="DemandConditions"/>.</summary>
     protected async Task<UnitOfWork.Known> LockAsync(Call call, Guid id, UnitOfWork work)
     {
         var known = await work.LoadAsync(resource.Table.RowType, id, isLocked: true);
         if (known is null || !(resource.Read ?? Policy).Resolve(call.User, resource.Table.RowType).Holds(known.Row))
             throw ResourceReads.NotFound(resource, id);
         Demand(call, known.Row);
-        var ifMatch = call.Incoming.Header("If-Match");
-        if (ifMatch is null && resource.RequiresIfMatch)
-            throw ProblemCatalogue.PreconditionRequired.Because("Send If-Match with the ETag of the representation that you changed, so that nobody's change is lost.");
-        if (ifMatch is not null && !ETags.MatchesVersion(ifMatch, known.Version))
-            throw ProblemCatalogue.PreconditionFailed.Because("The row has changed since the ETag in If-Match was given out. Get it again, apply your change, and send the new ETag.");
-        if (call.Incoming.Header("If-None-Match") is { } ifNone && ETags.MatchesWeakly(ifNone, ETags.Of(known.Version)))
-            throw ProblemCatalogue.PreconditionFailed.Because("If-None-Match names the present state of the row.");
         return known;
     }
+
+    /// <summary>Lets a change of a row pass whose conditions hold. The row is locked, so that of several writers with one tag the first one wins.</summary>
+    protected void DemandConditions(Call call, UnitOfWork.Known known) => Preconditions.Demand(call, known.Version, resource.RequiresIfMatch);
 
     /// <summary>Checks the row policy on a row as it is or as it shall be.</summary>
     protected void Demand(Call call, object row)
@@ -122,7 +118,13 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
         }
     }
 
-    protected Answer Item(Call call, object row, long version, int status, bool withLocation)
+    /// <summary>The row as it is after the change. The tag is the one that the next read of the row has.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="row">The row.</param>
+    /// <param name="version">The version for the tag; null for none.</param>
+    /// <param name="status">The status.</param>
+    /// <param name="withLocation">Whether the row is new and the answer says where it is.</param>
+    protected Answer Item(Call call, object row, long? version, int status, bool withLocation)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
@@ -131,12 +133,9 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
             resource.Table.Write(writer, row);
             call.Backend.Format.EndItem(writer, call.RequestId);
         }
-        // PostgreSQL orders the members of a document its own way, so these bytes are not those of the next read: the same version, another tag.
-        var isRespelled = resource.Table.Columns.Any(column => column.Type is DocumentColumnType && column.Member.Get(row) is not null);
-        var headers = new List<KeyValuePair<string, string>>
-        {
-            new("Content-Type", WireFormat.Json), new("ETag", ETags.Of(version, isRespelled ? "-sent" : "")), new("Cache-Control", "no-store"),
-        };
+        var headers = new List<KeyValuePair<string, string>> { new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store") };
+        if (version is { } known)
+            headers.Add(new("ETag", ETags.OfRow(known, resource.Shape)));
         if (withLocation)
             headers.Add(new("Location", ResourceLocations.Of(resource, row)));
         return new Answer(status, buffer.WrittenMemory) { Headers = headers };

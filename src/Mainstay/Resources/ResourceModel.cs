@@ -35,6 +35,17 @@ internal sealed class ResourceModel(string path, TableModel table)
 
     public bool RequiresIfMatch { get; set; }
 
+    /// <summary>How long reads may be kept without asking.</summary>
+    public CachePolicy Cache { get; set; } = CachePolicy.Revalidate;
+
+    /// <summary>Since when and until when it is served, when it is on its way out.</summary>
+    public Deprecation? Deprecation { get; set; }
+
+    /// <summary>What every tag of a whole row says about how rows are written; see <see cref="ETags.ShapeOf"/>.</summary>
+    public string Shape { get; } = ETags.ShapeOf(table);
+
+    public RateLimitDeclarations RateLimits { get; } = new();
+
     /// <summary>What <c>include</c> accepts here. Known once all resources are declared.</summary>
     public IReadOnlyList<ResourceInclude> Includes { get; private set; } = [];
 

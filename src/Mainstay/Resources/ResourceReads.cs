@@ -12,6 +12,8 @@ namespace Mainstay.Internal;
 /// </summary>
 internal sealed class ResourceReads(BackendServices backend, ResourceModel resource)
 {
+    private static readonly KeyValuePair<string, string> varyByCaller = new("Vary", "Authorization");
+
     /// <summary>One row, or the problem that there is none that the caller may see.</summary>
     public Task<Answer> GetAsync(Call call, Guid id, Representation representation) => backend.Transactor.ReadAsync(call.Transaction, () => GetOnceAsync(call, id, representation));
 
@@ -35,8 +37,10 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
             backend.Format.EndItem(writer, null);
         }
         var version = reader.GetInt64(resource.Table.Columns.Count);
-        var tag = representation.Includes.Count == 0 ? ETags.Of(version, representation.Tag) : ETags.Of(version, representation.Tag + "-" + Hash(buffer.WrittenSpan));
-        return Conditional(call, buffer, tag, []);
+        // What stands beside the row has versions of its own, so a tag of both is made from the bytes.
+        var tag = representation.Includes.Count == 0 ? ETags.OfRow(version, resource.Shape, representation.Tag) : ETags.OfRow(version, Hash(buffer.WrittenSpan));
+        var isForAnyone = IsForAnyone(call, representation);
+        return Found(buffer, tag, isForAnyone, isForAnyone ? [] : [varyByCaller]);
     }
 
     /// <summary>One page of the rows that the caller may see.</summary>
@@ -81,8 +85,9 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
             }
             backend.Format.EndPage(writer, query.PageSize, next);
         }
-        List<KeyValuePair<string, string>> links = next is null ? [] : [new("Link", $"<{NextUri(call, next)}>; rel=\"next\"")];
-        return Conditional(call, buffer, $"\"{Hash(buffer.WrittenSpan)}\"", links);
+        // A cursor belongs to its caller, so pages vary also where the rows do not.
+        List<KeyValuePair<string, string>> headers = next is null ? [varyByCaller] : [varyByCaller, new("Link", $"<{NextUri(call, next)}>; rel=\"next\"")];
+        return Found(buffer, $"\"{Hash(buffer.WrittenSpan)}\"", IsForAnyone(call, query.Representation), headers);
     }
 
     public static ProblemException NotFound(ResourceModel resource, Guid id) =>
@@ -90,13 +95,14 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
 
     private static object IdOf(ResourceModel resource, Guid id) => IdFactory.Make(resource.Table.Key.Member.Scalar!.Type, id);
 
-    private static Answer Conditional(Call call, ArrayBufferWriter<byte> buffer, string etag, List<KeyValuePair<string, string>> headers)
+    /// <summary>Whether everybody sees the same: the rows, and what is shown beside them.</summary>
+    private static bool IsForAnyone(Call call, Representation representation) =>
+        call.Operation.Policy == Policy.Anyone && (representation.Includes.Count == 0 || representation.Includes.All(include => include.Target.Read == Policy.Anyone));
+
+    private Answer Found(ArrayBufferWriter<byte> buffer, string etag, bool isForAnyone, List<KeyValuePair<string, string>> headers)
     {
         headers.Add(new("ETag", etag));
-        headers.Add(new("Cache-Control", call.Operation.Policy == Policy.Anyone ? "no-cache" : "private, no-cache"));
-        headers.Add(new("Vary", "Authorization"));
-        if (call.Incoming.Header("If-None-Match") is { } tags && ETags.MatchesWeakly(tags, etag))
-            return new Answer(304, default) { Headers = headers };
+        headers.Add(new("Cache-Control", resource.Cache.Field(isForAnyone)));
         headers.Add(new("Content-Type", WireFormat.Json));
         return new Answer(200, buffer.WrittenMemory) { Headers = headers };
     }

@@ -21,13 +21,16 @@ internal sealed class ReplaceOperation(ResourceModel resource) : ResourceCommand
                 faults.Add(JsonPath.Root[column.Member.Name], "readOnly", "The server sets this member. Leave it out, or send it unchanged.");
             values[column.Ordinal] = present;
         }
-        faults.ThrowIfAny();
-        var row = Complete(values, JsonPath.Root, faults);
-        faults.ThrowIfAny();
+        var own = new InputFaults();
+        var row = Complete(values, JsonPath.Root, own);
+        own.ThrowIfAny();
         Demand(call, row!);
         await RequireReferencesAsync(call, work, row!, known.Row, JsonPath.Root);
+        DemandConditions(call, known);
+        faults.ThrowIfAny(); // after the conditions: whoever sends back what has changed since should hear that it has changed
         work.UpdateRow(Resource.Table.RowType, row!);
-        return Item(call, row!, known.Version + 1, 200, withLocation: false);
+        // No tag (RFC 9110, section 9.3.4): it would say that what was sent is now what is read, and a read adds what the server sets.
+        return Item(call, row!, version: null, 200, withLocation: false);
     }
 }
 
@@ -55,11 +58,13 @@ internal sealed class PatchOperation(ResourceModel resource) : ResourceCommand(r
             if (given[column.Ordinal] && !IsWritable(column.Member) && !ColumnValues.AreSame(sent[column.Ordinal], present))
                 faults.Add(JsonPath.Root[column.Member.Name], "readOnly", "The server sets this member. Leave it out.");
         }
-        faults.ThrowIfAny();
-        var row = Complete(values, JsonPath.Root, faults);
-        faults.ThrowIfAny();
+        var own = new InputFaults();
+        var row = Complete(values, JsonPath.Root, own);
+        own.ThrowIfAny();
         Demand(call, row!);
         await RequireReferencesAsync(call, work, row!, known.Row, JsonPath.Root);
+        DemandConditions(call, known);
+        faults.ThrowIfAny();
         if (Resource.Table.Columns.All(column => ColumnValues.AreSame(column.Member.Get(known.Row), values[column.Ordinal])))
             return Item(call, known.Row, known.Version, 200, withLocation: false); // nothing differs: no new version, no audit entry
         work.UpdateRow(Resource.Table.RowType, row!);

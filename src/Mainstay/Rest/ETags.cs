@@ -1,50 +1,92 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Mainstay.Internal;
 
 /// <summary>
-/// Entity tags: <c>"v7"</c> for a whole row, <c>"v7-f0.2"</c> for a part of it. The version in front is what a write compares, so that a tag
-/// of any representation is a valid precondition; a read compares all of it.
+/// Entity tags, one for each sequence of bytes: <c>"v7-3fa9c10e"</c> is version 7 of a row in its present shape, <c>"v7-3fa9c10e-f0.2"</c> a part of it,
+/// <c>"v7-3fa9c10e-br"</c> its compressed form. Reads compare all of it. Writes compare the version in front, so that a tag of any representation of
+/// the row will do.
 /// </summary>
 internal static class ETags
 {
-    public static string Of(long version, string representation = "") => $"\"v{version.ToString(CultureInfo.InvariantCulture)}{representation}\"";
+    public static string OfRow(long version, string shape, string part = "") => $"\"v{version.ToString(CultureInfo.InvariantCulture)}-{shape}{part}\"";
 
-    /// <summary>If-None-Match: weak comparison, any of a list, or <c>*</c>.</summary>
-    public static bool MatchesWeakly(string header, string etag) =>
-        header.Trim() == "*" || Parse(header).Any(tag => tag.Opaque == etag);
+    /// <summary>The tag of the same representation in a content coding.</summary>
+    public static string InCoding(string etag, string coding) => $"{etag.AsSpan(0, etag.Length - 1)}-{coding}\"";
 
-    /// <summary>If-Match: strong comparison of the version. A malformed or weak tag matches nothing.</summary>
-    public static bool MatchesVersion(string header, long version) =>
-        header.Trim() == "*" || Parse(header).Any(tag => !tag.IsWeak && VersionOf(tag.Opaque) == version);
-
-    private static long? VersionOf(string opaque)
+    /// <summary>
+    /// A short hash of what decides how a row of one version is written. A release that adds a column changes the bytes and not the version, and nobody
+    /// shall be told that the old bytes are still true.
+    /// </summary>
+    public static string ShapeOf(TableModel table)
     {
-        var text = opaque.AsSpan().Trim('"');
-        if (text is not ['v', ..])
-            return null;
-        var end = text.IndexOf('-');
-        return long.TryParse(end < 0 ? text[1..] : text[1..end], NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : null;
+        var text = new StringBuilder(typeof(ETags).Assembly.GetName().Version?.ToString());
+        foreach (var column in table.Columns)
+            text.Append('\n').Append(column.Member.Name).Append(' ').Append(column.Member.Property.PropertyType).Append(' ').Append(column.Member.Scalar?.Expected);
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, 4));
     }
 
-    private static List<(bool IsWeak, string Opaque)> Parse(string header)
+    /// <summary>The version in front of a row's tag, or null when it is another kind of tag.</summary>
+    public static long? VersionOf(ReadOnlySpan<char> opaque)
     {
-        var tags = new List<(bool, string)>();
-        for (var i = 0; i < header.Length && tags.Count < 32;)
+        if (opaque is not ['"', 'v', .., '"'])
+            return null;
+        var text = opaque[2..^1];
+        var end = text.IndexOf('-');
+        return long.TryParse(end < 0 ? text : text[..end], NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : null;
+    }
+}
+
+/// <summary>The value of If-Match or If-None-Match: a star, or a list of tags. One that cannot be understood matches nothing.</summary>
+internal sealed class EntityTags
+{
+    private readonly List<(bool IsWeak, string Opaque)> _tags = [];
+
+    private EntityTags()
+    {
+    }
+
+    public bool IsAny { get; private init; }
+
+    public bool IsWellFormed { get; private init; } = true;
+
+    /// <param name="field">The field's value; several lines are joined by commas.</param>
+    public static EntityTags Parse(string field)
+    {
+        if (field.AsSpan().Trim(" \t") is "*")
+            return new EntityTags { IsAny = true };
+        var tags = new EntityTags();
+        return tags.Read(field) ? tags : new EntityTags { IsWellFormed = false };
+    }
+
+    /// <summary>Strong comparison: neither tag is weak.</summary>
+    public bool MatchesStrongly(string? etag) => IsAny || _tags.Exists(tag => !tag.IsWeak && tag.Opaque == etag);
+
+    /// <summary>Weak comparison. Ours are all strong, so only the mark of the other one is passed over.</summary>
+    public bool MatchesWeakly(string etag) => IsAny || _tags.Exists(tag => tag.Opaque == etag);
+
+    /// <summary>Whether one of them is a tag of this version of a row.</summary>
+    public bool MatchesVersion(long version, bool isStrong) => IsAny || _tags.Exists(tag => !(isStrong && tag.IsWeak) && ETags.VersionOf(tag.Opaque) == version);
+
+    /// <summary>Tags between commas; elements may be empty.</summary>
+    private bool Read(ReadOnlySpan<char> rest)
+    {
+        while (true)
         {
-            if (header[i] is ' ' or '\t' or ',')
-            {
-                i++;
-                continue;
-            }
-            var isWeak = header.AsSpan(i).StartsWith("W/");
-            var start = isWeak ? i + 2 : i;
-            var end = start < header.Length && header[start] == '"' ? header.IndexOf('"', start + 1) : -1;
-            if (end < 0)
-                return []; // malformed: a conditional field that cannot be understood never counts as a match
-            tags.Add((isWeak, header[start..(end + 1)]));
-            i = end + 1;
+            rest = rest.TrimStart(" \t,");
+            if (rest.IsEmpty)
+                return true;
+            var isWeak = rest.StartsWith("W/");
+            var tag = isWeak ? rest[2..] : rest;
+            var length = tag is ['"', ..] ? tag[1..].IndexOf('"') + 2 : 0;
+            if (length < 2 || tag[1..(length - 1)].ContainsAnyInRange('\0', ' ') || tag[1..(length - 1)].Contains('\x7f'))
+                return false;
+            _tags.Add((isWeak, tag[..length].ToString()));
+            rest = tag[length..].TrimStart(" \t");
+            if (rest is not ([] or [',', ..]))
+                return false;
         }
-        return tags;
     }
 }

@@ -1,7 +1,6 @@
 using System.Buffers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Primitives;
 
 namespace Mainstay.Internal;
 
@@ -11,6 +10,8 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
     private readonly HttpContext _http = http;
 
     public IServiceProvider Services => _http.RequestServices;
+
+    public System.Net.IPAddress? RemoteAddress => _http.Connection.RemoteIpAddress;
 
     public QueryParameters Query => field ??= QueryParameters.Parse(_http.Request.QueryString.Value ?? "");
 
@@ -45,16 +46,19 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
 
     private void Accept()
     {
-        if (_http.Request.Headers.Accept is { Count: > 0 } accept && !MediaTypes.Accepts(accept.ToString(), WireFormat.Json))
+        if (_http.Request.Headers.Accept is { Count: > 0 } accept && !MediaTypes.Accepts(accept, WireFormat.Json))
             throw ProblemCatalogue.NotAcceptable.Because($"Only {WireFormat.Json} is served here (problems as {WireFormat.ProblemJson}). Send 'Accept: {WireFormat.Json}', or no Accept.");
+        Compression.DemandAcceptable(_http.Request);
     }
 
     private void CheckMediaType(Operation operation)
     {
         if (MediaTypes.Matches(_http.Request.ContentType, operation.MediaTypes))
             return;
+        var accepted = string.Join(", ", operation.MediaTypes);
+        _http.Response.Headers.Accept = accepted; // RFC 9110, 12.5.1; PUT has no field of its own
         if (operation.Method is "PATCH" or "POST")
-            _http.Response.Headers[operation.Method == "PATCH" ? "Accept-Patch" : "Accept-Post"] = string.Join(", ", operation.MediaTypes);
+            _http.Response.Headers[operation.Method == "PATCH" ? "Accept-Patch" : "Accept-Post"] = accepted;
         throw ProblemCatalogue.UnsupportedMediaType.Because(
             $"Content-Type is {(string.IsNullOrEmpty(_http.Request.ContentType) ? "missing" : "not one that is accepted here")}, expected {string.Join(" or ", operation.MediaTypes)} in UTF-8.");
     }
@@ -68,7 +72,7 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
     }
 
     /// <summary>Where no body is expected, an empty one and the empty object that many clients send are harmless; anything else is a misunderstanding.</summary>
-    private static async ValueTask<ReadOnlyMemory<byte>> RefuseBodyAsync(HttpRequest request, CancellationToken cancellation)
+    private async ValueTask<ReadOnlyMemory<byte>> RefuseBodyAsync(HttpRequest request, CancellationToken cancellation)
     {
         var body = await BodyAsync(request, cancellation);
         return body.Span.Trim(" \t\r\n"u8) is { Length: 0 } or [(byte)'{', (byte)'}']
@@ -76,7 +80,7 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
             : throw ProblemCatalogue.MalformedRequest.Because("This operation takes no body. Send the request without one.");
     }
 
-    private static async ValueTask<ReadOnlyMemory<byte>> BodyAsync(HttpRequest request, CancellationToken cancellation)
+    private async ValueTask<ReadOnlyMemory<byte>> BodyAsync(HttpRequest request, CancellationToken cancellation)
     {
         if (request.ContentLength > OperationDefaults.BodyBytesMost)
             throw HttpProblems.BodyTooLarge(OperationDefaults.BodyBytesMost);
@@ -86,6 +90,7 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
         }
         catch (BadHttpRequestException e)
         {
+            HttpEdge.CloseAfter(_http);
             throw HttpProblems.Of(e); // broken framing, too slow, or longer than the server reads
         }
     }
@@ -107,41 +112,4 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
             request.BodyReader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
         }
     }
-}
-
-/// <summary>Media types in Accept and Content-Type.</summary>
-internal static class MediaTypes
-{
-    /// <summary>Whether an Accept header admits a type with a weight above zero. The most specific range decides.</summary>
-    public static bool Accepts(string accept, string type)
-    {
-        var best = (Rank: 0, Weight: 0.0);
-        foreach (var part in accept.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-        {
-            var pieces = part.Split(';', StringSplitOptions.TrimEntries);
-            var rank = Rank(pieces[0], type);
-            var weight = 1.0;
-            foreach (var piece in pieces.Skip(1))
-                if (piece.StartsWith("q=", StringComparison.OrdinalIgnoreCase))
-                    weight = double.TryParse(piece.AsSpan(2), System.Globalization.CultureInfo.InvariantCulture, out var given) ? given : 0;
-            if (rank > best.Rank || (rank == best.Rank && weight > best.Weight))
-                best = (rank, weight);
-        }
-        return best.Rank > 0 && best.Weight > 0;
-    }
-
-    /// <summary>Whether a Content-Type is one of the given, in UTF-8 if it says anything about that.</summary>
-    public static bool Matches(string? contentType, IReadOnlyList<string> types)
-    {
-        if (contentType is null || !Microsoft.Net.Http.Headers.MediaTypeHeaderValue.TryParse(contentType, out var parsed))
-            return false;
-        return types.Any(type => parsed.MediaType.Equals(type, StringComparison.OrdinalIgnoreCase))
-            && (StringSegment.IsNullOrEmpty(parsed.Charset) || parsed.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || parsed.Charset.Equals("\"utf-8\"", StringComparison.OrdinalIgnoreCase));
-    }
-
-    private static int Rank(string range, string type) =>
-        range.Equals(type, StringComparison.OrdinalIgnoreCase) || range.Equals(WireFormat.ProblemJson, StringComparison.OrdinalIgnoreCase) ? 3
-        : range.Equals("application/*", StringComparison.OrdinalIgnoreCase) ? 2
-        : range == "*/*" ? 1
-        : 0;
 }

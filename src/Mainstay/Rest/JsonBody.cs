@@ -10,6 +10,8 @@ internal static class JsonBody
     {
         if (body.IsEmpty)
             throw ProblemCatalogue.MalformedJson.Because("The body is empty, expected a JSON document.");
+        if (body.Span.StartsWith("\uFEFF"u8))
+            throw ProblemCatalogue.MalformedJson.Because("The body begins with a byte order mark. JSON is sent in UTF-8 without one.");
         if (!System.Text.Unicode.Utf8.IsValid(body.Span))
             throw ProblemCatalogue.MalformedJson.Because("The body is not UTF-8. JSON is sent in UTF-8 without a byte order mark.");
         try

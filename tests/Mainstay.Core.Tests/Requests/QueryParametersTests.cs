@@ -24,6 +24,8 @@ public sealed class QueryParametersTests
     [InlineData("a=%4", "text")]
     [InlineData("a=%zz", "text")]
     [InlineData("a=%00", "text")]
+    [InlineData("a=b#c", "text")]
+    [InlineData("a#=b", "text")]
     [InlineData("a=%ED%A0%80", "text")]
     [InlineData("a=1&a=2", "duplicate")]
     [InlineData("a=1&%61=2", "duplicate")]
@@ -33,6 +35,17 @@ public sealed class QueryParametersTests
 
         problem.Type.Code.ShouldBe("invalid-parameter");
         problem.Errors.ShouldHaveSingleItem().Code.ShouldBe(code);
+    }
+
+    [Theory]
+    [InlineData("a=1&%zz=2", "%zz")]
+    [InlineData("price=%ff", "price")]
+    public void The_fault_names_its_parameter_as_it_was_sent(string query, string name)
+    {
+        var problem = Should.Throw<ProblemException>(() => QueryParameters.Parse(query));
+
+        problem.Errors.ShouldHaveSingleItem().Parameter.ShouldBe(name);
+        problem.Message.ShouldBe("One parameter is invalid; see errors.");
     }
 
     [Fact]

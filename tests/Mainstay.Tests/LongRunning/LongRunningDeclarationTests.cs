@@ -15,7 +15,7 @@ public sealed class LongRunningDeclarationTests(PostgresFixture postgres)
 
         foreach (var part in new[] { "'GET /v1/slow'", "'POST /v1/never'", "'POST /v1/for-ever'", "'POST /v1/strangers'" })
             message.ShouldContain(part);
-        message.Split("MST2201").Length.ShouldBe(5);
+        message.Split("MST2401").Length.ShouldBe(5);
     }
 
     [Fact]
@@ -38,7 +38,7 @@ public sealed class LongRunningDeclarationTests(PostgresFixture postgres)
 
         foreach (var name in new[] { "Workers", "Retention", "Lease", "PollInterval" })
             message.ShouldContain($"Mainstay:LongRunning:{name}");
-        message.ShouldContain("MST2202");
+        message.ShouldContain("MST2402");
     }
 
     [Fact]

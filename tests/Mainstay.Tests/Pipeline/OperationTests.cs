@@ -149,7 +149,7 @@ public sealed class OperationTests(OperationFixture fixture) : IClassFixture<Ope
         (await Anyone.DeleteAsync("/v1/greetings/Ada")).Expect(204).Text.ShouldBeEmpty();
         var id = await CounterAsync();
         var added = (await Anyone.PostAsync($"/v1/counters/{id}/add", "{}")).Expect(200);
-        added.ETag.ShouldBe("\"v2\"");
+        added.ETag.ShouldStartWith("\"v2-");
         added.Header("Location").ShouldBeNull();
         (await Anyone.PatchAsync("/v1/counters/" + id, """{"value":5}""", "If-Match: " + added.ETag)).Expect(200);
         (await Anyone.GetAsync($"/v1/counters/{id}/find")).Expect(200);

@@ -31,6 +31,10 @@ public sealed class AccessTests(ShopFixture shop) : IClassFixture<ShopFixture>
     }
 
     [Fact]
+    public async Task An_authentication_scheme_that_fails_is_a_problem_like_any_other() =>
+        (await shop.Anyone.GetAsync("/v1/products", "Authorization: Test broken")).Expect(500, "internal-error").Text.ShouldNotContain("The scheme is broken");
+
+    [Fact]
     public async Task Two_credentials_are_refused()
     {
         var answer = await shop.Backend.SendRawAsync("GET /v1/products HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Test ann;customer\r\nAuthorization: Test sam;staff\r\n\r\n");

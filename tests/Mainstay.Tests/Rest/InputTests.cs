@@ -107,7 +107,11 @@ public sealed class InputTests(InputFixture fixture) : IClassFixture<InputFixtur
     [InlineData("text", "\"\\udc00\\ud800\"", "#/text text")]
     [InlineData("text", "\"12345678901\"", "#/text maxLength")]
     [InlineData("number", "\"1\"", "#/number type")]
-    [InlineData("number", "1.5", "#/number range")]
+    [InlineData("number", "1.5", "#/number type")]
+    [InlineData("number", "1e-1", "#/number type")]
+    [InlineData("number", "1e-999999999999", "#/number type")]
+    [InlineData("number", "2147483648.0", "#/number range")]
+    [InlineData("number", "1e999999999999", "#/number range")]
     [InlineData("number", "2147483648", "#/number range")]
     [InlineData("number", "1e999", "#/number range")]
     [InlineData("number", "true", "#/number type")]
@@ -135,6 +139,21 @@ public sealed class InputTests(InputFixture fixture) : IClassFixture<InputFixtur
     [InlineData("items", """[{"name":"a","count":1,"a/b~c":1}]""", "#/items/0/a~1b~0c unknown")]
     [InlineData("items", """[{"name":"a","count":1,"ä b%":1}]""", "#/items/0/%C3%A4%20b%25 unknown")]
     public async Task Each_fault_has_its_place_and_kind(string member, string value, params string[] faults) => (await FormAsync(With(member, value))).Expect(400, "validation-failed").Faults.ShouldBe(faults);
+
+    [Theory]
+    [InlineData("1.0", "1")]
+    [InlineData("1e2", "100")]
+    [InlineData("1.5E1", "15")]
+    [InlineData("100e-2", "1")]
+    [InlineData("-0", "0")]
+    [InlineData("-0.0", "0")]
+    [InlineData("0e999999999999", "0")]
+    [InlineData("2147483647.000", "2147483647")]
+    [InlineData("-2147483648e0", "-2147483648")]
+    public async Task An_integer_is_one_by_its_value(string sent, string read) => (await FormAsync(With("number", sent))).Expect(200).Data.GetProperty("number").GetRawText().ShouldBe(read);
+
+    [Fact]
+    public async Task A_byte_order_mark_is_named() => (await FormAsync("\uFEFF" + Good)).Expect(400, "malformed-json").Detail.ShouldContain("byte order mark");
 
     [Fact]
     public async Task All_faults_are_reported_at_once_but_not_without_end()

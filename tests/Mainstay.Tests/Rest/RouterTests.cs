@@ -42,7 +42,6 @@ public sealed class RouterTests(ShopFixture shop) : IClassFixture<ShopFixture>
     [InlineData("/v1/products/x/y/z")]
     [InlineData("/v1/products/..%2f..%2fetc%2fpasswd")]
     [InlineData("/v1/%F0%9F%98%80")]
-    [InlineData("/v1/%ff%fe")]
     public async Task What_is_not_there_is_a_problem_document(string path)
     {
         var reply = (await shop.Anyone.GetAsync(path)).Expect(404, "not-found");
@@ -86,7 +85,7 @@ public sealed class RouterTests(ShopFixture shop) : IClassFixture<ShopFixture>
     public async Task A_target_or_headers_that_are_too_large_are_problems_like_any_other()
     {
         (await shop.Anyone.GetAsync("/v1/products?cursor=" + new string('a', 9000))).Expect(414, "uri-too-long");
-        (await shop.Anyone.GetAsync("/v1/products", "X-Large: " + new string('a', 40_000))).Expect(431, "headers-too-large");
+        (await shop.Anyone.GetAsync("/v1/products", "X-Large: " + new string('a', 33_000))).Expect(431, "headers-too-large");
         (await shop.Anyone.GetAsync("/v1/products?pageSize=1")).Expect(200);
     }
 }

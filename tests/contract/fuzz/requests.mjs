@@ -1,0 +1,144 @@
+// Requests for an operation: valid ones, and the same with one fault.
+import { brokenBodies, spoiled, withFault } from './faults.mjs';
+import { pointerOf } from './judge.mjs';
+import { Raw, write } from './values.mjs';
+
+export class Requests {
+  #contract;
+  #random;
+  #values;
+  #number = 0;
+
+  constructor(contract, random, values) {
+    [this.#contract, this.#random, this.#values] = [contract, random, values];
+  }
+
+  /** A request that is right by the document, in parts, so that faults can be put into it. */
+  valid(operation) {
+    const parts = { operation, path: {}, query: [], headers: {}, body: undefined, type: undefined };
+    for (const parameter of operation.parameters) {
+      if (parameter.in === 'path') parts.path[parameter.name] = this.#text(parameter);
+      else if (parameter.in === 'query' && (parameter.required || this.#random.chance(0.15)) && !isCursor(parameter)) parts.query.push([parameter.name, this.#text(parameter)]);
+      else if (parameter.in === 'header' && (parameter.required || this.#random.chance(0.2))) parts.headers[parameter.name] = this.#header(parameter);
+    }
+    if (operation.body) {
+      parts.type = this.#random.pick(Object.keys(operation.body));
+      parts.body = this.#values.of(operation.body[parts.type]);
+    }
+    return parts;
+  }
+
+  /** The request in the form in which it is sent. */
+  finish(parts, credential) {
+    const { operation } = parts;
+    const path = operation.path.replace(/\{([^}]+)\}/g, (_, name) => parts.path[name]);
+    const query = parts.query.map(([name, value]) => `${encodeURIComponent(name)}=${value instanceof Raw ? value.text : encodeURIComponent(value)}`).join('&');
+    const headers = { ...(credential ? { Authorization: credential } : {}), ...(parts.type ? { 'Content-Type': parts.type } : {}), ...parts.headers };
+    const body = parts.rawBody !== undefined ? parts.rawBody : parts.body === undefined ? undefined : write(parts.body);
+    return { method: operation.method, target: this.#contract.prefix + path + (query ? `?${query}` : ''), headers, body };
+  }
+
+  /** Every way this operation's request can be wrong in one thing. */
+  faults(operation) {
+    const valid = this.valid(operation);
+    return [...this.#ofBody(valid), ...this.#ofPath(valid), ...this.#ofQuery(valid), ...this.#ofHeaders(valid)];
+  }
+
+  #ofBody(valid) {
+    const { operation } = valid;
+    if (!operation.body) return [{ name: 'a body where none is taken', statuses: [400], parts: { ...valid, type: 'application/json', rawBody: '{"a":1}' } }];
+    const schema = operation.body[valid.type];
+    return [
+      ...spoiled(this.#contract, this.#values, schema, valid.body).map(({ name, path, value, placeMayBe }) => ({
+        name: `${name} at #${pointerOf(path).slice(0, 200)}`,
+        statuses: [400],
+        pointers: [pointerOf(path), ...(placeMayBe ? [pointerOf(placeMayBe)] : [])],
+        parts: { ...valid, body: withFault(valid.body, path, value) },
+      })),
+      ...brokenBodies.map(({ name, body }) => ({ name, statuses: [400], parts: { ...valid, rawBody: body } })),
+      { name: 'a body of another media type', statuses: [415], parts: { ...valid, type: 'text/plain' } },
+      { name: 'a body of no media type', statuses: [415], parts: { ...valid, type: undefined } },
+      { name: 'a body in another character set', statuses: [415], parts: { ...valid, type: `${valid.type}; charset=iso-8859-1` } },
+      { name: 'a body in an unknown coding', statuses: [415], parts: { ...valid, headers: { ...valid.headers, 'Content-Encoding': 'br' } } },
+    ];
+  }
+
+  /** What is not an id is not found: a path names a thing, and no thing has that name. */
+  #ofPath(valid) {
+    // Not %00: that is no HTTP to the server, and refused before there is anybody who could write a problem.
+    const wrong = ['0', 'x'.repeat(300), '%ff', '..%2f..', '%E2%80%AE', "';--", '-1', '1e999', '%F0%9F%98%80'];
+    return Object.keys(valid.path).flatMap(name => wrong.map(value => ({ name: `the path with ${value.slice(0, 20)} for ${name}`, statuses: [400, 404], parts: { ...valid, path: { ...valid.path, [name]: value } } })));
+  }
+
+  #ofQuery(valid) {
+    const faults = [{ name: 'an unknown parameter', statuses: [400], parameter: 'noSuchParameter', parts: { ...valid, query: [...valid.query, ['noSuchParameter', '1']] } }];
+    const of = parameter => ([name]) => name !== parameter.name;
+    for (const parameter of valid.operation.parameters.filter(parameter => parameter.in === 'query')) {
+      const others = valid.query.filter(of(parameter));
+      const text = isCursor(parameter) ? 'x' : this.#text(parameter);
+      faults.push({ name: `${parameter.name} twice`, statuses: [400], parameter: parameter.name, parts: { ...valid, query: [...others, [parameter.name, text], [parameter.name, text]] } });
+      faults.push({ name: `NUL in ${parameter.name}`, statuses: [400], parameter: isCursor(parameter) ? undefined : parameter.name, parts: { ...valid, query: [...others, [parameter.name, new Raw('a%00')]] } });
+      faults.push({ name: `${parameter.name} not in UTF-8`, statuses: [400], parts: { ...valid, query: [...others, [parameter.name, new Raw('%ff')]] } });
+      if (parameter.required) faults.push({ name: `without ${parameter.name}`, statuses: [400], parameter: parameter.name, parts: { ...valid, query: others } });
+      for (const wrong of this.#wrongTexts(parameter))
+        faults.push({ name: `${parameter.name}=${String(wrong).slice(0, 30)}`, statuses: [400], parameter: parameter.name, parts: { ...valid, query: [...others, [parameter.name, wrong]] } });
+    }
+    return faults;
+  }
+
+  /** Texts that a parameter's schema does not admit. Every text is one of its type when it is a text; the rest is checked as in a body. */
+  #wrongTexts(parameter) {
+    const schema = this.#contract.resolve(parameter.schema);
+    if (isCursor(parameter)) return [];
+    if (schema.type === 'array') {
+      const item = this.#contract.resolve(schema.items);
+      const valid = this.#textOf(this.#values.of(item, true));
+      return [...(schema.maxItems < 1000 && item.enum === undefined ? [Array(schema.maxItems + 1).fill(valid).join(',')] : []), ...this.#wrongScalars(item)];
+    }
+    return this.#wrongScalars(schema);
+  }
+
+  #wrongScalars(schema) {
+    const texts = spoiled(this.#contract, this.#values, schema, undefined).map(fault => fault.value)
+      .filter(value => (typeof value === 'string' && value.length < 4000) || typeof value === 'number' || (value instanceof Raw && /^[-0-9.e]+$/.test(value.text)))
+      .map(value => value instanceof Raw ? value.text : String(value));
+    return schema.type === 'string' ? texts.filter(value => value !== '7' && this.#breaks(schema, value)) : schema.type === 'boolean' ? ['1', 'TRUE', ''] : texts;
+  }
+
+  #breaks = (schema, value) => (schema.enum && !schema.enum.includes(value)) || (schema.pattern && !new RegExp(schema.pattern, 'u').test(value))
+    || [...value].length > (schema.maxLength ?? Infinity) || [...value].length < (schema.minLength ?? 0) || ['date', 'date-time', 'email', 'uri'].includes(schema.format);
+
+  #ofHeaders(valid) {
+    const faults = [{ name: 'nothing acceptable', statuses: [406], parts: { ...valid, headers: { ...valid.headers, Accept: 'text/html' } } }];
+    for (const parameter of valid.operation.parameters.filter(parameter => parameter.in === 'header')) {
+      const schema = this.#contract.resolve(parameter.schema);
+      const { [parameter.name]: _, ...others } = valid.headers;
+      if (parameter.required) faults.push({ name: `without ${parameter.name}`, statuses: [428, 404, 400], parts: { ...valid, headers: others } });
+      if (schema.pattern)
+        for (const wrong of ['', 'a b', '"', '"x', 'x, y', 'x'.repeat((schema.maxLength ?? 1000) + 1)])
+          if (!new RegExp(schema.pattern, 'u').test(wrong) || wrong.length > schema.maxLength)
+            faults.push({ name: `${parameter.name}: ${wrong.slice(0, 30)}`, statuses: [400, 431], parts: { ...valid, headers: { ...others, [parameter.name]: wrong } } });
+    }
+    return faults;
+  }
+
+  #text(parameter) {
+    for (;;) {
+      const value = this.#values.of(parameter.schema, true);
+      if (value !== null && !(Array.isArray(value) && value.length === 0)) return this.#textOf(value);
+    }
+  }
+
+  #textOf = value => Array.isArray(value) ? value.map(item => this.#textOf(item)).join(',') : value instanceof Raw ? value.text : String(value);
+
+  #header(parameter) {
+    const schema = this.#contract.resolve(parameter.schema);
+    // A key belongs to one request. Conditions are made for rows; any will do, and "*" fits them all.
+    if (parameter.name.toLowerCase() === 'idempotency-key') return `"case-${this.#random.int(0, 1e9)}-${++this.#number}"`;
+    if (parameter.name.toLowerCase() === 'if-match') return this.#random.chance(0.7) ? '*' : '"v1"';
+    return schema.examples?.length ? this.#random.pick(schema.examples) : this.#text(parameter);
+  }
+}
+
+/** A cursor is opaque: only what a page has given may be sent, so none is made up. */
+const isCursor = parameter => parameter.name === 'cursor';
