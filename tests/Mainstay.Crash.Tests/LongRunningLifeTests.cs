@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using Npgsql;
 
 namespace Mainstay.Tests;
 
@@ -19,10 +20,12 @@ public sealed class LongRunningLifeTests : IDisposable
         var shop = Shop();
         await shop.StartAndWaitAsync(Cancellation);
         using var http = shop.CustomerClient(TimeSpan.FromSeconds(30));
-        var location = await OrderAsync(http, "killed", pauseMilliseconds: 1500);
-        await UntilItSleepsAsync(shop);
+        var held = await HoldProductsAsync(shop);
+        var location = await OrderAsync(http, "killed");
+        await UntilItWaitsAsync(shop);
 
         await shop.KillAsync(Cancellation);
+        await held.DisposeAsync();
         await shop.StartAndWaitAsync(Cancellation);
         var ended = await EndedAsync(shop, http, location);
 
@@ -31,7 +34,7 @@ public sealed class LongRunningLifeTests : IDisposable
         (await CountAsync(shop, "select count(*) from orders where marker = 'killed'")).ShouldBe(1);
         (await CountAsync(shop, "select count(*) from products where stock + 1 = initial")).ShouldBe(1);
         // The repetition of a client that has heard nothing.
-        (await OrderAsync(http, "killed", pauseMilliseconds: 1500)).ShouldBe(location);
+        (await OrderAsync(http, "killed")).ShouldBe(location);
         (await CountAsync(shop, "select count(*) from mainstay.operations")).ShouldBe(1);
     }
 
@@ -41,13 +44,15 @@ public sealed class LongRunningLifeTests : IDisposable
         var first = Shop();
         await first.StartAndWaitAsync(Cancellation);
         using var http = first.CustomerClient(TimeSpan.FromSeconds(30));
-        var location = await OrderAsync(http, "handed over", pauseMilliseconds: 1500);
-        await UntilItSleepsAsync(first);
+        var held = await HoldProductsAsync(first);
+        var location = await OrderAsync(http, "handed over");
+        await UntilItWaitsAsync(first);
         var second = Shop();
         await second.StartAndWaitAsync(Cancellation);
         using var elsewhere = second.CustomerClient(TimeSpan.FromSeconds(30));
 
         await first.KillAsync(Cancellation);
+        await held.DisposeAsync();
         var ended = await EndedAsync(second, elsewhere, location);
 
         ended.GetProperty("status").GetString().ShouldBe("succeeded");
@@ -69,11 +74,11 @@ public sealed class LongRunningLifeTests : IDisposable
     }
 
     /// <returns>The address of the operation.</returns>
-    private static async Task<string> OrderAsync(HttpClient http, string marker, int pauseMilliseconds)
+    private static async Task<string> OrderAsync(HttpClient http, string marker)
     {
         using var products = JsonDocument.Parse(await http.GetByteArrayAsync(new Uri("/v1/products", UriKind.Relative), Cancellation));
         var product = products.RootElement.GetProperty("data")[0].GetProperty("id").GetString();
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri("/v1/orders/later", UriKind.Relative)) { Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(new { productId = product, quantity = 1, marker, pauseMilliseconds })) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri("/v1/orders/later", UriKind.Relative)) { Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(new { productId = product, quantity = 1, marker })) };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         request.Headers.Add("Idempotency-Key", $"\"{marker}\"");
         using var response = await http.SendAsync(request, Cancellation);
@@ -81,8 +86,18 @@ public sealed class LongRunningLifeTests : IDisposable
         return response.Headers.Location!.OriginalString;
     }
 
-    private static Task UntilItSleepsAsync(ShopProcess shop) => Wait.UntilAsync("the order is being placed", patience,
-        async () => await CountAsync(shop, "select count(*) from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()") == 1, Cancellation, () => shop.LastWords);
+    /// <summary>Keeps every order waiting until it is disposed.</summary>
+    private static async Task<NpgsqlConnection> HoldProductsAsync(ShopProcess shop)
+    {
+        var connection = new NpgsqlConnection(shop.ConnectionString());
+        await connection.OpenAsync(Cancellation);
+        await using var hold = new NpgsqlCommand("begin; select id from products for update", connection);
+        await hold.ExecuteNonQueryAsync(Cancellation);
+        return connection;
+    }
+
+    private static Task UntilItWaitsAsync(ShopProcess shop) => Wait.UntilAsync("the order waits for its product", patience,
+        async () => await CountAsync(shop, "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%products%for update%'") == 1, Cancellation, () => shop.LastWords);
 
     private static async Task<JsonElement> EndedAsync(ShopProcess shop, HttpClient http, string location)
     {
