@@ -65,22 +65,27 @@ public sealed class ContractApplications(PostgresFixture postgres) : IAsyncLifet
         _shop.BeginErrorReadLine();
 
         using var http = new HttpClient(new SocketsHttpHandler());
-        await Waiting.UntilAsync(async () =>
+        while (!await IsReadyAsync(http, new Uri(address + "/health/ready")))
         {
             if (_shop.HasExited)
                 throw new InvalidOperationException($"The shop ended with exit code {_shop.ExitCode}:\n{string.Join('\n', lines)}");
-            try
-            {
-                using var answer = await http.GetAsync(new Uri(address + "/health/ready"));
-                return answer.IsSuccessStatusCode;
-            }
-            catch (HttpRequestException)
-            {
-                return false;   // it does not listen yet
-            }
-        });
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+        }
         var keys = JsonSerializer.Deserialize<Dictionary<string, string>>(await File.ReadAllTextAsync(Path.Combine(folder, "development-keys.json")))!;
         return new("shop", address, [.. keys.Select(key => KeyValuePair.Create(key.Key, "Bearer " + key.Value))]);
+    }
+
+    private static async Task<bool> IsReadyAsync(HttpClient http, Uri address)
+    {
+        try
+        {
+            using var answer = await http.GetAsync(address, TestContext.Current.CancellationToken);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;   // it does not listen yet
+        }
     }
 
     /// <summary>Below the range from which the system takes the ports of clients.</summary>
