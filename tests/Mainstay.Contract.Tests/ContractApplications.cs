@@ -6,7 +6,11 @@ using Mainstay.Internal;
 namespace Mainstay.Tests;
 
 /// <summary>An application that serves, and the credentials that it knows: a name, and the value of the header Authorization.</summary>
-internal sealed record ContractApplication(string Name, string Address, IReadOnlyList<KeyValuePair<string, string>> Credentials);
+internal sealed record ContractApplication(string Name, string Address, IReadOnlyList<KeyValuePair<string, string>> Credentials)
+{
+    /// <summary>The ids of the users: rows belong to one.</summary>
+    public IReadOnlyList<string> Users { get; init; } = [];
+}
 
 /// <summary>
 /// The applications whose contract is tested: the shop of the samples, as the program that it is; the library, which has one of everything that a
@@ -30,11 +34,11 @@ public sealed class ContractApplications(PostgresFixture postgres) : IAsyncLifet
     {
         var library = await Tests.Library.StartAsync(await postgres.CreateDatabaseAsync(), _folder.In("library"));
         _running.Add(library);
-        Library = new("library", library.Address, [.. library.DevelopmentKeys!.Keys.Select(key => KeyValuePair.Create(key.Name, "Bearer " + key.Key))]);
+        Library = new("library", library.Address, [.. library.DevelopmentKeys!.Keys.Select(key => KeyValuePair.Create(key.Name, "Bearer " + key.Key))]) { Users = [.. library.DevelopmentKeys.Keys.Select(key => key.User.Id)] };
 
         var store = await TestBackend.StartAsync(await postgres.CreateDatabaseAsync(), Tests.Shop.Declare);
         _running.Add(store);
-        Store = new("store", store.Running.Address, [new("ann", "Test ann;"), new("staff", "Test bob;staff")]);
+        Store = new("store", store.Running.Address, [new("ann", "Test ann;"), new("staff", "Test bob;staff")]) { Users = ["ann", "bob"] };
 
         Shop = await StartShopAsync(await postgres.CreateDatabaseAsync(), _folder.In("shop"));
     }
@@ -61,22 +65,27 @@ public sealed class ContractApplications(PostgresFixture postgres) : IAsyncLifet
         _shop.BeginErrorReadLine();
 
         using var http = new HttpClient(new SocketsHttpHandler());
-        await Waiting.UntilAsync(async () =>
+        while (!await IsReadyAsync(http, new Uri(address + "/health/ready")))
         {
             if (_shop.HasExited)
                 throw new InvalidOperationException($"The shop ended with exit code {_shop.ExitCode}:\n{string.Join('\n', lines)}");
-            try
-            {
-                using var answer = await http.GetAsync(new Uri(address + "/health/ready"));
-                return answer.IsSuccessStatusCode;
-            }
-            catch (HttpRequestException)
-            {
-                return false;   // it does not listen yet
-            }
-        });
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+        }
         var keys = JsonSerializer.Deserialize<Dictionary<string, string>>(await File.ReadAllTextAsync(Path.Combine(folder, "development-keys.json")))!;
         return new("shop", address, [.. keys.Select(key => KeyValuePair.Create(key.Key, "Bearer " + key.Value))]);
+    }
+
+    private static async Task<bool> IsReadyAsync(HttpClient http, Uri address)
+    {
+        try
+        {
+            using var answer = await http.GetAsync(address, TestContext.Current.CancellationToken);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;   // it does not listen yet
+        }
     }
 
     /// <summary>Below the range from which the system takes the ports of clients.</summary>

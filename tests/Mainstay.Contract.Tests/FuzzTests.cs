@@ -16,7 +16,7 @@ public sealed class FuzzTests(ContractApplications applications, ContractFolder 
     {
         var running = applications[application];
         var result = await contract.RunAsync("fuzz.mjs",
-            [$"{running.Address}/v1/openapi.json", "--seed", seed.ToString(CultureInfo.InvariantCulture), .. running.Credentials.SelectMany(known => new[] { "--as", $"{known.Key}={known.Value}" })]);
+            [$"{running.Address}/v1/openapi.json", "--seed", seed.ToString(CultureInfo.InvariantCulture), "--rounds", "2", .. running.Users.SelectMany(user => new[] { "--word", user }), .. running.Credentials.SelectMany(known => new[] { "--as", $"{known.Key}={known.Value}" })]);
 
         TestContext.Current.TestOutputHelper!.WriteLine(result.Output);
         if (!result.Succeeded)

@@ -92,7 +92,7 @@ public sealed class FuzzerTests(PostgresFixture postgres, ContractFolder contrac
 
     private static JsonObject Schema(JsonNode document, string schema, string member) => document["components"]!["schemas"]![schema]!["properties"]![member]!.AsObject();
 
-    private static string Break(Gadget.Breakage input) => throw new InvalidTimeZoneException($"{input.Much} is broken.");
+    private static string Break(Gadget.Breakage input, UnitOfWork work) => throw new InvalidTimeZoneException($"{input.Much} is broken.");
 
     private static void Unknown(JsonNode document)
     {

@@ -118,7 +118,7 @@ internal static class ResultAnswers
     public static Answer Of(Call call, OperationDeclaration declaration, object? result, UnitOfWork? work)
     {
         if (result is null && !declaration.Handler.MayReturnNull)
-            throw new InvalidOperationException($"The handler of '{declaration.Name}' returned null, expected {declaration.Handler.Result!.Name}. Declare the result as {declaration.Handler.Result.Name}? so that callers know.");
+            throw new InvalidOperationException($"The handler of '{declaration.Name}' returned null, expected {declaration.Handler.Result!.Name}. When null is meant, say so in its result type, so that callers know: async Task<{declaration.Handler.Result.Name}?> (…) => …");
         if (result is null)
             return work is not null ? Nothing(call) : throw ProblemCatalogue.NotFound.Because("There is nothing that matches.");
         var isRow = call.Backend.Resources.TryGetValue(result.GetType(), out var resource);

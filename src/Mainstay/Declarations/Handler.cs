@@ -92,17 +92,21 @@ internal sealed class Handler
         return new Handler(inputFound, contextFound, result, serviceTypes,
             Expression.Lambda<Func<object?, object?, IServiceProvider, CancellationToken, Task<object?>>>(body, input, context, services, cancellation).Compile())
         {
-            MayReturnNull = result is null || AdmitsNull(method.ReturnParameter, result),
+            MayReturnNull = result is null || AdmitsNull(method.ReturnParameter, result, isCommand: contextFound == HandlerContext.UnitOfWork),
         };
     }
 
-    /// <summary>By the annotations of the compiler; code without them may return null anywhere.</summary>
-    private static bool AdmitsNull(ParameterInfo returned, Type result)
+    /// <summary>
+    /// By the annotations of the compiler. It writes none for a lambda that leaves its result type to inference; then a command has something to
+    /// show unless it says otherwise, and a query may find nothing.
+    /// </summary>
+    private static bool AdmitsNull(ParameterInfo returned, Type result, bool isCommand)
     {
         if (result.IsValueType)
             return Nullable.GetUnderlyingType(result) is not null;
         var annotation = new NullabilityInfoContext().Create(returned);
-        return (annotation.GenericTypeArguments is [var inTask] && typeof(Task).IsAssignableFrom(returned.ParameterType) ? inTask : annotation).ReadState != NullabilityState.NotNull;
+        var state = (annotation.GenericTypeArguments is [var inTask] && typeof(Task).IsAssignableFrom(returned.ParameterType) ? inTask : annotation).ReadState;
+        return state == NullabilityState.Nullable || (state == NullabilityState.Unknown && !isCommand);
     }
 
     private static (Type? Result, Expression Body) Unwrap(string name, Expression call, MethodInfo method)

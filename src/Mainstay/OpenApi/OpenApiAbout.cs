@@ -66,7 +66,7 @@ internal sealed record OpenApiAbout
     public JsonObject Server() => new()
     {
         ["url"] = ServerUrl,
-        ["description"] = $"{Environment.ToLowerInvariant()}: {(ServerUrl == "/" ? "the server that this document came from" : "the server of this API")}.",
+        ["description"] = $"{(Environment == "Development" ? "Local development" : Environment)}: {(ServerUrl == "/" ? "the server that this document came from" : "the server of this API")}.",
         ["x-internal"] = IsInternal,
     };
 

@@ -96,10 +96,15 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
     /// <summary>A row that the command has inserted is 201 with its location; no value is 204 for a command and 404 for a query.</summary>
     private IEnumerable<(string Status, JsonObject Answer)> OfHandler(Operation operation, Handler handler, OpenApiSchemas schemas, params string[] more)
     {
+        if (handler.Result is { } type)
+            foreach (var answer in OfResult(operation, type, schemas, more))
+                yield return answer;
         if (operation.IsCommand && handler.MayReturnNull)
             yield return ("204", Result("Done; there is nothing to show.", null, ["CacheControl", .. more], operation));
-        if (handler.Result is not { } type)
-            yield break;
+    }
+
+    private IEnumerable<(string Status, JsonObject Answer)> OfResult(Operation operation, Type type, OpenApiSchemas schemas, string[] more)
+    {
         var (schema, isList) = schemas.Result(type);
         var data = isList ? ListOf(schema, OperationDefaults.AnswerElementsMost) : schema;
         var isRow = schemas.ResourceOf(type) is not null && operation.IsCommand;

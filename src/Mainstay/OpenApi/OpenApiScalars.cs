@@ -32,7 +32,6 @@ internal static class OpenApiScalars
     // An answer as a whole is bounded, and no text of it is longer. A smaller bound exists where the record of a result declares one.
     private const int LengthOfResult = OperationDefaults.AnswerBytesMost;
 
-    private const string Base64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
     private const string Time = @"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?(Z|[+-][0-9]{2}:[0-9]{2})$";
     private const string TimeOfDay = @"^[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$";
     private const string Duration = @"^-?P(?=[0-9T])([0-9]+Y)?([0-9]+M)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?$";
@@ -45,7 +44,7 @@ internal static class OpenApiScalars
         _ when scalar is DocumentShape => new JsonObject { ["description"] = "Any JSON value but null.", ["not"] = new JsonObject { ["type"] = "null" } },
         var type when type == typeof(string) => new JsonObject { ["type"] = "string", ["pattern"] = AnyText, ["maxLength"] = textMost },
         var type when type == typeof(bool) => new JsonObject { ["type"] = "boolean" },
-        var type when type == typeof(byte[]) => new JsonObject { ["type"] = "string", ["contentEncoding"] = "base64", ["pattern"] = Base64, ["maxLength"] = textMost },
+        var type when type == typeof(byte[]) => new JsonObject { ["type"] = "string", ["contentEncoding"] = "base64", ["pattern"] = Base64(null), ["maxLength"] = textMost },
         var type when type == typeof(DateTimeOffset) => Text("date-time", Time, 20, 33),
         var type when type == typeof(DateOnly) => Text("date", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", 10, 10),
         // JSON Schema's "time" has an offset, a time of day has none.
@@ -132,8 +131,28 @@ internal static class OpenApiScalars
         var inText = schema["contentEncoding"] is null ? 1.0 : 4 / 3.0;
         if (direction != Direction.Result || HasDeclaredLength(member))
             schema["maxLength"] = (int)Math.Min(LengthOfResult, inText == 1.0 ? member.LengthMost!.Value : 4 * Math.Ceiling(member.LengthMost!.Value / 3.0));
+        if (schema["maxLength"] is not null && inText != 1.0)
+            schema["pattern"] = Base64(member.LengthMost);
         if (member.LengthLeast is > 0 and var least)
             schema["minLength"] = inText == 1.0 ? least : 4 * (int)Math.Ceiling(least / 3.0);
+    }
+
+    /// <summary>
+    /// Base64 of at most so many bytes. Four characters hold up to three bytes, so a bound in characters alone would admit up to two more. Not for
+    /// thousands of bytes: some engines count no further than 1,000.
+    /// </summary>
+    private static string Base64(int? bytesMost)
+    {
+        const string whole = "(?:[A-Za-z0-9+/]{4})", two = "[A-Za-z0-9+/]{2}==", three = "[A-Za-z0-9+/]{3}=";
+        return (bytesMost / 3, bytesMost % 3) switch
+        {
+            (null or > 1000, _) => $"^{whole}*(?:{two}|{three})?$",
+            (0, 0) => "^$",
+            (0, 1) => $"^(?:{two})?$",
+            (var full, 0) => $"^(?:{whole}{{0,{full - 1}}}(?:{two}|{three})?|{whole}{{{full}}})$",
+            (var full, 1) => $"^(?:{whole}{{0,{full - 1}}}(?:{two}|{three})?|{whole}{{{full}}}(?:{two})?)$",
+            (var full, _) => $"^{whole}{{0,{full}}}(?:{two}|{three})?$",
+        };
     }
 
     private static bool HasDeclaredLength(Member member) => member.Annotations.Any(rule => rule is MaxLengthAttribute { Length: > 0 } or StringLengthAttribute or LengthAttribute);

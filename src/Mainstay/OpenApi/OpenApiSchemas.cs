@@ -25,10 +25,10 @@ internal sealed class OpenApiSchemas(OpenApiComponents components, IReadOnlyList
 
     public JsonObject Create(ResourceModel resource, NestedParent? parent) => Named((resource, "create", parent?.Resource), (parent is null ? "" : NameOf(parent.Resource)) + NameOf(resource) + "Create", () =>
     {
-        var members = resource.Table.Columns.Where(column => IsWritable(resource, column)).ToArray();
+        var members = resource.Table.Columns.Where(column => IsWritable(resource, column) && column != parent?.Column).ToArray();
         return Object(members.Select(column => (column.Member.Name, Input(column.Member))),
-            members.Where(column => column.Member.IsRequired && column != parent?.Column).Select(column => column.Member.Name), isOpen: false,
-            parent is null ? null : $"`{parent.Column.Member.Name}` is the id in the path and may be left out.");
+            members.Where(column => column.Member.IsRequired).Select(column => column.Member.Name), isOpen: false,
+            parent is null ? null : $"`{parent.Column.Member.Name}` is the id in the path.");
     });
 
     public JsonObject Replace(ResourceModel resource) => Named((resource, "replace"), NameOf(resource) + "Replace", () =>

@@ -60,6 +60,15 @@ public sealed class Library(PostgresFixture postgres) : IAsyncLifetime
                 return book with { Lent = true };
             })
             .Allow(reader).Refuses(notThere, tooMany).Summary("Lend a book");
+        library.Command("POST /v1/books/{id}/return", async Task<Book?> (Return input, UnitOfWork work) =>
+            {
+                var book = await work.LockAsync(input.Id);
+                if (!book.Lent)
+                    return null;
+                work.Update(book with { Lent = false });
+                return book with { Lent = false };
+            })
+            .Allow(reader);
         library.Command("POST /v1/authors/{id}/forget", (Forget input, UnitOfWork work) => { }).Allow(librarian);
         library.Query("GET /v1/reports/pages", (PagesReport input, Snapshot snapshot) =>
             snapshot.QueryAsync<GenrePages>($"select genre, sum(pages) as pages from books where pages >= {input.Least} group by genre order by genre limit 100")).Allow(Policy.Anyone);
@@ -77,6 +86,8 @@ public sealed class Library(PostgresFixture postgres) : IAsyncLifetime
     internal sealed record Note(Id<Note> Id, [MaxLength(100)] string OwnerId, string Text);
 
     internal sealed record Lend(Id<Book> Id, [Range(1, 30)] int Days, [MaxLength(3)] IReadOnlyList<Wish> Wishes, DateTimeOffset? From = null);
+
+    internal sealed record Return(Id<Book> Id);
 
     internal sealed record Wish([MaxLength(20)] string What, bool IsUrgent = false);
 

@@ -35,6 +35,8 @@ internal sealed class SchemaCheck(JsonNode document)
                 return rule.AsArray().Any(allowed => JsonNode.DeepEquals(allowed, value));
             case "anyOf":
                 return rule.AsArray().Any(option => Passes(value, option!));
+            case "not":
+                return !Passes(value, rule);
             case "allOf":
                 foreach (var part in rule.AsArray())
                     Check(value, part!, at);

@@ -25,6 +25,12 @@ export class Contract {
     return (url.startsWith('/') ? url : new URL(url).pathname).replace(/\/$/, '');
   }
 
+  /** The methods that the document has for a path: several templates may fit it. */
+  methodsAt(path) {
+    const fits = template => new RegExp(`^${(this.prefix + template).replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{[^}]+\}/g, '[^/]+')}$`).test(path);
+    return this.operations.filter(operation => fits(operation.path)).map(operation => operation.method);
+  }
+
   /** Follows references, and merges what stands beside one. */
   resolve(node) {
     if (!node?.$ref) return node;
@@ -67,7 +73,6 @@ export class Contract {
       id: written.operationId,
       method: method.toUpperCase(),
       path,
-      methodsOfPath: methods.filter(known => item[known]).map(known => known.toUpperCase()),
       parameters: [...(item.parameters ?? []), ...(written.parameters ?? [])].map(parameter => this.resolve(parameter)),
       body: body && Object.fromEntries(Object.entries(body.content).map(([type, media]) => [type, media.schema])),
       responses,

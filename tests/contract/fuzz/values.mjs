@@ -28,9 +28,14 @@ export class Values {
   #contract;
   #random;
   #known;
+  #texts;
 
-  /** @param known ids by the pattern of their schema */
-  constructor(contract, random, known) {
+  /**
+   * @param known ids by the pattern of their schema
+   * @param texts texts worth trying
+   */
+  constructor(contract, random, known, texts = []) {
+    this.#texts = texts;
     this.#contract = contract;
     this.#random = random;
     this.#known = known;
@@ -87,13 +92,15 @@ export class Values {
       case 'uri': return `https://example.com/${random.int(0, 1e9)}`;
       case 'uri-reference': return `/x/${random.int(0, 1e9)}`;
     }
-    if (schema.contentEncoding === 'base64') return Buffer.from(Array.from({ length: random.int(0, Math.min(60, Math.floor((schema.maxLength ?? 80) / 4) * 3)) }, () => random.int(0, 255))).toString('base64');
+    if (schema.contentEncoding === 'base64') return Buffer.from(Array.from({ length: random.int(0, Math.min(60, Math.floor((schema.maxLength ?? 80) / 4 - 1) * 3)) }, () => random.int(0, 255))).toString('base64');
     return schema.pattern && !isTextPattern(schema.pattern) ? this.#matching(schema) : this.#words(schema, narrow);
   }
 
   #words(schema, narrow) {
     const random = this.#random;
     const most = schema.maxLength ?? 1000;
+    const fitting = this.#texts.filter(text => length(text) <= most);
+    if (fitting.length > 0 && random.chance(0.3)) return random.pick(fitting);
     const least = schema.minLength ?? 0;
     const length = random.chance(0.1) && !narrow ? (random.chance(0.5) ? Math.min(most, 20000) : least) : random.int(Math.max(least, narrow ? 1 : 0), Math.min(most, least + 30));
     const letters = narrow ? [...'abcdefghijklmnopqrstuvwxyz'] : [...random.pick(alphabets)];
