@@ -77,7 +77,8 @@ internal sealed class RunningBackend : IAsyncDisposable
         var signal = new OutboxSignal();
         var transactor = new Transactor(database, Model.Tables, backend.Events, signal);
         await SeedStart.RunAsync(backend, transactor, backend.Builder.Environment.IsDevelopment(), logging);
-        var cursorKey = await DatabaseStart.PatientlyAsync(() => SharedKeys.GetAsync(database, "cursor"));
+        var keys = new SharedKeys(database, TimeProvider.System);
+        await DatabaseStart.PatientlyAsync(() => keys.RenewAsync(CancellationToken.None));
         Services = new BackendServices
         {
             Name = backend.Name,
@@ -85,7 +86,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Transactor = transactor,
             Receipts = new Receipts(database, TimeSpan.FromHours(24)),
             Format = new WireFormat(),
-            Cursors = new CursorCodec(cursorKey),
+            Keys = keys,
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };
         App = Build(backend, transactor, signal);
@@ -119,6 +120,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, new OutboxOptions(), signal,
             provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
+        backend.Services.AddHostedService(provider => new SharedKeysRenewal(Services.Keys, Services.Clock, provider.GetRequiredService<ILogger<SharedKeysRenewal>>()));
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
         var app = backend.Builder.Build();
