@@ -7,7 +7,7 @@ namespace Mainstay.Internal;
 /// The statements of a list: rows the caller may see, filtered and searched, from a position on, in one order.
 /// <code>
 /// by id or a column     from t where visible, filters, behind the position, in the index's order
-/// value may be absent   the same of two parts that follow each other, those with a value and those without: each has an index condition of its own
+/// value may be absent   the same of the two parts that follow each other, rows with a value and rows without: each has its index condition, and its limit
 /// search                what matches first, whatever the order: the search index finds it, and only that is sorted
 /// </code>
 /// </summary>
@@ -54,8 +54,16 @@ internal static class ListSql
         }
         else if (behind.Length == 2)
         {
-            text.Append(" from (select * from ").Append(table).Append(" t where ").Append(behind[0]).Append(" union all select * from ").Append(table).Append(" t where ").Append(behind[1]).Append(") t where true");
-            AppendConditions(text, command, resource, visible, query);
+            // Each part ends by itself: without its own limit, the planner reads and sorts a whole part.
+            text.Append(" from (");
+            for (var part = 0; part < 2; part++)
+            {
+                text.Append(part == 0 ? "(" : " union all (").Append("select * from ").Append(table).Append(" t where ").Append(behind[part]);
+                AppendConditions(text, command, resource, visible, query);
+                AppendOrder(text, resource, query.Order);
+                text.Append(" limit ").Append(limit).Append(')');
+            }
+            text.Append(") t");
         }
         else
         {
