@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.ComponentModel.DataAnnotations;
+using Mainstay.Internal;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -35,7 +36,7 @@ public sealed class CursorTests(PostgresFixture postgres)
     /// <summary>As if this much time had passed for the keys.</summary>
     private static Task AgeAsync(TestBackend backend, string time) => backend.ExecuteAsync($"update mainstay.keys set starts_at = starts_at - interval '{time}'");
 
-    private static Task RenewAsync(TestBackend backend) => backend.Running.Services.Keys.RenewAsync(TestContext.Current.CancellationToken);
+    private static Task<CursorCodec> RenewAsync(TestBackend backend) => backend.Running.Services.Keys.RenewAsync(TestContext.Current.CancellationToken);
 
     [Fact]
     public async Task Keys_change_without_a_restart_and_cursors_of_the_key_before_go_on_for_a_week()
@@ -163,6 +164,6 @@ public sealed class CursorTests(PostgresFixture postgres)
 
     private static class Long
     {
-        public record Counter(Id<Counter> Id, [MaxLength(40)] string Name, long Value);
+        public sealed record Counter(Id<Counter> Id, [MaxLength(40)] string Name, long Value);
     }
 }
