@@ -121,9 +121,11 @@ create table mainstay.seeds (
     at timestamptz not null default mainstay.now()
 );
 
--- Keys that all nodes share, such as the one that signs cursors.
+-- Keys that all nodes share, such as those that sign cursors. The newest that has started is in use; those before verify for a while.
 create table mainstay.keys (
-    name text not null primary key,
+    name text not null,
+    id integer not null,
     value bytea not null,
-    created_at timestamptz not null default mainstay.now()
+    starts_at timestamptz not null,
+    constraint keys_pkey primary key (name, id)
 );

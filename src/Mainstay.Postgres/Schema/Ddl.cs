@@ -48,7 +48,9 @@ internal sealed class Ddl(string schema)
     public string AddForeignKey(TableModel table, Column column) => AddConstraint(table,
         $"constraint {SqlName.Quote(ForeignKeyName(table, column))} foreign key ({column.QuotedName}) references {Of(column.Reference!)} ({column.Reference!.Key.QuotedName}) on delete restrict");
 
-    public string CreateIndex(TableModel table, TableModel.Index index) => $"create index {SqlName.Quote(index.Name)} on {Of(table)} ({List(index.Columns)})";
+    public string CreateIndex(TableModel table, TableModel.Index index) => index.Expression is { } expression
+        ? $"create index {SqlName.Quote(index.Name)} on {Of(table)} using gin (({expression}))"
+        : $"create index {SqlName.Quote(index.Name)} on {Of(table)} ({List(index.Columns)})";
 
     public string DropIndex(string name) => $"drop index {SqlName.Quote(Schema)}.{SqlName.Quote(name)}";
 
@@ -81,7 +83,7 @@ internal sealed class Ddl(string schema)
         var declared = table.Indexes.Where(index => !index.IsUnique);
         var missing = ForeignKeysOf(table).Where(column => table.Indexes.All(index => index.Columns[0] != column))
             .Select(column => new TableModel.Index(SqlName.Join(table.Name, column.Name, "idx"), [column], IsUnique: false));
-        return declared.Concat(missing).Select(index => index.Columns.Contains(table.Key) ? index : index with { Columns = [.. index.Columns, table.Key] });
+        return declared.Concat(missing).Select(index => index.Expression is not null || index.Columns.Contains(table.Key) ? index : index with { Columns = [.. index.Columns, table.Key] });
     }
 
     /// <summary>The condition that a stored value meets, or null for a column that its type bounds enough. Null passes every check.</summary>

@@ -90,7 +90,7 @@ internal static class SchemaMistakes
 
     private static IEnumerable<ConfigurationException> Indexes(TableModel table)
     {
-        foreach (var index in Ddl.UniquesOf(table).Concat(Ddl.IndexesOf(table)))
+        foreach (var index in Ddl.UniquesOf(table).Concat(Ddl.IndexesOf(table)).Where(index => index.Expression is null))
         {
             var columns = string.Join(", ", index.Columns.Select(column => column.Member.Property.Name));
             if (index.Columns.Count > IndexColumnsMost)

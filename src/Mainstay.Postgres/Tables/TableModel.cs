@@ -72,12 +72,16 @@ internal sealed class TableModel
     /// <summary>Declares an index; asking for the same columns twice declares it once, and a unique one wins.</summary>
     public void AddIndex(bool isUnique, params IReadOnlyList<Column> columns)
     {
-        var known = _indexes.FindIndex(index => index.Columns.SequenceEqual(columns));
+        var known = _indexes.FindIndex(index => index.Expression is null && index.Columns.SequenceEqual(columns));
         if (known < 0)
             _indexes.Add(new Index(SqlName.Join([Name, .. columns.Select(column => column.Name), isUnique ? "key" : "idx"]), columns, isUnique));
         else if (isUnique && !_indexes[known].IsUnique)
             _indexes[known] = new Index(SqlName.Join([Name, .. columns.Select(column => column.Name), "key"]), columns, true);
     }
+
+    /// <summary>Declares the index of a full-text search, one for each table.</summary>
+    public void AddSearch(TextSearch search) =>
+        _indexes.Add(new Index(SqlName.Join(Name, "search", "idx"), search.Columns, IsUnique: false) { Expression = search.Words() });
 
     /// <summary>Ties id columns to the tables they point at, once all tables are known.</summary>
     public void Resolve(IReadOnlyDictionary<Type, TableModel> tables)
@@ -100,7 +104,11 @@ internal sealed class TableModel
     }
 
     /// <summary>An index or unique constraint over columns.</summary>
-    public sealed record Index(string Name, IReadOnlyList<Column> Columns, bool IsUnique);
+    public sealed record Index(string Name, IReadOnlyList<Column> Columns, bool IsUnique)
+    {
+        /// <summary>What a GIN index holds instead of the columns themselves; null for an ordinary one.</summary>
+        public string? Expression { get; init; }
+    }
 }
 
 /// <summary>A column: a member of the record and how PostgreSQL keeps it.</summary>

@@ -34,6 +34,27 @@ public sealed class ResourceDeclaration<T> where T : class
     public ResourceDeclaration<T> Sortable(params Expression<Func<T, object?>>[] members) =>
         Declare(model => Columns(model, members).ForEach(column => model.AddSort(column)));
 
+    /// <summary>
+    /// Lists take <c>search=…</c>, which looks for words in these texts, as they are written; letter case does not matter. Without <c>sort</c>, what fits best comes
+    /// first; a word weighs more in a member that is named earlier. They get an index.
+    /// </summary>
+    public ResourceDeclaration<T> Searchable(params Expression<Func<T, object?>>[] members) => Searchable(SearchLanguage.Simple, members);
+
+    /// <summary>The same for texts in one language: other forms of a word find it too, and words that are everywhere find nothing.</summary>
+    public ResourceDeclaration<T> Searchable(SearchLanguage language, params Expression<Func<T, object?>>[] members) =>
+        Declare(model => model.AddSearch(language, Columns(model, members)));
+
+    /// <summary>
+    /// Lists can also be read by page number: <c>page=3</c>, with <c>meta.page</c>, <c>totalCount</c>, <c>totalPages</c> and links to the first, previous, next and last page.
+    /// Reaches the first 10,000 rows; behind them the cursor goes on. Rows that come and go between two pages repeat or hide others, which cursors prevent.
+    /// </summary>
+    public ResourceDeclaration<T> OffsetPages() =>
+        Declare(model => model.HasPageNumbers = true);
+
+    /// <summary>Lists take <c>count=true</c>, which adds <c>meta.totalCount</c>: how many rows there are on all pages together, counted up to 10,000.</summary>
+    public ResourceDeclaration<T> Counts() =>
+        Declare(model => model.HasCounts = true);
+
     /// <summary>An index over several members, for the combination of a filter and a sort that is asked for often: <c>order => new { order.Status, order.PlacedAt }</c>.</summary>
     public ResourceDeclaration<T> Index(Expression<Func<T, object?>> members) =>
         Declare(model => model.Table.AddIndex(isUnique: false, Columns(model, [members])));

@@ -87,7 +87,8 @@ internal sealed class RunningBackend : IAsyncDisposable
         var signal = new OutboxSignal();
         var transactor = new Transactor(database, Model.Tables, backend.Events, signal);
         await SeedStart.RunAsync(backend, transactor, backend.Builder.Environment.IsDevelopment(), logging);
-        var cursorKey = await DatabaseStart.PatientlyAsync(() => SharedKeys.GetAsync(database, "cursor"));
+        var keys = new SharedKeys(database, TimeProvider.System);
+        await DatabaseStart.PatientlyAsync(() => keys.RenewAsync(CancellationToken.None));
         Services = new BackendServices
         {
             Name = backend.Name,
@@ -95,8 +96,8 @@ internal sealed class RunningBackend : IAsyncDisposable
             Transactor = transactor,
             Receipts = new Receipts(database, idempotency.Lifetime, idempotency.AnswerBytesMost),
             Format = new WireFormat(),
-            Cursors = new CursorCodec(cursorKey),
             LongRunning = new LongRunning(new OperationStore(database, longRunning.Lease, longRunning.Retention), longRunning),
+            Keys = keys,
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };
         foreach (var resource in backend.Resources)
@@ -152,6 +153,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             backend.Services.AddHostedService<RateLimitSweeper>();
         if (Model.Operations.OfType<LongRunningCommand>().ToArray() is { Length: > 0 } commands)
             backend.Services.AddHostedService(provider => new LongRunningWorker(Services, commands, provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<LongRunningWorker>>()));
+        backend.Services.AddHostedService(provider => new SharedKeysRenewal(Services.Keys, Services.Clock, provider.GetRequiredService<ILogger<SharedKeysRenewal>>()));
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
         var app = backend.Builder.Build();

@@ -36,7 +36,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         switch (operation)
         {
             case ListOperation list:
-                yield return ("200", Result("One page.", Envelope(ListOf(schemas.RowOrPart(list.Resource), ListQuery.PageSizeMost), "PageMeta"), ["ETag", "Link", "CacheControl", "Vary"], operation));
+                yield return ("200", Result("One page.", Envelope(ListOf(schemas.RowOrPart(list.Resource), ListQuery.PageSizeMost), PageMeta(list.Resource)), ["ETag", "Link", "CacheControl", "Vary"], operation));
                 yield return ("304", NotModified());
                 break;
             case GetOperation get:
@@ -226,10 +226,12 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         ["properties"] = new JsonObject { ["data"] = data, ["meta"] = components.Ref("schemas", meta, () => Meta(meta)) },
     };
 
+    private static string PageMeta(ResourceModel resource) => resource.HasPageNumbers ? "NumberedPageMeta" : resource.HasCounts ? "CountedPageMeta" : "PageMeta";
+
     private static JsonObject Meta(string name)
     {
         var members = new JsonObject();
-        if (name == "PageMeta")
+        if (name is "PageMeta" or "CountedPageMeta" or "NumberedPageMeta")
         {
             members["pageSize"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 1, ["maximum"] = ListQuery.PageSizeMost };
             members["nextCursor"] = new JsonObject { ["type"] = new JsonArray("string", "null"), ["pattern"] = OpenApiParameters.CursorPattern, ["maxLength"] = CursorCodec.LengthMost, ["examples"] = new JsonArray((JsonNode?)null), ["description"] = "Pass it as `cursor` for the next page; null on the last one." };
@@ -243,6 +245,17 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         var schema = new JsonObject { ["type"] = "object", ["description"] = "About the answer. More members may come." };
         if (members.Count > 0)
             schema["required"] = new JsonArray([.. members.Select(member => JsonValue.Create(member.Key))]);
+        // Present when asked for.
+        if (name == "NumberedPageMeta")
+        {
+            members["page"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 1, ["maximum"] = ListQuery.CountMost, ["description"] = "The number of the page, when it was asked for by number." };
+            members["totalPages"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = ListQuery.CountMost, ["description"] = "How many pages have numbers, when one was asked for by number." };
+        }
+        if (name is "CountedPageMeta" or "NumberedPageMeta")
+        {
+            members["totalCount"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = ListQuery.CountMost, ["description"] = "How many rows there are on all pages together, when that was asked for." };
+            members["totalCountIsCapped"] = new JsonObject { ["type"] = "boolean", ["description"] = "`true`: counting ended at `totalCount`, and there are more." };
+        }
         schema["properties"] = members;
         return schema;
     }
@@ -274,7 +287,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "ETag" => ("ETag", "Identifies this state of the representation, for `If-Match` and `If-None-Match`.", Text("\"v7\"")),
             "ETagOfChange" => ("ETag", "Identifies the state of the row after this change; absent when the command has not changed it.", Text("\"v7\"")),
             "Location" => ("Location", "The path of the new row.", Text("/v1/things/thing_01h455vb4pex5vsknk084sn02q")),
-            "Link" => ("Link", "The next page as `rel=\"next\"`; absent on the last one.", Text("</v1/things?cursor=AWhlcmU>; rel=\"next\"")),
+            "Link" => ("Link", "The next page as `rel=\"next\"`, absent on the last one; for a page asked for by number also `first`, `prev` and `last`.", Text("</v1/things?cursor=AWhlcmU>; rel=\"next\"")),
             "DescribedBy" => ("Link", "The page about the problem as `rel=\"describedby\"`, when the fault is in `Idempotency-Key`.", Text("</problems/invalid-idempotency-key>; rel=\"describedby\"")),
             "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes and refusals are not kept.", Text("private, no-cache")),
             "Vary" => ("Vary", "What callers may see depends on who they are.", Text("Authorization")),

@@ -39,7 +39,7 @@ internal sealed class OpenApiParameters(OpenApiComponents components, TimeSpan k
 
     private IEnumerable<JsonObject> Query(Operation operation) => operation switch
     {
-        ListOperation list => [.. list.Resource.Filters.SelectMany(Filters), Sort(list.Resource), Page("pageSize"), Page("cursor"), .. Representation(list.Resource)],
+        ListOperation list => [.. list.Resource.Filters.SelectMany(Filters), Sort(list.Resource), Page("pageSize"), Page("cursor"), .. Chosen(list.Resource), .. Representation(list.Resource)],
         GetOperation get => Representation(get.Resource),
         DeclaredCommand command => command.Input.QueryMembers.Select(QueryMember),
         DeclaredQuery query => query.Input.QueryMembers.Select(QueryMember),
@@ -109,8 +109,21 @@ internal sealed class OpenApiParameters(OpenApiComponents components, TimeSpan k
     private static JsonObject Sort(ResourceModel resource)
     {
         var names = resource.Sorts.Select(column => column.Member.Name).Prepend(resource.Table.Key.Member.Name).Distinct();
-        return Parameter("sort", "The order, with `-` in front for descending. Rows with equal values are ordered by `id`. Default: `id`, the order of creation.",
+        return Parameter("sort", $"The order, with `-` in front for descending. Rows with equal values are ordered by `id`.{(resource.Sorts.Any(column => column.Member.IsNullable) ? " Rows without a value come last, and first when descending." : "")} Default: {(resource.Search is null ? "" : "the best first when there is a `search`, else ")}`id`, the order of creation.",
             new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. names.SelectMany(name => new[] { name, "-" + name }).Select(name => JsonValue.Create(name))]), ["default"] = resource.Table.Key.Member.Name });
+    }
+
+    /// <summary>What lists take because their resource has chosen it.</summary>
+    private IEnumerable<JsonObject> Chosen(ResourceModel resource)
+    {
+        if (resource.HasPageNumbers)
+            yield return components.Ref("parameters", "Page", () => Parameter("page", $"The number of the page instead of a `cursor`, up to row {ListQuery.CountMost}. Rows that come and go meanwhile may repeat or hide others.",
+                new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 1, ["maximum"] = ListQuery.CountMost }));
+        if (resource.HasCounts)
+            yield return components.Ref("parameters", "Count", () => Parameter("count", "Whether `meta.totalCount` tells how many rows there are on all pages together.", new JsonObject { ["type"] = "boolean", ["default"] = false }));
+        if (resource.Search is { } search)
+            yield return Parameter("search", $"Only rows with these words in {string.Join(", ", search.Columns.Select(column => $"`{column.Member.Name}`"))}. `\"two words\"` stand together, `or` means either, `-word` must not be there.{(search.Language == SearchLanguage.Simple ? "" : $" Words are compared as {search.Language} ones.")}",
+                new JsonObject { ["type"] = "string", ["minLength"] = 1, ["maxLength"] = ListQuery.SearchMost, ["pattern"] = "\\S", ["examples"] = new JsonArray("black tea -decaf") });
     }
 
     private JsonObject Page(string name) => components.Ref("parameters", name == "cursor" ? "Cursor" : "PageSize", () => name == "cursor"

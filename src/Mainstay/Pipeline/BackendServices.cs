@@ -15,7 +15,9 @@ internal sealed record BackendServices
 
     public required WireFormat Format { get; init; }
 
-    public required CursorCodec Cursors { get; init; }
+    public required SharedKeys Keys { get; init; }
+
+    public CursorCodec Cursors => Keys.Cursors;
 
     /// <summary>Resources by row type: to find the location of a row that a command returns.</summary>
     public required FrozenDictionary<Type, ResourceModel> Resources { get; init; }

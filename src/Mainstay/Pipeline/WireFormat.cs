@@ -45,12 +45,26 @@ internal class WireFormat
     }
 
     /// <summary>Ends a page.</summary>
-    public virtual void EndPage(Utf8JsonWriter writer, int pageSize, string? nextCursor)
+    /// <param name="writer">Where to.</param>
+    /// <param name="pageSize">How many rows were asked for.</param>
+    /// <param name="nextCursor">Where the next page begins; null on the last one.</param>
+    /// <param name="total">How many rows there are on all pages, when that was asked for.</param>
+    /// <param name="page">The number of the page, when it was asked for by number.</param>
+    public virtual void EndPage(Utf8JsonWriter writer, int pageSize, string? nextCursor, ListTotal? total, int? page)
     {
         writer.WriteEndArray();
         writer.WriteStartObject("meta"u8);
         writer.WriteNumber("pageSize"u8, pageSize);
         writer.WriteString("nextCursor"u8, nextCursor);
+        if (page is { } number)
+            writer.WriteNumber("page"u8, number);
+        if (total is { } rows)
+        {
+            writer.WriteNumber("totalCount"u8, rows.Count);
+            writer.WriteBoolean("totalCountIsCapped"u8, rows.IsCapped);
+            if (page is not null)
+                writer.WriteNumber("totalPages"u8, rows.Pages(pageSize));
+        }
         writer.WriteEndObject();
         writer.WriteEndObject();
     }

@@ -1,10 +1,13 @@
+using System.Globalization;
+
 namespace Mainstay.Internal;
 
 /// <summary>One filter: <c>price.gte=5</c>.</summary>
 /// <param name="Column">The filtered column.</param>
 /// <param name="Operator">eq, in, gt, gte, lt, lte or null.</param>
 /// <param name="Value">A typed value, an array of them for in, a bool for null.</param>
-internal sealed record ListFilter(Column Column, string Operator, object Value);
+/// <param name="Text">The value as it was sent.</param>
+internal sealed record ListFilter(Column Column, string Operator, object Value, string Text);
 
 /// <summary>What a list request asks for, checked against the declared access patterns.</summary>
 internal sealed record ListQuery
@@ -15,57 +18,106 @@ internal sealed record ListQuery
     /// <summary>The most values <c>field.in</c> takes.</summary>
     public const int ValuesMost = 50;
 
+    /// <summary>Where counting ends, and with it the pages that have numbers: both cost by the rows they pass.</summary>
+    public const int CountMost = 10_000;
+
+    /// <summary>The longest search, in characters.</summary>
+    public const int SearchMost = 200;
+
+    private string? _unopened;
+
+    public required ResourceModel Resource { get; init; }
+
+    public required User User { get; init; }
+
     public required int PageSize { get; init; }
 
     public required IReadOnlyList<ListFilter> Filters { get; init; }
 
-    /// <summary>The declared sort, or null for the id alone (the order of creation).</summary>
-    public Column? Sort { get; init; }
+    public required ListOrder Order { get; init; }
 
-    public bool IsDescending { get; init; }
+    /// <summary>Words to look for, or null.</summary>
+    public string? Search { get; init; }
 
-    /// <summary>The sort value and id behind which the page starts.</summary>
-    public (object? Value, Guid Id)? After { get; init; }
+    /// <summary>Where the page starts, by cursor; null for the beginning.</summary>
+    public Position? After { get; init; }
 
-    /// <summary>Ties a cursor to this question and this caller.</summary>
-    public required byte[] Binding { get; init; }
+    /// <summary>Where the page starts, by number from 1; null when not asked for by number.</summary>
+    public int? Page { get; init; }
+
+    /// <summary>Whether the answer tells how many rows there are.</summary>
+    public bool IsCounted { get; init; }
 
     public required Representation Representation { get; init; }
 
-    private static readonly string[] common = ["pageSize", "cursor", "sort", "fields", "include"];
+    /// <summary>
+    /// Ties a cursor to this question and this caller: what decides which rows are listed in which order, and how the order's values are kept. Page
+    /// size, fields, includes and count may change from page to page.
+    /// </summary>
+    private byte[] Binding => Position.BindingOf([Resource.Path, Order.Shape, Search ?? "", User.Id, .. User.Roles.Order(StringComparer.Ordinal), "|", .. User.Permissions.Order(StringComparer.Ordinal), "|",
+        .. Filters.Select(filter => $"{filter.Column.Name}.{filter.Operator}={filter.Text}").Order(StringComparer.Ordinal)]);
 
+    /// <param name="resource">Whose rows.</param>
+    /// <param name="parameters">What was sent.</param>
+    /// <param name="user">Who asks.</param>
+    /// <param name="cursors">Opens the cursor.</param>
+    /// <param name="parent">What the route itself demands of the rows, or null.</param>
     /// <exception cref="ProblemException"><c>invalid-parameter</c> or <c>invalid-cursor</c>, with every fault.</exception>
-    public static ListQuery Read(ResourceModel resource, QueryParameters parameters, User user, CursorCodec cursors, string scope)
+    public static ListQuery Read(ResourceModel resource, QueryParameters parameters, User user, CursorCodec cursors, ListFilter? parent)
     {
         var faults = new InputFaults();
         var filters = new List<ListFilter>();
+        if (parent is not null)
+            filters.Add(parent);
         foreach (var (name, text) in parameters.Values)
-            if (!common.Contains(name))
+            if (!resource.ListParameters.Contains(name))
                 ReadFilter(resource, name, text, filters, faults);
         var pageSize = ReadPageSize(parameters.Find("pageSize"), faults);
-        var (sort, isDescending) = ReadSort(resource, parameters.Find("sort"), faults);
+        var search = resource.Search is null ? null : ReadSearch(parameters.Find("search"), faults);
+        var order = ReadOrder(resource, parameters.Find("sort"), search, faults);
         var representation = Representation.Read(resource, parameters, faults);
+        var page = resource.HasPageNumbers ? ReadPage(parameters, pageSize, faults) : null;
+        var isCounted = resource.HasCounts && ReadCount(parameters.Find("count"), faults);
         faults.ThrowIfAny(ProblemCatalogue.InvalidParameter);
 
-        var binding = Position.BindingOf([scope, resource.Path, parameters.Find("sort") ?? "", user.Id, .. user.Roles.Order(StringComparer.Ordinal), "|", .. user.Permissions.Order(StringComparer.Ordinal), "|",
-            .. filters.Select(filter => $"{filter.Column.Name}.{filter.Operator}={parameters.Find(ParameterName(filter)) ?? parameters.Find(filter.Column.Member.Name)}").Order(StringComparer.Ordinal)]);
-        return new ListQuery
+        var query = new ListQuery
         {
+            Resource = resource,
+            User = user,
             PageSize = pageSize,
             Filters = filters,
-            Sort = sort,
-            IsDescending = isDescending,
-            After = parameters.Find("cursor") is { } cursor ? ReadCursor(cursor, cursors, binding, sort) : null,
-            Binding = binding,
+            Order = order,
+            Search = search,
+            Page = page,
+            IsCounted = isCounted || page is not null,
             Representation = representation,
         };
+        return parameters.Find("cursor") is { } cursor ? query.At(cursor, cursors, mayLook: true) : query;
     }
 
-    public string Cursor(CursorCodec cursors, object? sortValue, Guid id) =>
-        cursors.Seal(new Position(Sort is null ? "" : Sort.Member.Scalar!.Text(sortValue!), id).Pack(Binding));
+    public string Cursor(CursorCodec cursors, Position last) => cursors.Seal(last.Pack(Binding));
+
+    /// <summary>The query with its cursor opened. Nearly always it is already; when it names a key that this node has not heard of, the keys are looked up first.</summary>
+    /// <exception cref="ProblemException"><c>invalid-cursor</c>.</exception>
+    public async ValueTask<ListQuery> OpenedAsync(SharedKeys keys, CancellationToken cancellation)
+    {
+        if (_unopened is not { } cursor)
+            return this;
+        await keys.LookAsync(cancellation);
+        return At(cursor, keys.Cursors, mayLook: false);
+    }
+
+    private ListQuery At(string cursor, CursorCodec cursors, bool mayLook) => cursors.Open(cursor, out var payload) switch
+    {
+        CursorVerdict.Opened when Position.Unpack(payload, Binding) is { } position && (position.Value is null || Order.Parameter(position.Value) is not null) => this with { After = position, _unopened = null },
+        CursorVerdict.Opened => throw ProblemCatalogue.InvalidCursor.Because("The cursor belongs to another list, filter, search, sort or caller, or to a release that sorted otherwise. Repeat the request it came from with only the cursor added, or start without one."),
+        CursorVerdict.Outdated => throw ProblemCatalogue.InvalidCursor.Because($"The cursor is older than the {SharedKeys.VerifiesAfter.Days} days that cursors are good for, or was made by another release. Start without one."),
+        CursorVerdict.UnknownKey when mayLook => this with { _unopened = cursor },
+        _ => throw ProblemCatalogue.InvalidCursor.Because("The cursor was not made by this server, or it was changed. Take it unchanged from meta.nextCursor, or start without one."),
+    };
 
     /// <summary>All names a list of this resource accepts, for messages and documents.</summary>
-    public static IEnumerable<string> ParameterNames(ResourceModel resource) => resource.Filters.SelectMany(column => OperatorsOf(column).Select(filter => ParameterName(column, filter))).Concat(common);
+    public static IEnumerable<string> ParameterNames(ResourceModel resource) => resource.Filters.SelectMany(column => OperatorsOf(column).Select(filter => ParameterName(column, filter))).Concat(resource.ListParameters);
 
     public static IEnumerable<string> OperatorsOf(Column column)
     {
@@ -81,8 +133,6 @@ internal sealed record ListQuery
 
     public static string ParameterName(Column column, string filter) => filter == "eq" ? column.Member.Name : $"{column.Member.Name}.{filter}";
 
-    private static string ParameterName(ListFilter filter) => ParameterName(filter.Column, filter.Operator);
-
     private static void ReadFilter(ResourceModel resource, string name, string text, List<ListFilter> filters, InputFaults faults)
     {
         var dot = name.LastIndexOf('.');
@@ -90,15 +140,14 @@ internal sealed record ListQuery
         var column = resource.Filters.FirstOrDefault(column => column.Member.Name == member);
         if (column is null || (dot >= 0 && filter == "eq") || !OperatorsOf(column).Contains(filter))
         {
-            var declared = resource.Table.Columns.Any(known => known.Member.Name == name) ? " The member exists, but lists cannot be filtered by it." : "";
-            faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{declared}{Suggestion.For(name, ParameterNames(resource))} Accepted: {string.Join(", ", ParameterNames(resource))}."));
+            faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{WhyNot(resource, name)}{Suggestion.For(name, ParameterNames(resource))} Accepted: {string.Join(", ", ParameterNames(resource))}."));
             return;
         }
         var scalar = column.Member.Scalar!;
         if (filter == "null")
         {
             if (text is "true" or "false")
-                filters.Add(new ListFilter(column, filter, text == "true"));
+                filters.Add(new ListFilter(column, filter, text == "true", text));
             else
                 faults.Add(FieldError.In(name, "type", "Expected true or false."));
         }
@@ -111,14 +160,14 @@ internal sealed record ListQuery
             else if (parts.Any(part => IsTooLong(column, part)))
                 faults.Add(FieldError.In(name, "maxLength", $"Expected values of at most {column.Member.LengthMost} characters."));
             else if (TryParseAll(scalar, parts, values))
-                filters.Add(new ListFilter(column, filter, values));
+                filters.Add(new ListFilter(column, filter, values, text));
             else
                 faults.Add(FieldError.In(name, "type", $"Expected values separated by commas, each {scalar.Expected}."));
         }
         else if (IsTooLong(column, text))
             faults.Add(FieldError.In(name, "maxLength", $"Expected at most {column.Member.LengthMost} characters."));
         else if (scalar.TryParse(text, out var single))
-            filters.Add(new ListFilter(column, filter, single!));
+            filters.Add(new ListFilter(column, filter, single!, text));
         else
             faults.Add(FieldError.In(name, "type", $"Expected {scalar.Expected}."));
     }
@@ -137,38 +186,70 @@ internal sealed record ListQuery
         return true;
     }
 
+    /// <summary>What a caller who knows other lists may have expected here.</summary>
+    private static string WhyNot(ResourceModel resource, string name) => name switch
+    {
+        _ when resource.Table.Columns.Any(known => known.Member.Name == name) => " The member exists, but lists cannot be filtered by it.",
+        "page" => " This list has no page numbers: go on with meta.nextCursor as cursor.",
+        "count" => " This list is not counted.",
+        "search" => " This list cannot be searched.",
+        _ => "",
+    };
+
     private static int ReadPageSize(string? text, InputFaults faults)
     {
         if (text is null)
             return DefaultPageSize;
-        if (int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var size) && size is >= 1 and <= PageSizeMost)
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size is >= 1 and <= PageSizeMost)
             return size;
         faults.Add(FieldError.In("pageSize", "range", $"Expected an integer from 1 to {PageSizeMost}."));
         return DefaultPageSize;
     }
 
-    private static (Column? Sort, bool IsDescending) ReadSort(ResourceModel resource, string? text, InputFaults faults)
+    private static int? ReadPage(QueryParameters parameters, int pageSize, InputFaults faults)
+    {
+        if (parameters.Find("page") is not { } text)
+            return null;
+        var last = 1 + ((CountMost - 1) / pageSize);
+        if (parameters.Find("cursor") is not null)
+            faults.Add(FieldError.In("page", "exclusive", "Expected page or cursor, not both. Without page, the cursor goes on where it was given."));
+        else if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var page) && page >= 1 && page <= last)
+            return page;
+        else
+            faults.Add(FieldError.In("page", "range", $"Expected an integer from 1 to {last}, because pages of {pageSize} have numbers up to row {CountMost}. Go further with meta.nextCursor as cursor, which has no end, or narrow the list by filters."));
+        return null;
+    }
+
+    private static bool ReadCount(string? text, InputFaults faults)
+    {
+        if (text is not (null or "true" or "false"))
+            faults.Add(FieldError.In("count", "type", "Expected true or false."));
+        return text == "true";
+    }
+
+    private static string? ReadSearch(string? text, InputFaults faults)
     {
         if (text is null)
-            return (null, false);
+            return null;
+        if (string.IsNullOrWhiteSpace(text))
+            faults.Add(FieldError.In("search", "minLength", "Expected words to look for. Leave the parameter out to list all rows."));
+        else if (Member.Characters(text) is var length && length > SearchMost)
+            faults.Add(FieldError.In("search", "maxLength", $"Expected at most {SearchMost} characters, found {length}."));
+        return text;
+    }
+
+    private static ListOrder ReadOrder(ResourceModel resource, string? text, string? search, InputFaults faults)
+    {
+        if (text is null)
+            return search is null ? ListOrder.ById(isDescending: false) : ListOrder.ByRelevance(resource.Search!);
         var isDescending = text.StartsWith('-');
         var name = isDescending ? text[1..] : text;
         if (name == resource.Table.Key.Member.Name)
-            return (null, isDescending);
+            return ListOrder.ById(isDescending);
         if (resource.Sorts.FirstOrDefault(column => column.Member.Name == name) is { } sort)
-            return (sort, isDescending);
+            return ListOrder.By(sort, isDescending);
         var accepted = resource.Sorts.Select(column => column.Member.Name).Prepend(resource.Table.Key.Member.Name).ToArray();
         faults.Add(FieldError.In("sort", "unknown", $"Expected one of {string.Join(", ", accepted)}, with '-' in front for descending.{Suggestion.For(name, accepted)}"));
-        return (null, false);
-    }
-
-    private static (object? Value, Guid Id) ReadCursor(string text, CursorCodec cursors, byte[] binding, Column? sort)
-    {
-        object? value = null;
-        if (!cursors.TryOpen(text, out var payload))
-            throw ProblemCatalogue.InvalidCursor.Because("The cursor was not made by this server, or it was changed. Take it unchanged from meta.nextCursor, or start without one.");
-        if (Position.Unpack(payload, binding) is not { } position || (sort is not null && !sort.Member.Scalar!.TryParse(position.Value, out value)))
-            throw ProblemCatalogue.InvalidCursor.Because("The cursor belongs to another list, filter, sort or caller. Repeat the request it came from with only the cursor added, or start without one.");
-        return (value, position.Id);
+        return ListOrder.ById(isDescending: false);
     }
 }

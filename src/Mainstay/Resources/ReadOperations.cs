@@ -10,13 +10,15 @@ internal sealed class ListOperation(ResourceModel resource, NestedParent? parent
 
     public override object? ReadInput(Call call)
     {
-        var id = parent?.Id(call);
-        var query = ListQuery.Read(resource, call.Incoming.Query, call.User, call.Backend.Cursors, parent is null ? "" : parent.Resource.Table.Key.Member.Scalar!.Text(id!));
-        return parent is null ? query : query with { Filters = [.. query.Filters, new ListFilter(parent.Column, "eq", id!)] };
+        var owner = parent is null ? null : ParentFilter(parent, parent.Id(call));
+        return ListQuery.Read(resource, call.Incoming.Query, call.User, call.Backend.Cursors, owner);
     }
 
-    public override Task<Answer> RunAsync(Call call, object? input) => new ResourceReads(call.Backend, resource)
-        .ListAsync(call, (ListQuery)input!, parent is null ? null : (parent.Resource, ((IId)parent.Id(call)).Value));
+    public override async Task<Answer> RunAsync(Call call, object? input) => await new ResourceReads(call.Backend, resource)
+        .ListAsync(call, await ((ListQuery)input!).OpenedAsync(call.Backend.Keys, call.Cancellation), parent is null ? null : (parent.Resource, ((IId)parent.Id(call)).Value));
+
+    /// <summary>As the operator no parameter has, so that a cursor of the nested list is not one of the list with that filter: the parent's visibility is asked for in only one of them.</summary>
+    private static ListFilter ParentFilter(NestedParent parent, object id) => new(parent.Column, "of", id, parent.Resource.Table.Key.Member.Scalar!.Text(id));
 }
 
 internal sealed class GetOperation(ResourceModel resource) : Operation

@@ -5,6 +5,9 @@ internal sealed class ResourceModel(string path, TableModel table)
 {
     public const int IncludedMost = 20;
 
+    /// <summary>The longest text that can be sorted by, in characters: in a cursor it must fit into a request line even with four bytes each.</summary>
+    public const int SortedTextMost = 1000;
+
     private readonly List<Column> _filters = [];
     private readonly List<Column> _sorts = [];
     private readonly List<ResourceParent> _parents = [];
@@ -48,6 +51,22 @@ internal sealed class ResourceModel(string path, TableModel table)
 
     public bool RequiresKey { get; set; }
 
+    /// <summary>Whether lists take <c>page</c>.</summary>
+    public bool HasPageNumbers { get; set; }
+
+    /// <summary>Whether lists take <c>count</c>.</summary>
+    public bool HasCounts { get; set; }
+
+    /// <summary>What lists look through for <c>search</c>, or null when they do not take it.</summary>
+    public TextSearch? Search { get; private set; }
+
+    /// <summary>What every list of this resource takes beside its filters. Fixed once everything is declared.</summary>
+    public IReadOnlyList<string> ListParameters => field ??=
+    [
+        "pageSize", "cursor", .. HasPageNumbers ? ["page"] : Array.Empty<string>(), .. HasCounts ? ["count"] : Array.Empty<string>(),
+        "sort", .. Search is null ? Array.Empty<string>() : ["search"], "fields", "include",
+    ];
+
     /// <summary>What <c>include</c> accepts here. Known once all resources are declared.</summary>
     public IReadOnlyList<ResourceInclude> Includes { get; private set; } = [];
 
@@ -66,13 +85,31 @@ internal sealed class ResourceModel(string path, TableModel table)
 
     public void AddSort(Column column)
     {
-        if (column.Member.IsNullable)
-            throw new ConfigurationException("MST1404", $"{Table.RowType.Name}.{column.Member.Property.Name} cannot be sorted by: it may be null, and a page after a null has no place to start. Make the member not nullable.");
-        if (column.Member.Scalar is DocumentShape or { Format: "byte" } || column.Type.SqlType == "boolean")
-            throw new ConfigurationException("MST1404", $"{Table.RowType.Name}.{column.Member.Property.Name} cannot be sorted by: it is {column.Member.Scalar!.Expected}. Sort by a text, a number, a time or an id.");
+        if (column.Member.Scalar is DocumentShape or { Format: "byte" })
+            throw new ConfigurationException("MST1404", $"{Table.RowType.Name}.{column.Member.Property.Name} cannot be sorted by: it is {column.Member.Scalar.Expected}. Sort by a text, a number, a time, a flag or an id.");
+        if (column.Type is { SqlType: "text", Values: null } && column.Member.LengthMost > SortedTextMost)
+            throw new ConfigurationException("MST1404", $"{Table.RowType.Name}.{column.Member.Property.Name} cannot be sorted by: it may have {column.Member.LengthMost} characters, expected at most {SortedTextMost}, because the last value of a page travels in its cursor. Bound it with [MaxLength({SortedTextMost})].");
         _sorts.Add(column);
         if (column != Table.Key)
             Table.AddIndex(isUnique: false, [column, Table.Key]);
+    }
+
+    public void AddSearch(SearchLanguage language, IReadOnlyList<Column> columns)
+    {
+        if (Search is not null)
+            throw new ConfigurationException("MST1407", $"{Table.RowType.Name} is declared searchable twice, but has one search. Name all members in one Searchable, in the order of their weight.");
+        if (!Enum.IsDefined(language))
+            throw new ConfigurationException("MST1407", $"{Table.RowType.Name} cannot be searched in language {(int)language}, expected a member of SearchLanguage.");
+        if (columns.Count == 0)
+            throw new ConfigurationException("MST1407", $"{Table.RowType.Name} is declared searchable without a member. Name at least one text: .Searchable(row => row.Name).");
+        if (columns.FirstOrDefault(column => column.Member.Scalar is not TextShape) is { } other)
+            throw new ConfigurationException("MST1407", $"{Table.RowType.Name}.{other.Member.Property.Name} cannot be searched: it is {other.Member.Scalar!.Expected}, expected a text. Make it Filterable instead.");
+        if (columns.GroupBy(column => column).FirstOrDefault(group => group.Count() > 1) is { } twice)
+            throw new ConfigurationException("MST1407", $"{Table.RowType.Name}.{twice.Key.Member.Property.Name} is named twice in Searchable. Name it once; the earlier a member stands, the more it weighs.");
+        if (columns.Sum(column => (long)(column.Member.LengthMost ?? 0)) is var characters && characters > TextSearch.CharactersMost)
+            throw new ConfigurationException("MST1407", $"The searched members of {Table.RowType.Name} may have {characters} characters together, expected at most {TextSearch.CharactersMost}: PostgreSQL refuses rows with more words than its index takes. Bound them with [MaxLength].");
+        Search = new TextSearch(language, columns);
+        Table.AddSearch(Search);
     }
 
     public void AddParent(Type parent, Column column, int included)
@@ -100,6 +137,8 @@ internal sealed class ResourceModel(string path, TableModel table)
             foreach (var parent in child.Parents.Where(parent => parent.Type == Table.RowType))
                 includes.Add(new ResourceInclude(child.Name, child, parent.Column, IsMany: true, parent.Included));
         Includes = includes;
+        foreach (var column in _filters.Where(column => ListParameters.Contains(column.Member.Name)))
+            throw new ConfigurationException("MST1408", $"{Table.RowType.Name}.{column.Member.Property.Name} is filterable, but lists of {Path} take '{column.Member.Name}' for something else ({string.Join(", ", ListParameters)}). Rename the member.");
     }
 
     /// <summary><c>customerId</c> includes <c>customer</c>.</summary>

@@ -56,8 +56,10 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         await using var batch = Batch(connection, call);
         if (parent is { } owner)
             batch.BatchCommands.Add(ResourceSql.Exists(owner.Resource, owner.Resource.Read?.Resolve(call.User, owner.Resource.Table.RowType) ?? Predicate.Never, owner.Id));
-        AddIncludes(batch, call, query.Representation, (text, command) => ResourceSql.AppendPage(text, command, resource, visible, query, query.PageSize));
-        batch.BatchCommands.Add(ResourceSql.List(resource, visible, query));
+        if (query.IsCounted)
+            batch.BatchCommands.Add(ListSql.Count(resource, visible, query));
+        AddIncludes(batch, call, query.Representation, (text, command) => ListSql.AppendPage(text, command, resource, visible, query, query.PageSize));
+        batch.BatchCommands.Add(ListSql.List(resource, visible, query));
         await using var reader = await ReadAsync(batch, call);
         if (parent is { } visibleOwner)
         {
@@ -65,6 +67,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
                 throw NotFound(visibleOwner.Resource, visibleOwner.Id);
             await reader.NextResultAsync(call.Cancellation);
         }
+        var total = query.IsCounted ? await ReadTotalAsync(reader, call.Cancellation) : null;
         var included = await ReadIncludesAsync(reader, query.Representation, call.Cancellation);
 
         var buffer = new ArrayBufferWriter<byte>(8192);
@@ -72,22 +75,31 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
             backend.Format.BeginList(writer);
-            (object? Value, Guid Id) last = default;
+            Position? last = null;
             for (var count = 0; await reader.ReadAsync(call.Cancellation); count++)
             {
                 if (count == query.PageSize)
                 {
-                    next = query.Cursor(backend.Cursors, last.Value, last.Id);
+                    next = query.Cursor(backend.Cursors, last!);
                     break;
                 }
                 WriteRow(writer, reader, query.Representation, included);
-                last = (query.Sort?.Type.Read(reader, query.Sort.Ordinal), reader.GetGuid(resource.Table.Key.Ordinal));
+                if (count == query.PageSize - 1)
+                    last = new Position(query.Order.ValueOf(reader, resource.Table.Columns.Count + 1), reader.GetGuid(resource.Table.Key.Ordinal));
             }
-            backend.Format.EndPage(writer, query.PageSize, next);
+            backend.Format.EndPage(writer, query.PageSize, next, total, query.Page);
         }
         // A cursor belongs to its caller, so pages vary also where the rows do not.
-        List<KeyValuePair<string, string>> headers = next is null ? [varyByCaller] : [varyByCaller, new("Link", $"<{NextUri(call, next)}>; rel=\"next\"")];
+        List<KeyValuePair<string, string>> headers = PageLinks.Of(call, query, next, total) is { } link ? [varyByCaller, new("Link", link)] : [varyByCaller];
         return Found(buffer, $"\"{Hash(buffer.WrittenSpan)}\"", IsForAnyone(call, query.Representation), headers);
+    }
+
+    private static async Task<ListTotal?> ReadTotalAsync(NpgsqlDataReader reader, CancellationToken cancellation)
+    {
+        await reader.ReadAsync(cancellation);
+        var counted = reader.GetInt32(0);
+        await reader.NextResultAsync(cancellation);
+        return new ListTotal(Math.Min(counted, ListQuery.CountMost), counted > ListQuery.CountMost);
     }
 
     public static ProblemException NotFound(ResourceModel resource, Guid id) =>
@@ -227,13 +239,6 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
             writer.WriteNullValue();
         else
             column.Type.WriteJson(reader, ordinal, writer);
-    }
-
-    /// <summary>The same request with another cursor.</summary>
-    private static string NextUri(Call call, string cursor)
-    {
-        var parameters = call.Incoming.Query.Values.Where(pair => pair.Key != "cursor").Select(pair => $"{Uri.EscapeDataString(pair.Key)}={Uri.EscapeDataString(pair.Value)}");
-        return $"{call.Incoming.Path}?{string.Join('&', parameters.Append("cursor=" + cursor))}";
     }
 
     private static string Hash(ReadOnlySpan<byte> bytes)

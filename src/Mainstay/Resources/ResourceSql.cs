@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace Mainstay.Internal;
 
-/// <summary>The statements that read a resource: rows the caller may see, filtered, from a position on, in one order.</summary>
+/// <summary>The statements that read single rows of a resource, and what is shown beside rows. Lists are in <see cref="ListSql"/>.</summary>
 internal static class ResourceSql
 {
     public const string Alias = "t";
@@ -28,16 +28,6 @@ internal static class ResourceSql
         var text = new StringBuilder("select 1 from ").Append(resource.Table.QuotedName).Append(' ').Append(Alias).Append(" where ");
         AppendKey(text, command, resource, id);
         AppendVisible(text, command, resource, visible);
-        command.CommandText = text.ToString();
-        return command;
-    }
-
-    /// <summary>A page, with one row more than asked for to tell whether there is a next one.</summary>
-    public static NpgsqlBatchCommand List(ResourceModel resource, Predicate visible, ListQuery query)
-    {
-        var command = new NpgsqlBatchCommand();
-        var text = new StringBuilder("select ").Append(Columns(resource));
-        AppendPage(text, command, resource, visible, query, query.PageSize + 1);
         command.CommandText = text.ToString();
         return command;
     }
@@ -72,22 +62,6 @@ internal static class ResourceSql
         return command;
     }
 
-    /// <summary>"from … where … order by … limit …" of a page.</summary>
-    public static void AppendPage(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, Predicate visible, ListQuery query, int limit)
-    {
-        text.Append(" from ").Append(resource.Table.QuotedName).Append(' ').Append(Alias).Append(" where true");
-        AppendVisible(text, command, resource, visible);
-        foreach (var filter in query.Filters)
-            AppendFilter(text, command, filter);
-        if (query.After is { } after)
-            AppendAfter(text, command, resource, query, after);
-        var direction = query.IsDescending ? " desc" : "";
-        text.Append(" order by ");
-        if (query.Sort is { } sort)
-            text.Append(Alias).Append('.').Append(sort.QuotedName).Append(direction).Append(", ");
-        text.Append(Alias).Append('.').Append(resource.Table.Key.QuotedName).Append(direction).Append(" limit ").Append(limit);
-    }
-
     /// <summary>"from … where id = …" of a single row.</summary>
     public static void AppendOne(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, Predicate visible, Guid id)
     {
@@ -102,7 +76,7 @@ internal static class ResourceSql
         text.Append(Alias).Append('.').Append(resource.Table.Key.QuotedName).Append(" = $").Append(command.Parameters.Count);
     }
 
-    private static void AppendVisible(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, Predicate visible, string alias = Alias)
+    public static void AppendVisible(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, Predicate visible, string alias = Alias)
     {
         if (visible == Predicate.Always)
             return;
@@ -113,38 +87,5 @@ internal static class ResourceSql
         text.Append(')');
         foreach (var parameter in parameters.Skip(known))
             command.Parameters.Add(parameter);
-    }
-
-    private static void AppendFilter(StringBuilder text, NpgsqlBatchCommand command, ListFilter filter)
-    {
-        text.Append(" and ").Append(Alias).Append('.').Append(filter.Column.QuotedName);
-        if (filter.Operator == "null")
-        {
-            text.Append((bool)filter.Value ? " is null" : " is not null");
-            return;
-        }
-        command.Parameters.Add(filter.Operator == "in"
-            ? SqlValue.Parameter(filter.Value, filter.Value.GetType())
-            : filter.Column.Parameter(filter.Value));
-        text.Append(filter.Operator switch { "gt" => " > $", "gte" => " >= $", "lt" => " < $", "lte" => " <= $", "in" => " = any($", _ => " = $" }).Append(command.Parameters.Count);
-        if (filter.Operator == "in")
-            text.Append(')');
-    }
-
-    /// <summary>A row comparison, which PostgreSQL uses as an index condition: <c>(price, id) &lt; ($3, $4)</c>.</summary>
-    private static void AppendAfter(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, ListQuery query, (object? Value, Guid Id) after)
-    {
-        var compare = query.IsDescending ? " < " : " > ";
-        text.Append(" and (");
-        if (query.Sort is { } sort)
-        {
-            command.Parameters.Add(sort.Parameter(after.Value));
-            command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = after.Id });
-            text.Append(Alias).Append('.').Append(sort.QuotedName).Append(", ").Append(Alias).Append('.').Append(resource.Table.Key.QuotedName).Append(')').Append(compare)
-                .Append("($").Append(command.Parameters.Count - 1).Append(", $").Append(command.Parameters.Count).Append(')');
-            return;
-        }
-        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = after.Id });
-        text.Append(Alias).Append('.').Append(resource.Table.Key.QuotedName).Append(compare).Append('$').Append(command.Parameters.Count).Append(')');
     }
 }

@@ -4,6 +4,8 @@ public sealed class DeclarationTests(PostgresFixture postgres)
 {
     public record Plain(Id<Plain> Id, string Name, string? Note, bool Flag, byte[] Bytes);
 
+    public record Catalogued(Id<Catalogued> Id, string Search, int Count, string Sort, OrderStatus State, [System.ComponentModel.DataAnnotations.MaxLength(2000)] string Long, [System.ComponentModel.DataAnnotations.MaxLength(200_000)] string Huge);
+
     public record NoId(string Name);
 
     public record WithList(Id<WithList> Id, IReadOnlyList<string> Names);
@@ -135,8 +137,18 @@ public sealed class DeclarationTests(PostgresFixture postgres)
         await RefusedAsync("MST1201", backend => backend.Resource<Area51>("/v1/area"));
         await RefusedAsync("MST1401", backend => backend.Resource<string>("/v1/d"));
         await RefusedAsync("MST1402", backend => backend.Resource<Plain>("/v1/e").Unique(plain => plain.Name + "x"));
-        await RefusedAsync("MST1404", backend => backend.Resource<Plain>("/v1/f").Sortable(plain => plain.Note));
-        await RefusedAsync("MST1404", backend => backend.Resource<Plain>("/v1/g").Sortable(plain => plain.Flag));
+        await RefusedAsync("MST1404", backend => backend.Resource<Plain>("/v1/f").Sortable(plain => plain.Bytes));
+        await RefusedAsync("MST1404", backend => backend.Resource<Catalogued>("/v1/noted").Sortable(row => row.Long));
+        await RefusedAsync("MST1407", backend => backend.Resource<Catalogued>("/v1/noted").Searchable(row => row.Count));
+        await RefusedAsync("MST1407", backend => backend.Resource<Catalogued>("/v1/noted").Searchable(row => row.State));
+        await RefusedAsync("MST1407", backend => backend.Resource<Catalogued>("/v1/noted").Searchable());
+        await RefusedAsync("MST1407", backend => backend.Resource<Catalogued>("/v1/noted").Searchable(row => row.Search, row => row.Search));
+        await RefusedAsync("MST1407", backend => backend.Resource<Catalogued>("/v1/noted").Searchable(row => row.Search).Searchable(row => row.Long));
+        await RefusedAsync("MST1407", backend => backend.Resource<Catalogued>("/v1/noted").Searchable(row => row.Huge));
+        await RefusedAsync("MST1407", backend => backend.Resource<Catalogued>("/v1/noted").Searchable((SearchLanguage)99, row => row.Search));
+        await RefusedAsync("MST1408", backend => backend.Resource<Catalogued>("/v1/noted").Filterable(row => row.Count).AllowRead(Policy.Anyone).Counts());
+        await RefusedAsync("MST1408", backend => backend.Resource<Catalogued>("/v1/noted").Filterable(row => row.Search).Searchable(row => row.Search).AllowRead(Policy.Anyone));
+        await RefusedAsync("MST1408", backend => backend.Resource<Catalogued>("/v1/noted").Filterable(row => row.Sort).AllowRead(Policy.Anyone));
         await RefusedAsync("MST1404", backend => backend.Resource<Plain>("/v1/h").Filterable(plain => plain.Bytes));
         await RefusedAsync("MST1404", backend => backend.Resource<Child>("/v1/i").BelongsTo(child => child.PlainId, included: 21));
         await RefusedAsync("MST1002", backend => backend.Command("POST /v1/x", (Named one, Form two, UnitOfWork work) => { }));

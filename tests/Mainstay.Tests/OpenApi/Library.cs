@@ -46,6 +46,9 @@ public sealed class Library(PostgresFixture postgres) : IAsyncLifetime
             .BelongsTo(book => book.AuthorId)
             .Filterable(book => book.Genre, book => book.Pages, book => book.Published, book => book.Isbn)
             .Sortable(book => book.Title, book => book.Pages)
+            .Searchable(SearchLanguage.English, book => book.Title)
+            .OffsetPages()
+            .Counts()
             .ReadOnly(book => book.Lent)
             .RequireIfMatch()
             .AllowRead(reader | librarian).AllowWrite(librarian);

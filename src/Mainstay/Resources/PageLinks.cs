@@ -1,0 +1,34 @@
+namespace Mainstay.Internal;
+
+/// <summary>The <c>Link</c> header of a page: the same request elsewhere in the list.</summary>
+internal static class PageLinks
+{
+    /// <param name="call">The request.</param>
+    /// <param name="query">What it asks for.</param>
+    /// <param name="next">The cursor of the next page, or null on the last one.</param>
+    /// <param name="total">How many rows there are, when that is known.</param>
+    /// <returns>The header's value, or null when there is nowhere to go.</returns>
+    public static string? Of(Call call, ListQuery query, string? next, ListTotal? total)
+    {
+        if (query.Page is not { } page || total is not { } rows)
+            return next is null ? null : Link(call, "next", "cursor", next);
+        var pages = Math.Max(1, rows.Pages(query.PageSize));
+        var links = new List<string> { ToPage("first", 1) };
+        if (page > 1)
+            links.Add(ToPage("prev", Math.Min(page - 1, pages)));
+        // Where page numbers end, the cursor goes on.
+        if (next is not null)
+            links.Add(page * query.PageSize < ListQuery.CountMost ? ToPage("next", page + 1) : Link(call, "next", "cursor", next));
+        if (!rows.IsCapped)
+            links.Add(ToPage("last", pages));
+        return string.Join(", ", links);
+
+        string ToPage(string relation, int number) => Link(call, relation, "page", number.ToString(System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    private static string Link(Call call, string relation, string name, string value)
+    {
+        var parameters = call.Incoming.Query.Values.Where(pair => pair.Key is not ("cursor" or "page")).Select(pair => $"{Uri.EscapeDataString(pair.Key)}={Uri.EscapeDataString(pair.Value)}");
+        return $"<{call.Incoming.Path}?{string.Join('&', parameters.Append($"{name}={value}"))}>; rel=\"{relation}\"";
+    }
+}
