@@ -36,7 +36,7 @@ server.OutputDataReceived += (_, _) => { };
 server.BeginOutputReadLine();
 try
 {
-    using var http = new HttpClient { BaseAddress = new Uri(address) };
+    using var http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = new Uri(address) };
     await ReadyAsync(http, server);
     for (var i = 0; i < rows; i += 1000)
         using (var filled = await http.PostAsJsonAsync("/v1/rows:batch", Enumerable.Range(i, Math.Min(1000, rows - i)).Select(n => new { name = $"row {n * 7919 % rows}", score = n % 997, note = n % 3 == 0 ? null : "a note" })))
