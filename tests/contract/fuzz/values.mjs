@@ -102,9 +102,9 @@ export class Values {
     const fitting = this.#texts.filter(text => length(text) <= most);
     if (fitting.length > 0 && random.chance(0.3)) return random.pick(fitting);
     const least = schema.minLength ?? 0;
-    const length = random.chance(0.1) && !narrow ? (random.chance(0.5) ? Math.min(most, 20000) : least) : random.int(Math.max(least, narrow ? 1 : 0), Math.min(most, least + 30));
+    const count = random.chance(0.1) && !narrow ? (random.chance(0.5) ? Math.min(most, 20000) : least) : random.int(Math.max(least, narrow ? 1 : 0), Math.min(most, least + 30));
     const letters = narrow ? [...'abcdefghijklmnopqrstuvwxyz'] : [...random.pick(alphabets)];
-    return Array.from({ length }, () => random.pick(letters)).join('');
+    return Array.from({ length: count }, () => random.pick(letters)).join('');
   }
 
   /** A text that matches a pattern; lookaheads are not understood, so it is tried. */
