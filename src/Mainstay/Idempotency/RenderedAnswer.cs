@@ -90,7 +90,7 @@ internal sealed class Rendering(HttpContext http) : HttpResponseFeature, IHttpRe
 }
 
 /// <summary>A refusal of the block itself, through the application's own way of writing problem documents.</summary>
-internal sealed class ProblemAnswer(ProblemException problem, Uri? documentation) : IResult, IStatusCodeHttpResult
+internal sealed class ProblemAnswer(ProblemException problem, Uri? documentation = null) : IResult, IStatusCodeHttpResult
 {
     public int? StatusCode => problem.Type.Status;
 

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Mainstay.Tests;
 
-public record Memo(Id<Memo> Id, string Text);
+public record Jotting(Id<Jotting> Id, string Text);
 
 public record KeepMemo(string Text);
 
@@ -39,7 +39,7 @@ public sealed class LimitedBackends(PostgresFixture postgres) : IAsyncLifetime
     {
         TestSignIn.AddTo(backend);
         backend.Services.AddSingleton<TimeProvider>(Clock);
-        backend.Resource<Memo>("/v1/notes").AllowRead(Policy.Anyone).AllowWrite(Policy.Role("writer")).RateLimit(3, per: TimeSpan.FromHours(1));
+        backend.Resource<Jotting>("/v1/notes").AllowRead(Policy.Anyone).AllowWrite(Policy.Role("writer")).RateLimit(3, per: TimeSpan.FromHours(1));
         backend.Query("GET /v1/small", () => "small").Allow(Policy.Anyone).RateLimit(5, per: TimeSpan.FromMinutes(1));
         backend.Query("GET /v1/other", () => "other").Allow(Policy.Anyone).RateLimit(5, per: TimeSpan.FromMinutes(1));
         backend.Query("GET /v1/large", () => "large").Allow(Policy.SignedIn).RateLimit(400, per: TimeSpan.FromMinutes(1), name: "large");
@@ -49,7 +49,7 @@ public sealed class LimitedBackends(PostgresFixture postgres) : IAsyncLifetime
         backend.Query("GET /v1/staff", () => "staff").Allow(Policy.Role("staff")).RateLimit(2, per: TimeSpan.FromSeconds(90));
         backend.Command("POST /v1/kept", (KeepMemo input, UnitOfWork work) =>
         {
-            var note = new Memo(Id<Memo>.New(), input.Text);
+            var note = new Jotting(Id<Jotting>.New(), input.Text);
             work.Insert(note);
             return note;
         }).Allow(Policy.SignedIn).RateLimit(2, per: TimeSpan.FromMinutes(1));

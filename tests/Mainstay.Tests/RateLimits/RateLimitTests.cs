@@ -340,7 +340,7 @@ public sealed class RateLimitTests(LimitedBackends nodes) : IClassFixture<Limite
             backend.Query("GET /v1/part", () => "").Allow(Policy.Anyone).RateLimit(1, per: TimeSpan.FromSeconds(1.5));
             backend.Query("GET /v1/name", () => "").Allow(Policy.Anyone).RateLimit(1, per: TimeSpan.FromMinutes(1), name: "bürst");
             backend.Query("GET /v1/five", () => "").Allow(Policy.Anyone).RateLimit(1, FromSeconds(1)).RateLimit(2, FromSeconds(2)).RateLimit(3, FromSeconds(3)).RateLimit(4, FromSeconds(4)).RateLimit(5, FromSeconds(5));
-            backend.Resource<Memo>("/v1/notes").AllowRead(Policy.Anyone).RateLimit(1, FromSeconds(1), "same").RateLimit(2, FromSeconds(2), "same");
+            backend.Resource<Jotting>("/v1/notes").AllowRead(Policy.Anyone).RateLimit(1, FromSeconds(1), "same").RateLimit(2, FromSeconds(2), "same");
         });
 
         message.ShouldContain("MST2201: The rate limit of 'GET /v1/none' has 0 requests, expected 1 to 1000000000.");

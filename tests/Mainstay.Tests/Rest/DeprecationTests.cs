@@ -91,9 +91,9 @@ public sealed class DeprecationTests(NotesFixture notes) : IClassFixture<NotesFi
         var message = await TestBackend.RefuseAsync("Host=none", backend =>
         {
             backend.Resource<Old>("/v1/olds").AllowRead(Policy.Anyone).Deprecated(day, sunset: day.AddDays(-1)).Cache(TimeSpan.Zero);
-            backend.Query("GET /v1/a", () => new Report(1)).Allow(Policy.Anyone).Cache(TimeSpan.FromMilliseconds(1500)).Deprecated(day, info: "page.html");
-            backend.Query("GET /v1/b", () => new Report(1)).Allow(Policy.Anyone).Cache(TimeSpan.FromDays(366)).Deprecated(day, successor: "/v2/<b>");
-            backend.Command("POST /v1/c", (UnitOfWork work) => new Report(1)).Allow(Policy.Anyone).Cache(TimeSpan.FromSeconds(1)).Deprecated(day, sunset: day);
+            backend.Query("GET /v1/a", () => new Figure(1)).Allow(Policy.Anyone).Cache(TimeSpan.FromMilliseconds(1500)).Deprecated(day, info: "page.html");
+            backend.Query("GET /v1/b", () => new Figure(1)).Allow(Policy.Anyone).Cache(TimeSpan.FromDays(366)).Deprecated(day, successor: "/v2/<b>");
+            backend.Command("POST /v1/c", (UnitOfWork work) => new Figure(1)).Allow(Policy.Anyone).Cache(TimeSpan.FromSeconds(1)).Deprecated(day, sunset: day);
         });
 
         message.Split("MST1021").Length.ShouldBe(5, message);

@@ -12,7 +12,7 @@ public record Gone(Id<Gone> Id, string Text);
 
 public record TouchNote(Id<Memo> Id, int Times = 1);
 
-public record Report(int Number);
+public record Figure(int Number);
 
 /// <summary>Notes that anyone reads and writes, and everything that can be declared about how answers are kept and how operations end.</summary>
 public sealed class NotesFixture(PostgresFixture postgres) : IAsyncLifetime
@@ -56,11 +56,11 @@ public sealed class NotesFixture(PostgresFixture postgres) : IAsyncLifetime
         {
             var note = await work.LockAsync(input.Id);
             work.Update(note with { Touched = note.Touched + 1 });
-            return new Report(note.Touched + 1);
+            return new Figure(note.Touched + 1);
         }).Allow(Policy.SignedIn);
-        backend.Command("POST /v1/numbers", (UnitOfWork work) => new Report(work.User.Id.Length)).Allow(Policy.SignedIn).Deprecated(new DateOnly(2025, 1, 1));
-        backend.Query("GET /v1/reports/open", () => new Report(1)).Allow(Policy.Anyone).Cache(TimeSpan.FromSeconds(30));
-        backend.Query("GET /v1/reports/closed", () => new Report(2)).Allow(Policy.SignedIn).Cache(TimeSpan.FromSeconds(30));
-        backend.Query("GET /v1/reports/plain", () => new Report(3)).Allow(Policy.Anyone);
+        backend.Command("POST /v1/numbers", (UnitOfWork work) => new Figure(work.User.Id.Length)).Allow(Policy.SignedIn).Deprecated(new DateOnly(2025, 1, 1));
+        backend.Query("GET /v1/reports/open", () => new Figure(1)).Allow(Policy.Anyone).Cache(TimeSpan.FromSeconds(30));
+        backend.Query("GET /v1/reports/closed", () => new Figure(2)).Allow(Policy.SignedIn).Cache(TimeSpan.FromSeconds(30));
+        backend.Query("GET /v1/reports/plain", () => new Figure(3)).Allow(Policy.Anyone);
     }
 }
