@@ -110,7 +110,7 @@ internal sealed class DeclaredInput
 /// <summary>A handler's result as an answer.</summary>
 internal static class ResultAnswers
 {
-    public static Answer Of(Call call, object? result, UnitOfWork? work)
+    public static Answer Of(Call call, Handler handler, object? result, UnitOfWork? work)
     {
         if (result is null)
             return call.Operation.IsCommand
@@ -128,10 +128,10 @@ internal static class ResultAnswers
             headers.Add(new("Location", ResourceLocations.Of(resource!, result)));
         if (isRow && work?.VersionOf(result.GetType(), id) is { } version)
             headers.Add(new("ETag", ETags.Of(version)));
-        return new Answer(isCreated ? 201 : 200, Body(call, result)) { Headers = headers };
+        return new Answer(isCreated ? 201 : 200, Body(call, handler, result, resource)) { Headers = headers };
     }
 
-    private static ReadOnlyMemory<byte> Body(Call call, object result)
+    private static ReadOnlyMemory<byte> Body(Call call, Handler handler, object result, ResourceModel? resource)
     {
         var format = call.Backend.Format;
         var requestId = call.Operation.IsCommand ? call.RequestId : null;
@@ -140,7 +140,8 @@ internal static class ResultAnswers
         if (result is IEnumerable items and not string and not byte[])
         {
             var count = 0;
-            format.BeginList(writer);
+            var subject = call.Operation.SubjectOf(handler.ElementOfResult is { } element ? call.Backend.Resources.GetValueOrDefault(element) : null);
+            format.BeginList(writer, subject);
             foreach (var item in items)
             {
                 if (item is null)
@@ -149,13 +150,14 @@ internal static class ResultAnswers
                     Write(call, writer, item);
                 count++;
             }
-            format.EndList(writer, count, requestId);
+            format.EndList(writer, subject, count, requestId);
         }
         else
         {
-            format.BeginItem(writer);
+            var subject = call.Operation.SubjectOf(resource);
+            format.BeginItem(writer, subject);
             Write(call, writer, result);
-            format.EndItem(writer, requestId);
+            format.EndItem(writer, subject, requestId);
         }
         writer.Flush();
         return buffer.WrittenMemory;
@@ -183,7 +185,7 @@ internal sealed class DeclaredCommand(OperationDeclaration declaration) : Comman
     public override object? ReadInput(Call call) => Input.Read(call);
 
     protected override async Task<Answer> HandleAsync(Call call, object? input, UnitOfWork work) =>
-        ResultAnswers.Of(call, await declaration.Handler.InvokeAsync(input, work, call.Incoming.Services, call.Cancellation), work);
+        ResultAnswers.Of(call, declaration.Handler, await declaration.Handler.InvokeAsync(input, work, call.Incoming.Services, call.Cancellation), work);
 }
 
 /// <summary>A declared query: one snapshot.</summary>
@@ -204,7 +206,7 @@ internal sealed class DeclaredQuery(OperationDeclaration declaration) : Operatio
         : await AnswerAsync(call, input, null);
 
     private async Task<Answer> AnswerAsync(Call call, object? input, Snapshot? snapshot) =>
-        ResultAnswers.Of(call, await declaration.Handler.InvokeAsync(input, snapshot, call.Incoming.Services, call.Cancellation), null);
+        ResultAnswers.Of(call, declaration.Handler, await declaration.Handler.InvokeAsync(input, snapshot, call.Incoming.Services, call.Cancellation), null);
 }
 
 /// <summary>Route patterns in the small form that declarations use: literal segments and <c>{name}</c>.</summary>

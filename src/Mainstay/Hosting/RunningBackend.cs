@@ -84,7 +84,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Database = database,
             Transactor = transactor,
             Receipts = new Receipts(database, TimeSpan.FromHours(24)),
-            Format = new WireFormat(),
+            Format = backend.Wire,
             Cursors = new CursorCodec(cursorKey),
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };

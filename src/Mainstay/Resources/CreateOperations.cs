@@ -73,14 +73,14 @@ internal sealed class BulkCreateOperation(ResourceModel resource) : ResourceComm
         var buffer = new ArrayBufferWriter<byte>(rows.Count * 256);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
-            call.Backend.Format.BeginList(writer);
+            call.Backend.Format.BeginList(writer, call.Operation.SubjectOf(Resource));
             foreach (var row in rows)
             {
                 Demand(call, row);
                 work.InsertRow(Resource.Table.RowType, row);
                 Resource.Table.Write(writer, row);
             }
-            call.Backend.Format.EndList(writer, rows.Count, call.RequestId);
+            call.Backend.Format.EndList(writer, call.Operation.SubjectOf(Resource), rows.Count, call.RequestId);
         }
         return new Answer(201, buffer.WrittenMemory) { Headers = [new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store")] };
     }

@@ -127,9 +127,9 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
-            call.Backend.Format.BeginItem(writer);
+            call.Backend.Format.BeginItem(writer, call.Operation.SubjectOf(resource));
             resource.Table.Write(writer, row);
-            call.Backend.Format.EndItem(writer, call.RequestId);
+            call.Backend.Format.EndItem(writer, call.Operation.SubjectOf(resource), call.RequestId);
         }
         // PostgreSQL orders the members of a document its own way, so these bytes are not those of the next read: the same version, another tag.
         var isRespelled = resource.Table.Columns.Any(column => column.Type is DocumentColumnType && column.Member.Get(row) is not null);

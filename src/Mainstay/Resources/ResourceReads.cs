@@ -30,9 +30,9 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
-            backend.Format.BeginItem(writer);
+            backend.Format.BeginItem(writer, call.Operation.SubjectOf(resource));
             WriteRow(writer, reader, representation, included);
-            backend.Format.EndItem(writer, null);
+            backend.Format.EndItem(writer, call.Operation.SubjectOf(resource), null);
         }
         var version = reader.GetInt64(resource.Table.Columns.Count);
         var tag = representation.Includes.Count == 0 ? ETags.Of(version, representation.Tag) : ETags.Of(version, representation.Tag + "-" + Hash(buffer.WrittenSpan));
@@ -67,9 +67,11 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         string? next = null;
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
-            backend.Format.BeginList(writer);
+            var subject = call.Operation.SubjectOf(resource);
+            backend.Format.BeginList(writer, subject);
             (object? Value, Guid Id) last = default;
-            for (var count = 0; await reader.ReadAsync(call.Cancellation); count++)
+            var count = 0;
+            for (; await reader.ReadAsync(call.Cancellation); count++)
             {
                 if (count == query.PageSize)
                 {
@@ -79,7 +81,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
                 WriteRow(writer, reader, query.Representation, included);
                 last = (query.Sort?.Type.Read(reader, query.Sort.Ordinal), reader.GetGuid(resource.Table.Key.Ordinal));
             }
-            backend.Format.EndPage(writer, query.PageSize, next);
+            backend.Format.EndPage(writer, subject, new ResultPage(query.PageSize, count, next));
         }
         List<KeyValuePair<string, string>> links = next is null ? [] : [new("Link", $"<{NextUri(call, next)}>; rel=\"next\"")];
         return Conditional(call, buffer, $"\"{Hash(buffer.WrittenSpan)}\"", links);
