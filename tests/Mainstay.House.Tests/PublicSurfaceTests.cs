@@ -10,6 +10,7 @@ public sealed class PublicSurfaceTests
     /// <summary>Public classes that others may inherit from, with the reason.</summary>
     private static readonly Dictionary<string, string> Open = new()
     {
+        ["WireFormat"] = "It is the default form of answers, and what other forms derive from.",
     };
 
     /// <summary>Awaitable methods whose name does not end in Async, as Type.Method with the reason.</summary>
