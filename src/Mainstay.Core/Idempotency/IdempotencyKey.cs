@@ -15,7 +15,7 @@ internal static class IdempotencyKey
         if (isQuoted)
         {
             if (text.Length < 2 || text[^1] != '"')
-                throw Invalid("starts with a quote that does not end");
+                throw Invalid("starts with a quote and does not end with one");
             var content = text[1..^1];
             // In a quoted string only quote and backslash may be escaped, and neither may stand alone.
             var plain = new System.Text.StringBuilder(content.Length);

@@ -144,7 +144,8 @@ internal abstract class ScalarShape(Type type, string jsonType, string? format, 
     private static bool TryDuration(string text, out TimeSpan value)
     {
         value = default;
-        if (text.Length is 0 or > 40 || text.AsSpan(text[0] == '-' ? 1 : 0) is not ['P', ..])
+        // Years and months have no fixed length, and a guess at one would be stored as if it had been sent.
+        if (text.Length is 0 or > 40 || text.AsSpan(text[0] == '-' ? 1 : 0) is not ['P', ..] || text.AsSpan(0, text.IndexOf('T', StringComparison.Ordinal) is var time and >= 0 ? time : text.Length).ContainsAny('Y', 'M'))
             return false;
         try
         {
@@ -164,7 +165,7 @@ internal abstract class ScalarShape(Type type, string jsonType, string? format, 
         var buffer = new byte[text.Length / 4 * 3];
         var valid = Convert.TryFromBase64String(text, buffer, out var length) && !text.AsSpan().ContainsAny(" \t\r\n");
         value = valid ? buffer[..length] : [];
-        return valid;
+        return valid && Convert.ToBase64String(value) == text; // one spelling: the bits that fill up the last letter are zero
     }
 }
 

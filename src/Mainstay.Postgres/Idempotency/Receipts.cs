@@ -160,7 +160,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
     {
         if (!reader.GetFieldValue<byte[]>(0).AsSpan().SequenceEqual(key.Fingerprint))
             throw ProblemCatalogue.IdempotencyKeyReused.Because(
-                "The Idempotency-Key was used before for another request (other method, path, content type or body). Use a new key for a new request; repeat the old request byte for byte to see its answer.");
+                "The Idempotency-Key was used before for another request (other method, path, query, content type or body). Use a new key for a new request; repeat the old request byte for byte to see its answer.");
         var pairs = reader.GetFieldValue<string[]>(2);
         return new Answer(reader.GetInt16(1), reader.GetFieldValue<byte[]>(3))
         {

@@ -16,6 +16,9 @@ internal sealed class Authenticator(DevelopmentKeys? developmentKeys)
         var authorization = http.Request.Headers.Authorization;
         if (authorization.Count > 1)
             throw ProblemCatalogue.Unauthenticated.Because("There are two Authorization headers, expected one.");
+        // Two credentials could name two callers. Only where signatures mean anything: elsewhere the header is one like any other.
+        if (authorization.Count > 0 && http.Request.Headers.ContainsKey("Signature-Input") && http.RequestServices.GetService<SignatureNonces>() is not null)
+            throw ProblemCatalogue.Unauthenticated.Because("The request has both an Authorization header and a signature, expected one credential.");
         if (developmentKeys is not null && authorization.ToString() is { Length: > 0 } header && header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
             && developmentKeys.Find(header.AsSpan(7).Trim()) is { } user)
             return DevelopmentKeys.IsLocal(http)

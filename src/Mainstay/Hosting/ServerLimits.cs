@@ -26,8 +26,14 @@ internal static class ServerLimits
     /// <summary>How long a connection may wait for its next request.</summary>
     public static readonly TimeSpan KeepAliveTimeout = TimeSpan.FromSeconds(130);
 
-    /// <summary>The slowest body and the slowest reader of an answer: 240 bytes a second after the first 5 s.</summary>
-    private static readonly MinDataRate slowest = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+    /// <summary>The slowest body: 240 bytes a second after the first 5 s. The operation's own time limit ends it, too.</summary>
+    private static readonly MinDataRate slowestBody = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+
+    /// <summary>
+    /// The slowest reader of an answer. The server gives an answer the time that its bytes take at this rate, however they are spread over it: the largest of
+    /// 8 MiB occupies memory for 9 min at most.
+    /// </summary>
+    private static readonly MinDataRate slowestReader = new(bytesPerSecond: 16 * 1024, gracePeriod: TimeSpan.FromSeconds(5));
 
     public static void Apply(KestrelServerOptions server, IConfiguration configuration)
     {
@@ -41,8 +47,8 @@ internal static class ServerLimits
         server.Limits.MaxRequestHeaderCount = HeadersMost;
         server.Limits.RequestHeadersTimeout = HeadersTimeout;
         server.Limits.KeepAliveTimeout = KeepAliveTimeout;
-        server.Limits.MinRequestBodyDataRate = slowest;
-        server.Limits.MinResponseDataRate = slowest;
+        server.Limits.MinRequestBodyDataRate = slowestBody;
+        server.Limits.MinResponseDataRate = slowestReader;
         server.Limits.MaxConcurrentConnections = int.TryParse(configuration[ConnectionsSetting], out var most) && most > 0 ? most : ConnectionsDefault;
         server.Limits.MaxConcurrentUpgradedConnections = server.Limits.MaxConcurrentConnections;
     }

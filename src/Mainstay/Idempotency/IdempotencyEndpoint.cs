@@ -179,7 +179,14 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
         else if (http.Features.Get<IFormFeature>()?.Form is not null)
             throw ReadBefore(http);
         using var buffer = new LimitedBuffer(options.BodyBytesMost, static most => HttpProblems.BodyTooLarge(most));
-        await request.Body.CopyToAsync(buffer, http.RequestAborted);
+        try
+        {
+            await request.Body.CopyToAsync(buffer, http.RequestAborted);
+        }
+        catch (IOException e)
+        {
+            throw HttpProblems.OfBody(e);
+        }
         var body = buffer.ToArray();
         if (body.Length < request.ContentLength)
             throw ReadBefore(http);

@@ -27,6 +27,7 @@ internal static class DocumentationPage
     {
         app.MapMethods($"/{Folder}", ["GET", "HEAD"], static http =>
         {
+            http.Response.Headers.CacheControl = "no-cache";
             http.Response.Redirect($"/{Folder}/index.html");
             http.Response.ContentLength = 0; // said for HEAD as well
             return Task.CompletedTask;

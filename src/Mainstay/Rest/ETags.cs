@@ -77,7 +77,7 @@ internal sealed class EntityTags
         {
             rest = rest.TrimStart(" \t,");
             if (rest.IsEmpty)
-                return true;
+                return _tags.Count > 0;
             var isWeak = rest.StartsWith("W/");
             var tag = isWeak ? rest[2..] : rest;
             var length = tag is ['"', ..] ? tag[1..].IndexOf('"') + 2 : 0;

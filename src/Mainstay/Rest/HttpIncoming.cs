@@ -88,10 +88,10 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
         {
             return await ReadToEndAsync(request, cancellation);
         }
-        catch (BadHttpRequestException e)
+        catch (IOException e)
         {
             HttpEdge.CloseAfter(_http);
-            throw HttpProblems.Of(e); // broken framing, too slow, or longer than the server reads
+            throw HttpProblems.OfBody(e); // broken framing, too slow, or longer than the server reads
         }
     }
 

@@ -13,6 +13,11 @@ internal static class HttpProblems
         _ => ProblemCatalogue.MalformedRequest.Because("The request is not well-formed HTTP, or its body ended early. Check Content-Length and framing, and send it again."),
     };
 
+    /// <summary>A body that cannot be read to its end. Of chunk sizes that do not fit into a number the server speaks in a bare <see cref="IOException"/>.</summary>
+    public static ProblemException OfBody(IOException error) => error is BadHttpRequestException bad
+        ? Of(bad)
+        : ProblemCatalogue.MalformedRequest.Because("The body could not be read to its end. Check its framing, and send the request again.");
+
     /// <summary>What the server found wrong before there was a request to handle.</summary>
     public static ProblemException OfServer(BadHttpRequestException error) => error.StatusCode switch
     {
@@ -41,7 +46,7 @@ internal static class HttpProblems
     };
 
     public static ProblemException NotFound(string path, string? suggestion) => ProblemCatalogue.NotFound.Because(
-        $"There is nothing at {path}. {(suggestion is null ? "Check its spelling; paths are lower case, without a slash at the end." : $"Did you mean {suggestion}? Paths have one spelling.")}");
+        $"There is nothing at {path}. {(suggestion is null ? "Check its spelling; paths have one, without a slash at the end." : $"Did you mean {suggestion}? Paths have one spelling.")}");
 
     public static ProblemException MethodNotAllowed(string what, string method, string allow) => ProblemCatalogue.MethodNotAllowed.Because($"{what} does not take {method}; it takes {allow}.");
 

@@ -32,7 +32,7 @@ internal static class MediaTypes
                 return true;
         return contentType is not null && MediaTypeHeaderValue.TryParse(contentType, out var parsed)
             && types.Any(type => parsed.MediaType.Equals(type, StringComparison.OrdinalIgnoreCase))
-            && (StringSegment.IsNullOrEmpty(parsed.Charset) || HeaderUtilities.RemoveQuotes(parsed.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase))
+            && (!parsed.Charset.HasValue || HeaderUtilities.RemoveQuotes(parsed.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase))
             && parsed.Parameters.Select(parameter => parameter.Name.ToString()).Distinct(StringComparer.OrdinalIgnoreCase).Count() == parsed.Parameters.Count;
     }
 

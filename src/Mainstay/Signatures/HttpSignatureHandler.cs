@@ -24,6 +24,9 @@ internal sealed class HttpSignatureHandler(IOptionsMonitor<HttpSignatureOptions>
 {
     private const int NonceMost = 200;
 
+    /// <summary>Headers that decide whether and how often a change happens. Nobody shall add or remove them on the way.</summary>
+    private static readonly string[] guards = ["idempotency-key", "if-match", "if-none-match"];
+
     /// <summary>Takes the place of an unknown key, so that unknown keys and wrong signatures take the same time.</summary>
     private static readonly HttpSignatureKey nobody = new("", "nobody") { Secret = RandomNumberGenerator.GetBytes(32) };
 
@@ -65,9 +68,9 @@ internal sealed class HttpSignatureHandler(IOptionsMonitor<HttpSignatureOptions>
             if (signature.Nonce is { } nonce && !await nonces.TryUseAsync(keyId, nonce, 2 * Options.AgeMost, Context.RequestAborted))
                 return Refuse("The nonce was used before. Sign every request, also a repeated one, with a new nonce.");
         }
-        catch (BadHttpRequestException e)
+        catch (IOException e)
         {
-            return AuthenticateResult.Fail(HttpProblems.Of(e)); // broken framing, too slow, too large
+            return AuthenticateResult.Fail(HttpProblems.OfBody(e)); // broken framing, too slow, too large
         }
         catch (NpgsqlException e) when (DatabaseErrors.IsUnavailable(e))
         {
@@ -85,6 +88,8 @@ internal sealed class HttpSignatureHandler(IOptionsMonitor<HttpSignatureOptions>
             return "The signature must cover @method and @target-uri, or @method, @authority, @path and @query.";
         if (HasBody && !signature.Covers("content-digest"))
             return "The request has a body, so the signature must cover content-digest.";
+        if (guards.FirstOrDefault(name => Request.Headers.ContainsKey(name) && !signature.Covers(name)) is { } guard)
+            return $"The request has the header {guard}, which decides what happens, so the signature must cover it.";
         if (signature.Created is not { } created || Math.Abs((double)now.ToUnixTimeSeconds() - created) > Options.AgeMost.TotalSeconds)
             return $"The signature must say when it was created, and that must be within {Options.AgeMost.TotalSeconds} s of now; here it is {now.ToUnixTimeSeconds()}.";
         if (signature.Expires is { } expires && expires <= now.ToUnixTimeSeconds())

@@ -11,6 +11,7 @@ public sealed class HeaderTests(ShopFixture shop) : IClassFixture<ShopFixture>
     [InlineData("application/json;charset=UTF-8", 201)]
     [InlineData("Application/JSON; Charset=\"UTF-8\"", 201)]
     [InlineData("application/json; charset=latin1", 415)]
+    [InlineData("application/json; charset=", 415)]
     [InlineData("application/json; charset=iso-8859-1", 415)]
     [InlineData("application/json; charset=utf-16", 415)]
     [InlineData("application/json; charset=nonsense", 415)]

@@ -124,12 +124,37 @@ public sealed class HttpSignatureTests(SignedFixture fixture) : IClassFixture<Si
     public async Task A_repetition_with_an_idempotency_key_is_signed_anew_and_replayed()
     {
         var key = $"Idempotency-Key: \"{Guid.CreateVersion7()}\"";
-        var first = (await new Signer(fixture).SendAsync("POST", Path, "{\"ownerId\":\"acme\",\"text\":\"a\"}", key)).Expect(201);
+        Task<Reply> SendAsync()
+        {
+            var signer = new Signer(fixture);
+            signer.Components.Add("idempotency-key");
+            return signer.SendAsync("POST", Path, "{\"ownerId\":\"acme\",\"text\":\"a\"}", key);
+        }
 
-        var second = (await new Signer(fixture).SendAsync("POST", Path, "{\"ownerId\":\"acme\",\"text\":\"a\"}", key)).Expect(201);
+        var first = (await SendAsync()).Expect(201);
+        var second = (await SendAsync()).Expect(201);
 
         second.Text.ShouldBe(first.Text);
         second.Header("Idempotency-Replayed").ShouldBe("true");
+    }
+
+    [Theory]
+    [InlineData("Idempotency-Key: \"k\"")]
+    [InlineData("If-Match: *")]
+    [InlineData("If-None-Match: *")]
+    public async Task A_header_that_decides_what_happens_must_be_signed(string header)
+    {
+        (await new Signer(fixture).SendAsync("POST", Path, "{\"ownerId\":\"acme\",\"text\":\"a\"}", header)).Expect(401, "unauthenticated").Detail.ShouldContain("must cover");
+    }
+
+    [Theory]
+    [InlineData("Bearer dev_wrong")]
+    [InlineData("Bearer other")]
+    public async Task A_signature_beside_another_credential_is_refused(string authorization)
+    {
+        (await new Signer(fixture).SendAsync("GET", Path, null, "Authorization: " + authorization)).Expect(401, "unauthenticated").Detail.ShouldContain("one credential");
+        var (name, key) = fixture.Backend.Running.DevelopmentKeys!.Keys.Select(known => (known.Name, known.Key)).First();
+        (await new Signer(fixture).SendAsync("GET", Path, null, $"Authorization: Bearer {key}")).Expect(401, "unauthenticated").Detail.ShouldContain("one credential", customMessage: name);
     }
 
     [Fact]
@@ -213,6 +238,7 @@ public sealed class Signer(SignedFixture fixture)
             "@target-uri" => $"http://{address.Authority}{target}",
             "content-digest" => digest!,
             "x-list" => "a, b",
+            "idempotency-key" => headers.Single(line => line.StartsWith("Idempotency-Key: ", StringComparison.Ordinal))["Idempotency-Key: ".Length..],
             _ => "?",
         };
         string Quoted(string name) => name.Contains(';', StringComparison.Ordinal) ? $"\"{name[..name.IndexOf(';', StringComparison.Ordinal)]}\"{name[name.IndexOf(';', StringComparison.Ordinal)..]}" : $"\"{name}\"";
