@@ -32,8 +32,6 @@ internal static class OperationAnswers
         List<KeyValuePair<string, string>> headers = [new("ETag", etag), new("Cache-Control", "private, no-cache"), new("Vary", "Authorization")];
         if (!operation.HasEnded)
             headers.Add(RetryAfter(operation, call));
-        if (call.Incoming.Header("If-None-Match") is { } tags && EntityTags.Parse(tags).MatchesWeakly(etag))
-            return new Answer(304, default) { Headers = headers };
         return new Answer(200, body) { Headers = [.. headers, new("Content-Type", WireFormat.Json)] };
     }
 

@@ -25,7 +25,7 @@ internal sealed class OpenApiLongRunning(OpenApiComponents components)
         },
     });
 
-    public static JsonObject Id() => new() { ["type"] = "string", ["pattern"] = "^op_[0-7][0-9a-hjkmnp-tv-z]{25}$", ["minLength"] = 29, ["maxLength"] = 29, ["examples"] = new JsonArray("op_01h455vb4pex5vsknk084sn02q") };
+    public static JsonObject Id() => new() { ["type"] = "string", ["format"] = "typeid", ["pattern"] = "^op_[0-7][0-9a-hjkmnp-tv-z]{25}$", ["minLength"] = 29, ["maxLength"] = 29, ["examples"] = new JsonArray("op_01h455vb4pex5vsknk084sn02q") };
 
     /// <summary>From the accepted operation to what can be done with it.</summary>
     public JsonObject WithLinks(JsonObject answer)

@@ -29,8 +29,8 @@ internal abstract class BatchCommand(ResourceModel resource) : ResourceCommand(r
     public sealed override object? ReadInput(Call call)
     {
         RefuseQuery(call);
-        if (call.Incoming.Header("If-Match") is not null || call.Incoming.Header("If-None-Match") is not null)
-            throw ProblemCatalogue.MalformedRequest.Because($"If-Match and If-None-Match speak of one row, and this request of several. Give each element the '{IfMatch}' that it needs.");
+        if (call.Incoming.Header("If-Match") is not null || call.Incoming.Header("If-None-Match") is not null || call.Incoming.Header("If-Unmodified-Since") is not null)
+            throw ProblemCatalogue.MalformedRequest.Because($"If-Match, If-None-Match and If-Unmodified-Since speak of one row, and this request of several. Give each element the '{IfMatch}' that it needs.");
         using var json = JsonBody.Parse(call.Body);
         var faults = new InputFaults();
         var elements = new List<BatchElement>();

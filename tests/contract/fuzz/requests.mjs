@@ -7,10 +7,12 @@ export class Requests {
   #contract;
   #random;
   #values;
+  #tags;
   #number = 0;
 
-  constructor(contract, random, values) {
-    [this.#contract, this.#random, this.#values] = [contract, random, values];
+  /** @param tags entity tags that the server has given */
+  constructor(contract, random, values, tags) {
+    [this.#contract, this.#random, this.#values, this.#tags] = [contract, random, values, tags];
   }
 
   /** A request that is right by the document, in parts, so that faults can be put into it. */
@@ -25,6 +27,17 @@ export class Requests {
       parts.type = this.#random.pick(Object.keys(operation.body));
       parts.body = this.#values.of(operation.body[parts.type]);
     }
+    if (this.#random.chance(0.3)) parts.headers['Accept-Encoding'] = this.#random.pick(['br', 'gzip', 'br;q=0.5, gzip', 'identity', 'identity;q=0, br', '*', 'unknown']);
+    if (this.#random.chance(0.1)) parts.headers.Origin = 'https://app.example.com';
+    return parts;
+  }
+
+  /** A valid request with headers that HTTP has and the operation does not speak of. What becomes of it is open, as long as the document has the answer. */
+  strayed(operation) {
+    const parts = this.valid(operation);
+    const date = 'Sat, 31 Jan 2026 09:30:00 GMT';
+    const headers = { 'If-Match': this.#tag(), 'If-None-Match': this.#tag(), 'If-Unmodified-Since': date, 'If-Modified-Since': date, 'If-Range': this.#tag(), Range: 'bytes=0-1', Prefer: 'return=minimal, wait=0, foo', TE: 'trailers', 'Accept-Language': 'tlh' };
+    for (const name of this.#random.some(Object.keys(headers), 2)) parts.headers[name] = headers[name];
     return parts;
   }
 
@@ -93,7 +106,7 @@ export class Requests {
     if (schema.type === 'array') {
       const item = this.#contract.resolve(schema.items);
       const valid = this.#textOf(this.#values.of(item, true));
-      return [...(schema.maxItems < 1000 && item.enum === undefined ? [Array(schema.maxItems + 1).fill(valid).join(',')] : []), ...this.#wrongScalars(item)];
+      return [...(schema.uniqueItems ? [`${valid},${valid}`] : []), ...(schema.maxItems < 1000 && item.enum === undefined ? [Array(schema.maxItems + 1).fill(valid).join(',')] : []), ...this.#wrongScalars(item)];
     }
     return this.#wrongScalars(schema);
   }
@@ -109,7 +122,10 @@ export class Requests {
     || [...value].length > (schema.maxLength ?? Infinity) || [...value].length < (schema.minLength ?? 0) || ['date', 'date-time', 'email', 'uri'].includes(schema.format);
 
   #ofHeaders(valid) {
-    const faults = [{ name: 'nothing acceptable', statuses: [406], parts: { ...valid, headers: { ...valid.headers, Accept: 'text/html' } } }];
+    const faults = [
+      { name: 'nothing acceptable', statuses: [406], parts: { ...valid, headers: { ...valid.headers, Accept: 'text/html' } } },
+      { name: 'no acceptable coding', statuses: [406], parts: { ...valid, headers: { ...valid.headers, 'Accept-Encoding': '*;q=0' } } },
+    ];
     for (const parameter of valid.operation.parameters.filter(parameter => parameter.in === 'header')) {
       const schema = this.#contract.resolve(parameter.schema);
       const { [parameter.name]: _, ...others } = valid.headers;
@@ -135,9 +151,12 @@ export class Requests {
     const schema = this.#contract.resolve(parameter.schema);
     // A key belongs to one request. Conditions are made for rows; any will do, and "*" fits them all.
     if (parameter.name.toLowerCase() === 'idempotency-key') return `"case-${this.#random.int(0, 1e9)}-${++this.#number}"`;
-    if (parameter.name.toLowerCase() === 'if-match') return this.#random.chance(0.7) ? '*' : '"v1"';
+    if (parameter.name.toLowerCase() === 'if-match') return this.#random.chance(0.7) ? '*' : this.#tag();
+    if (parameter.name.toLowerCase() === 'if-none-match') return this.#tag();
     return schema.examples?.length ? this.#random.pick(schema.examples) : this.#text(parameter);
   }
+
+  #tag = () => this.#random.pick([...this.#tags.slice(-5), '*', '"v1"', 'W/"v1"', '"other", "v2"']);
 }
 
 /** A cursor is opaque: only what a page has given may be sent, so none is made up. */

@@ -73,13 +73,17 @@ export class Values {
     const least = schema.minItems ?? 0;
     const count = this.#random.int(least, Math.min(schema.maxItems ?? 10, least + (depth > 3 ? 0 : 3)));
     const items = Array.from({ length: count }, () => this.of(schema.items ?? {}, narrow, depth + 1));
-    return schema.uniqueItems || narrow ? [...new Set(items)] : items;
+    if (!schema.uniqueItems && !narrow) return items;
+    // What names the same thing twice counts as twice the same.
+    const names = items.map(item => item?.id ?? item);
+    return items.filter((_, index) => names.indexOf(names[index]) === index);
   }
 
   #text(schema, narrow) {
     const random = this.#random;
     const known = this.#known.get(schema.pattern);
     if (schema.format === 'typeid' && known?.length && random.chance(0.9)) return random.pick(known);
+    if (!schema.format && !schema.pattern && schema.examples?.length && random.chance(0.7)) return random.pick(schema.examples);
     const two = number => String(number).padStart(2, '0');
     const date = () => `${String(random.int(1, 9998)).padStart(4, '0')}-${two(random.int(1, 12))}-${two(random.int(1, 28))}`;
     const time = () => `${two(random.int(0, 23))}:${two(random.int(0, 59))}:${two(random.int(0, 59))}${random.chance(0.3) ? '.' + random.int(1, 999999) : ''}`;
