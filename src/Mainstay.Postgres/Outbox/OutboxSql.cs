@@ -37,7 +37,7 @@ internal static class OutboxSql
         set attempt = attempt + 1, last_error = $3,
             due_at = mainstay.now() + $4,
             dead_at = case when attempt + 1 >= $5 then mainstay.now() end
-        where id = $1 and subscription = $2
+        where id = $1 and subscription = $2 and attempt = $6
         """;
 
     /// <summary>One statement for all messages of a unit of work. They share their origin.</summary>

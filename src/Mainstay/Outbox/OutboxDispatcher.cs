@@ -136,6 +136,8 @@ internal sealed class OutboxDispatcher(Transactor transactor, IReadOnlyList<Subs
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = $"{error.GetType().Name}: {(error.Message.Length <= 2000 ? error.Message : error.Message[..2000])}" });
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = Backoff(message.Attempt), NpgsqlDbType = NpgsqlDbType.Interval });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = most });
+        // Between the rollback and this, another worker may have taken and failed it too: that attempt is counted there.
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = message.Attempt });
         await command.ExecuteNonQueryAsync(stopping);
     }
 

@@ -88,8 +88,6 @@ public sealed class CorsTests(CorsFixture fixture) : IClassFixture<CorsFixture>
             (await Anyone.GetAsync("/v1/customers", $"Origin: {Origin}")).Expect(401),
             (await Anyone.GetAsync("/nothing", $"Origin: {Origin}")).Expect(404),
             (await Anyone.DeleteAsync("/v1/products", $"Origin: {Origin}")).Expect(405),
-            (await Anyone.GetAsync("/v1/products?" + new string('x', 9000), $"Origin: {Origin}")).Expect(414),
-            (await Anyone.GetAsync("/v1/products", $"Origin: {Origin}", $"Long: {new string('x', 33_000)}")).Expect(431),
             (await Anyone.GetAsync("/v1/broken", $"Origin: {Origin}")).Expect(500),
             (await Anyone.GetAsync("/health/live", $"Origin: {Origin}")),
         ];
@@ -112,7 +110,7 @@ public sealed class CorsTests(CorsFixture fixture) : IClassFixture<CorsFixture>
 
         foreach (var name in reply.Headers.Keys.Concat(preflight.Headers.Keys))
             name.ShouldNotStartWith("Access-Control", Case.Insensitive);
-        reply.Header("Vary").ShouldBe("Authorization, Origin");
+        reply.Header("Vary").ShouldBe("Authorization, Accept-Encoding, Origin");
         preflight.Header("Vary").ShouldBe("Origin");
     }
 
@@ -121,7 +119,7 @@ public sealed class CorsTests(CorsFixture fixture) : IClassFixture<CorsFixture>
     {
         var reply = (await Anyone.GetAsync("/v1/products")).Expect(200);
 
-        reply.Header("Vary").ShouldBe("Authorization, Origin");
+        reply.Header("Vary").ShouldBe("Authorization, Accept-Encoding, Origin");
         reply.Header("Access-Control-Allow-Origin").ShouldBeNull();
     }
 
@@ -143,7 +141,7 @@ public sealed class CorsTests(CorsFixture fixture) : IClassFixture<CorsFixture>
         var reply = (await backend.Anonymous.GetAsync("/v1/products", $"Origin: {Origin}")).Expect(200);
         var preflight = (await backend.Anonymous.SendAsync("OPTIONS", "/v1/products", null, $"Origin: {Origin}", "Access-Control-Request-Method: POST")).Expect(204);
 
-        reply.Header("Vary").ShouldBe("Authorization");
+        reply.Header("Vary").ShouldBe("Authorization, Accept-Encoding");
         foreach (var name in reply.Headers.Keys.Concat(preflight.Headers.Keys))
             name.ShouldNotStartWith("Access-Control", Case.Insensitive);
     }
@@ -157,7 +155,7 @@ public sealed class CorsTests(CorsFixture fixture) : IClassFixture<CorsFixture>
 
         reply.Header("Access-Control-Allow-Origin").ShouldBe("*");
         reply.Header("Access-Control-Allow-Credentials").ShouldBeNull();
-        reply.Header("Vary").ShouldBe("Authorization, Origin");
+        reply.Header("Vary").ShouldBe("Authorization, Accept-Encoding, Origin");
     }
 
     [Fact]

@@ -211,7 +211,7 @@ public sealed class OpenApiDocumentTests(Library library) : IClassFixture<Librar
         await Ask("400", "GET", "/v1/authors?cursor=abc", role: null);
         await Ask("401", "GET", "/v1/authors", role: "wrong");
         await Ask("200", "GET", $"/v1/authors/{author}", role: null);
-        await Ask("304", "GET", $"/v1/authors/{author}", role: null, headers: ("If-None-Match", "\"v2\""));
+        await Ask("304", "GET", $"/v1/authors/{author}", role: null, headers: ("If-None-Match", "*"));
         await Ask("404", "GET", "/v1/authors/nobody", role: null);
         await Ask("200", "PATCH", $"/v1/authors/{author}", body: """{"name":"Ada L","email":null}""", headers: ("If-Match", "\"v2\""));
         await Ask("412", "PATCH", $"/v1/authors/{author}", body: """{"name":"Bob"}""", headers: ("If-Match", "\"v1\""));

@@ -33,7 +33,7 @@ public sealed class LimitedBackends(PostgresFixture postgres) : IAsyncLifetime
         Two = await StartAsync(database);
     }
 
-    internal Task<TestBackend> StartAsync(string database, params string[] settings) => TestBackend.StartAsync(database, Declare, ["--forwardedHeaders_Enabled", "true", .. settings]);
+    internal Task<TestBackend> StartAsync(string database, params string[] settings) => TestBackend.StartAsync(database, Declare, ["--Mainstay:TrustedProxies", "127.0.0.1", .. settings]);
 
     private void Declare(Backend backend)
     {

@@ -27,13 +27,14 @@ public sealed class BatchTests(ShopFixture shop) : IClassFixture<ShopFixture>
 
         reply.Data.EnumerateArray().Select(row => row.GetProperty("id").GetString()).ShouldBe([ids[2], ids[0], ids[1], ids[3]]);
         reply.Meta.GetProperty("count").GetInt32().ShouldBe(4);
-        reply.Meta.GetProperty("etags").EnumerateArray().Select(tag => tag.GetString()).ShouldBe(["\"v2-sent\"", "\"v2-sent\"", "\"v1-sent\"", "\"v2-sent\""]);
+        var tags = reply.Meta.GetProperty("etags").EnumerateArray().Select(tag => tag.GetString()!).ToArray();
+        tags.Select(tag => tag.Split('-')[0]).ShouldBe(["\"v2", "\"v2", "\"v1", "\"v2"]);
         (await ProductAsync(ids[2])).GetProperty("price").GetDecimal().ShouldBe(7.5m);
         (await ProductAsync(ids[0])).GetProperty("note").ValueKind.ShouldBe(JsonValueKind.Null);
         (await ProductAsync(ids[0])).GetProperty("attributes").GetRawText().ShouldBe("""{"b": 2, "c": 3}""");
         (await ProductAsync(ids[3])).GetProperty("note").GetString().ShouldBe("old");
-        (await shop.Anyone.GetAsync("/v1/products/" + ids[1])).ETag.ShouldBe("\"v1\"");
-        (await shop.Anyone.GetAsync("/v1/products/" + ids[2])).ETag.ShouldBe("\"v2\"");
+        (await shop.Anyone.GetAsync("/v1/products/" + ids[1])).ETag.ShouldBe(tags[2]);
+        (await shop.Anyone.GetAsync("/v1/products/" + ids[2])).ETag.ShouldBe(tags[0]);
         (await shop.Backend.CountAsync($"mainstay.audit where action = 'update' and request_id = '{reply.Header("Request-Id")}' and operation = 'PATCH /v1/products:batch'")).ShouldBe(3);
         (await shop.Staff.PatchAsync("/v1/products/" + ids[2], """{"stock":1}""", "If-Match: " + reply.Meta.GetProperty("etags")[0].GetString())).Expect(200);
     }
