@@ -19,7 +19,7 @@ import { Wire } from './fuzz/wire.mjs';
 const differencesShown = 20;
 const idsKept = 40;
 const tagsKept = 20;
-const triesMost = 300;
+const triesMost = 1000;
 
 const { values: options, positionals: [address] } = parseArgs({
   allowPositionals: true,
@@ -84,7 +84,7 @@ async function askValid(operation, credential) {
   }
   if (operation.method === 'GET') await askHead(operation, request, answer);
   const cursor = json(answer.body)?.meta?.nextCursor;
-  if (operation.method === 'GET' && cursor) await ask(operation, { ...request, target: `${request.target}${request.target.includes('?') ? '&' : '?'}cursor=${cursor}` }, judgeValid);
+  if (operation.method === 'GET' && cursor) await ask(operation, { ...request, target: withCursor(request.target, cursor) }, judgeValid);
   if (request.headers['Idempotency-Key'] && credential.value && answer.status < 500) await askAgain(operation, request, answer);
 }
 
@@ -98,6 +98,12 @@ async function demandSuccess() {
     }
   for (const operation of operations.filter(operation => !succeeded.has(operation)))
     note(operation, requests.finish(requests.valid(operation), credentials[0].value), [`never successful, answered ${[...statuses.get(operation)].sort().join(', ')}`]);
+}
+
+/** The next page, which has no number. */
+function withCursor(target, cursor) {
+  const [path, query = ''] = target.split('?');
+  return `${path}?${[...query.split('&').filter(pair => pair && !pair.startsWith('page=')), `cursor=${cursor}`].join('&')}`;
 }
 
 async function askFault(operation, fault) {
@@ -117,7 +123,9 @@ async function followLinks(operation, { headers: { Authorization } }, answer) {
   }
 }
 
-const pointed = (body, expression) => expression.replace('$response.body#/', '').split('/').reduce((value, name) => value?.[name], body);
+function pointed(body, expression) {
+  return expression.replace('$response.body#/', '').split('/').reduce((value, name) => value?.[name], body);
+}
 
 /** HEAD is GET without the body. Both may see different rows while others write; here nobody else writes. */
 async function askHead(operation, request, answer) {

@@ -10,10 +10,10 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
     private static readonly string[] limited = ["RateLimit", "RateLimitPolicy"];
 
     /// <summary>On every answer where operators let pages of other origins in, so in every document.</summary>
-    private static readonly string[] ofOrigin = ["Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "VaryByOrigin"];
+    private static readonly string[] ofOrigin = ["Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "VaryWherePresent"];
 
     /// <summary>On every answer whose body may come in a content coding.</summary>
-    private static readonly string[] negotiated = ["ContentEncoding", "Vary"];
+    private static readonly string[] negotiated = ["ContentEncoding"];
 
     private static readonly HashSet<int> kept = [400, 404, 409, 410, 422];
 
@@ -168,9 +168,9 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         JsonObject Write() => new()
         {
             ["description"] = "Nothing is new since the answer with that `ETag`.",
-            ["headers"] = Headers(["ETag", "CacheControl", "Vary", "RequestId", .. limited]),
+            ["headers"] = Headers(["ETag", "CacheControl", "Vary", "RequestId", .. operation is ListOperation ? ["Link"] : Array.Empty<string>(), .. limited]),
         };
-        return operation.Deprecation is null ? components.Ref("responses", "NotModified", Write) : Write();
+        return operation.Deprecation is null ? components.Ref("responses", operation is ListOperation ? "PageNotModified" : "NotModified", Write) : Write();
     }
 
     private JsonObject Refusal(Operation operation, int status, ProblemType[] types)
@@ -184,7 +184,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             .. operation.IsCommand && status is (400 or 422) ? ["DescribedBy"] : Array.Empty<string>(),
             .. status is 409 or 429 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
             .. operation is LongRunningCommand ? ["PreferenceApplied"] : Array.Empty<string>(),
-            .. status switch { 401 => ["WWWAuthenticate"], 415 => ["AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
+            .. status switch { 401 => ["WWWAuthenticate"], 415 => ["Accept", "AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
         ];
         // One code is described once for all operations; several belong to this operation, and so does what has headers that others do not.
         return types is [var only] && ProblemCatalogue.All.Contains(only) && operation is not LongRunningCommand && operation.Deprecation is null
@@ -281,7 +281,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         if (name is "ListMeta" or "CommandListMeta" or "CommandBatchMeta")
             members["count"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = OperationDefaults.AnswerElementsMost };
         if (name == "CommandBatchMeta")
-            members["etags"] = ListOf(new JsonObject { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the row at the same place in `data`." }, BatchCommand.RowsMost);
+            members["etags"] = ListOf(new JsonObject { ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the row at the same place in `data`." }, BatchCommand.RowsMost);
         if (name.StartsWith("Command", StringComparison.Ordinal))
             members["requestId"] = RequestId();
         var schema = new JsonObject { ["type"] = "object", ["description"] = "About the answer. More members may come." };
@@ -313,7 +313,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 headers[name] = header!.DeepClone();
     }
 
-    private JsonObject Headers(IReadOnlyCollection<string> names) => new(names.Concat(ofOrigin).Where(name => name != "VaryByOrigin" || !names.Contains("Vary")).Select(name =>
+    private JsonObject Headers(IReadOnlyCollection<string> names) => new(names.Concat(ofOrigin).Where(name => name != "VaryWherePresent" || !names.Contains("Vary")).Select(name =>
     {
         var (header, description, schema) = Header(name);
         return KeyValuePair.Create(header, (JsonNode?)components.Ref("headers", name, () => alwaysThere.Contains(name)
@@ -343,9 +343,10 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             "RateLimitPolicy" => (RateLimitFields.Policy, "Where requests are limited: how many (`q`) each caller may make in a window of seconds (`w`).", Text("\"30/1m\";q=30;w=60")),
             "Access-Control-Allow-Origin" => ("Access-Control-Allow-Origin", "Where pages of other origins are allowed: the one that asks, or `*`.", Text("https://app.example.com")),
             "Access-Control-Expose-Headers" => ("Access-Control-Expose-Headers", "Where pages of other origins are allowed: the headers that they see.", Text("ETag,Location")),
-            "VaryByOrigin" => ("Vary", "Where pages of other origins are allowed: that the answer depends on who asks.", Text("Origin")),
+            "VaryWherePresent" => ("Vary", "The headers of the request that the answer depends on, if there are any: the codings that are accepted, and where pages of other origins are allowed, the origin.", Text("Accept-Encoding")),
             "IdempotencyReplayed" => ("Idempotency-Replayed", "`true` when this is the stored answer to the first request with the key.", new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("true") }),
             "WWWAuthenticate" => ("WWW-Authenticate", "How to prove who calls.", Text("Bearer")),
+            "Accept" => ("Accept", "The media types that are accepted instead.", Text(WireFormat.Json)),
             "AcceptPost" => ("Accept-Post", "The media types that are accepted instead.", Text(WireFormat.Json)),
             "AcceptPatch" => ("Accept-Patch", "The media types that are accepted instead.", Text(PatchOperation.MergePatch)),
             "AcceptEncoding" => ("Accept-Encoding", "The content codings that are accepted instead.", Text("identity")),

@@ -53,7 +53,7 @@ internal sealed class OpenApiSchemas(OpenApiComponents components, IReadOnlyList
 
     private static (string Name, JsonObject Schema) IfMatch() => (BatchCommand.IfMatch, new JsonObject
     {
-        ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the representation that is changed, as in the header `If-Match`; when the row has changed since, the batch is refused with 412.", ["examples"] = new JsonArray(OpenApiScalars.ETagExample, "*"),
+        ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the representation that is changed, as in the header `If-Match`; when the row has changed since, the batch is refused with 412.", ["examples"] = new JsonArray(OpenApiScalars.ETagExample, "*"),
     });
 
     private static IEnumerable<string> BatchRequired(ResourceModel resource) => resource.RequiresIfMatch ? [resource.Table.Key.Member.Name, BatchCommand.IfMatch] : [resource.Table.Key.Member.Name];

@@ -62,10 +62,10 @@ export class Requests {
     if (!operation.body) return [{ name: 'a body where none is taken', statuses: [400], parts: { ...valid, type: 'application/json', rawBody: '{"a":1}' } }];
     const schema = operation.body[valid.type];
     return [
-      ...spoiled(this.#contract, this.#values, schema, valid.body).map(({ name, path, value, placeMayBe }) => ({
+      ...spoiled(this.#contract, this.#values, schema, valid.body).map(({ name, path, value, placeMayBe, isCondition }) => ({
         name: `${name} at #${pointerOf(path).slice(0, 200)}`,
-        statuses: [400],
-        pointers: [pointerOf(path), ...(placeMayBe ? [pointerOf(placeMayBe)] : [])],
+        statuses: isCondition ? [428, 404, 412] : [400],
+        pointers: isCondition ? undefined : [pointerOf(path), ...(placeMayBe ? [pointerOf(placeMayBe)] : [])],
         parts: { ...valid, body: withFault(valid.body, path, value) },
       })),
       ...brokenBodies.map(({ name, body }) => ({ name, statuses: [400], parts: { ...valid, rawBody: body } })),
@@ -139,6 +139,8 @@ export class Requests {
   }
 
   #text(parameter) {
+    // Numbers reach so many rows, so the last ones are for pages of one row.
+    if (parameter.name === 'page') return String(this.#random.int(1, 50));
     for (;;) {
       const value = this.#values.of(parameter.schema, true);
       if (value !== null && !(Array.isArray(value) && value.length === 0)) return this.#textOf(value);
