@@ -63,8 +63,8 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             answers["204"] = empty = new JsonObject { ["description"] = "Done, and not shown, as `Prefer: return=minimal` asks for.", ["headers"] = new JsonObject() };
         else
             empty["description"] = $"{empty["description"]} Also in place of 200 after `Prefer: return=minimal`.";
-        // All that 200 has, except what speaks of a body. None is promised where the answer may also be another one.
-        foreach (var (name, header) in done["headers"]!.AsObject().Where(header => header.Key is not ("Content-Encoding" or "Vary")))
+        // All that 200 has, except what speaks of a body.
+        foreach (var (name, header) in done["headers"]!.AsObject().Where(header => header.Key != "Content-Encoding"))
             empty["headers"]![name] = header!.DeepClone();
     }
 
@@ -106,7 +106,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 yield return ("304", Result("Nothing is new since the answer with that `ETag`.", null, ["ETag", "CacheControl", "Vary", "RetryAfter"], operation));
                 break;
             case OperationResultQuery:
-                yield return ("200", Result("The answer of the command.", new JsonObject { ["description"] = "What the command documents as its result." }, ["CacheControl", "ETag"], operation));
+                yield return ("200", Result("The answer of the command.", new JsonObject { ["description"] = "What the command documents as its result." }, ["CacheControl", "ETagOfChange"], operation));
                 yield return ("304", NotModified(operation));
                 yield return ("204", Result("The command has succeeded and shows nothing.", null, ["CacheControl"], operation));
                 yield return ("303", Result("The command has created the row at `Location`.", null, ["Location", "CacheControl"], operation));

@@ -13,7 +13,7 @@ internal sealed class OpenApiLongRunning(OpenApiComponents components)
         ["properties"] = new JsonObject
         {
             ["id"] = Id(),
-            ["operation"] = new JsonObject { ["type"] = "string", ["maxLength"] = ServerLimits.RequestLineBytesMost, ["description"] = "The command.", ["examples"] = new JsonArray("POST /v1/reports") },
+            ["operation"] = new JsonObject { ["type"] = "string", ["pattern"] = "^[A-Z]+ /.*$", ["maxLength"] = ServerLimits.RequestLineBytesMost, ["description"] = "The command.", ["examples"] = new JsonArray("POST /v1/reports") },
             ["status"] = new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("pending", "running", "succeeded", "failed", "cancelled") },
             ["createdAt"] = Time("When it was accepted.", isNullable: false),
             ["startedAt"] = Time("When the present or last run began.", isNullable: true),

@@ -132,7 +132,8 @@ internal sealed class OpenApiSchemas(OpenApiComponents components, IReadOnlyList
 
     private JsonObject Value(Shape shape, Direction direction, Member? member) => shape switch
     {
-        ScalarShape scalar => OpenApiScalars.OfType(scalar, direction == Direction.Input ? OperationDefaults.BodyBytesMost : OperationDefaults.AnswerBytesMost),
+        // An element: it has no annotations of its own.
+        ScalarShape scalar => OpenApiScalars.OfType(scalar, direction != Direction.Input ? OperationDefaults.AnswerBytesMost : scalar is TextShape ? Member.DefaultTextMost : OperationDefaults.BodyBytesMost),
         ListShape list => List(list, direction, member),
         RecordShape record when direction == Direction.Input => Named((record, "input"), OpenApiNames.Of(record.Type) + "Input", () => OfInput([.. record.Inputs])),
         RecordShape record when ResourceOf(record.Type) is { } resource => Row(resource),
@@ -146,7 +147,7 @@ internal sealed class OpenApiSchemas(OpenApiComponents components, IReadOnlyList
         var schema = new JsonObject { ["type"] = "array", ["items"] = Value(list.Element, direction, null) };
         if (member?.LengthLeast is > 0 and var least)
             schema["minItems"] = least;
-        schema["maxItems"] = member is null ? direction == Direction.Input ? OperationDefaults.BodyBytesMost : OperationDefaults.AnswerElementsMost : OpenApiScalars.ElementsMost(member, direction);
+        schema["maxItems"] = member is null ? direction == Direction.Input ? ListShape.DefaultMost : OperationDefaults.AnswerElementsMost : OpenApiScalars.ElementsMost(member, direction);
         return schema;
     }
 

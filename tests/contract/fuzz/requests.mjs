@@ -3,6 +3,8 @@ import { brokenBodies, spoiled, withFault } from './faults.mjs';
 import { pointerOf } from './judge.mjs';
 import { Raw, write } from './values.mjs';
 
+const key = 'Idempotency-Key';
+
 export class Requests {
   #contract;
   #random;
@@ -54,7 +56,9 @@ export class Requests {
   /** Every way this operation's request can be wrong in one thing. */
   faults(operation) {
     const valid = this.valid(operation);
-    return [...this.#ofBody(valid), ...this.#ofPath(valid), ...this.#ofQuery(valid), ...this.#ofHeaders(valid)];
+    const faults = [...this.#ofBody(valid), ...this.#ofPath(valid), ...this.#ofQuery(valid), ...this.#ofHeaders(valid)];
+    // Each is a request of its own, so it has a key of its own.
+    return faults.map(fault => fault.parts.headers[key] && fault.parts.headers[key] === valid.headers[key] ? { ...fault, parts: { ...fault.parts, headers: { ...fault.parts.headers, [key]: this.#key() } } } : fault);
   }
 
   #ofBody(valid) {
@@ -152,11 +156,13 @@ export class Requests {
   #header(parameter) {
     const schema = this.#contract.resolve(parameter.schema);
     // A key belongs to one request. Conditions are made for rows; any will do, and "*" fits them all.
-    if (parameter.name.toLowerCase() === 'idempotency-key') return `"case-${this.#random.int(0, 1e9)}-${++this.#number}"`;
+    if (parameter.name === key) return this.#key();
     if (parameter.name.toLowerCase() === 'if-match') return this.#random.chance(0.7) ? '*' : this.#tag();
     if (parameter.name.toLowerCase() === 'if-none-match') return this.#tag();
     return schema.examples?.length ? this.#random.pick(schema.examples) : this.#text(parameter);
   }
+
+  #key = () => `"case-${this.#random.int(0, 1e9)}-${++this.#number}"`;
 
   #tag = () => this.#random.pick([...this.#tags.slice(-5), '*', '"v1"', 'W/"v1"', '"other", "v2"']);
 }

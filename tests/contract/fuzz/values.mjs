@@ -82,7 +82,7 @@ export class Values {
   #text(schema, narrow) {
     const random = this.#random;
     const known = this.#known.get(schema.pattern);
-    if (schema.format === 'typeid' && known?.length && random.chance(0.9)) return random.pick(known);
+    if (schema.format === 'typeid' && known?.length && random.chance(0.9)) return random.chance(0.3) ? known.at(-1) : random.pick(known);    // nothing has happened to the newest
     if (!schema.format && schema.examples?.length && random.chance(0.7)) return random.pick(schema.examples);
     const two = number => String(number).padStart(2, '0');
     const date = () => `${String(random.int(1, 9998)).padStart(4, '0')}-${two(random.int(1, 12))}-${two(random.int(1, 28))}`;
