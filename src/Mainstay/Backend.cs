@@ -45,6 +45,8 @@ public sealed class Backend
 
     internal CorsDeclaration CorsOrigins { get; } = new();
 
+    internal WireFormat Wire { get; private set; } = new();
+
     internal EventCatalogue Events { get; } = new();
 
     internal IReadOnlyList<ConfigurationException> Mistakes => _mistakes;
@@ -101,6 +103,14 @@ public sealed class Backend
         var problem = new ProblemType(code, status, title);
         Problems.Add(problem);
         return problem;
+    }
+
+    /// <summary>Writes results and refusals in another form, for clients of a contract that exists already. Default: <see cref="WireFormat"/> itself.</summary>
+    public Backend Format(WireFormat format)
+    {
+        ArgumentNullException.ThrowIfNull(format);
+        Wire = format;
+        return this;
     }
 
     /// <summary>Declares an event and the name under which it is stored and sent, which survives any renaming of the type.</summary>

@@ -60,6 +60,7 @@ internal static class Blocks
         Block.Machinery("Shapes", "How types are read and written; seen through every request."),
         Block.Machinery("Tables", "The model behind resources and schema."),
         new("Signatures"),
+        new("WireFormats"),
         new("Transactions") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Units of work are met in commands." },
     ];
 }

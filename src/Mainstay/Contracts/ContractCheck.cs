@@ -44,7 +44,7 @@ internal sealed record ContractCheck(string Version, string? Before, string? Aft
     private static Dictionary<string, string> Documents(Backend backend, BackendModel model)
     {
         var about = OpenApiAbout.Of(backend.Name, new ConfigurationBuilder().Build(), backend.Builder.Environment) with { Environment = "Any environment", IsInternal = false };
-        var source = new OpenApiSource(about, model.Operations, backend.Resources);
+        var source = new OpenApiSource(about, model.Operations, backend.Resources) { Format = backend.Wire };
         return ApiVersions.All(model.Operations).ToDictionary(version => version, version => Encoding.UTF8.GetString(OpenApiDocument.Write(source, version)) + "\n");
     }
 }

@@ -136,7 +136,7 @@ internal static class ResultAnswers
             headers.Add(new("Location", ResourceLocations.Of(resource!, result)));
         if (version is { } known)
             headers.Add(new("ETag", ETags.OfRow(known, resource!.Shape)));
-        return new Answer(isCreated ? 201 : 200, Body(call, declaration, result)) { Headers = headers };
+        return new Answer(isCreated ? 201 : 200, Body(call, declaration, result, resource)) { Headers = headers };
     }
 
     private static Answer Nothing(Call call)
@@ -147,7 +147,7 @@ internal static class ResultAnswers
 
     private static CachePolicy Cache(Call call) => (call.Operation as DeclaredQuery)?.Declaration.Caching ?? CachePolicy.Revalidate;
 
-    private static ReadOnlyMemory<byte> Body(Call call, OperationDeclaration declaration, object result)
+    private static ReadOnlyMemory<byte> Body(Call call, OperationDeclaration declaration, object result, ResourceModel? resource)
     {
         var format = call.Backend.Format;
         var requestId = call.Operation.IsCommand ? call.RequestId : null;
@@ -156,7 +156,8 @@ internal static class ResultAnswers
         if (result is IEnumerable items and not string and not byte[])
         {
             var count = 0;
-            format.BeginList(writer);
+            var subject = call.Operation.SubjectOf(declaration.Handler.ElementOfResult is { } element ? call.Backend.Resources.GetValueOrDefault(element) : null);
+            format.BeginList(writer, subject);
             foreach (var item in items)
             {
                 if (item is null)
@@ -166,13 +167,14 @@ internal static class ResultAnswers
                 count++;
                 RefuseOversized(declaration, writer);
             }
-            format.EndList(writer, count, requestId);
+            format.EndList(writer, subject, count, requestId);
         }
         else
         {
-            format.BeginItem(writer);
+            var subject = call.Operation.SubjectOf(resource);
+            format.BeginItem(writer, subject);
             Write(call, writer, result);
-            format.EndItem(writer, requestId);
+            format.EndItem(writer, subject, requestId);
         }
         RefuseOversized(declaration, writer);
         writer.Flush();

@@ -21,6 +21,7 @@ internal sealed class Handler
         Input = input;
         Context = context;
         Result = result;
+        ElementOfResult = result?.GetInterfaces().Append(result).FirstOrDefault(known => result != typeof(string) && known.IsGenericType && known.GetGenericTypeDefinition() == typeof(IEnumerable<>))?.GenericTypeArguments[0];
         Services = services;
         _invoke = invoke;
     }
@@ -35,6 +36,9 @@ internal sealed class Handler
 
     /// <summary>Whether there may be nothing to show: the handler returns nothing, or its result type admits null.</summary>
     public bool MayReturnNull { get; private init; }
+
+    /// <summary>What the elements are when the result is a list, else null. Known from the declaration, so that an empty list is called the same as a full one.</summary>
+    public Type? ElementOfResult { get; }
 
     public IReadOnlyList<Type> Services { get; }
 

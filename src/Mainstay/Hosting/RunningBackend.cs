@@ -67,6 +67,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var longRunning = new LongRunningOptions();
         var idempotency = new IdempotencyOptions();
         CheckSettings(
+            () => backend.Wire.Check(),
             () => Settings.Check(backend.Configuration),
             () => ServerLimits.Check(backend.Configuration),
             () => TrustedProxies.Check(backend.Configuration),
@@ -95,7 +96,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Database = database,
             Transactor = transactor,
             Receipts = new Receipts(database, idempotency.Lifetime, idempotency.AnswerBytesMost),
-            Format = new WireFormat(),
+            Format = backend.Wire,
             LongRunning = new LongRunning(new OperationStore(database, longRunning.Lease, longRunning.Retention), longRunning),
             Keys = keys,
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),

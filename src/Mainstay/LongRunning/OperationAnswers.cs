@@ -13,13 +13,13 @@ internal static class OperationAnswers
     public static string LocationOf(StoredOperation operation) => $"/operations/{operation.PublicId}";
 
     /// <summary>It has been accepted, or its cancellation has: the end is elsewhere.</summary>
-    public static Answer Accepted(Call call, StoredOperation operation) => new(202, Document(call.Backend.Format, operation, call.RequestId))
+    public static Answer Accepted(Call call, StoredOperation operation) => new(202, Document(call, operation, call.RequestId))
     {
         Headers = [new("Content-Type", WireFormat.Json), new("Cache-Control", NoStore), new("Location", LocationOf(operation)), RetryAfter(operation, call)],
     };
 
     /// <summary>It has been cancelled.</summary>
-    public static Answer Cancelled(Call call, StoredOperation operation) => new(200, Document(call.Backend.Format, operation, call.RequestId))
+    public static Answer Cancelled(Call call, StoredOperation operation) => new(200, Document(call, operation, call.RequestId))
     {
         Headers = [new("Content-Type", WireFormat.Json), new("Cache-Control", NoStore)],
     };
@@ -27,7 +27,7 @@ internal static class OperationAnswers
     /// <summary>How it stands.</summary>
     public static Answer Status(Call call, StoredOperation operation)
     {
-        var body = Document(call.Backend.Format, operation, null);
+        var body = Document(call, operation, null);
         var etag = $"\"{Convert.ToHexStringLower(SHA256.HashData(body.Span)[..12])}\"";
         List<KeyValuePair<string, string>> headers = [new("ETag", etag), new("Cache-Control", "private, no-cache"), new("Vary", "Authorization")];
         if (!operation.HasEnded)
@@ -58,12 +58,13 @@ internal static class OperationAnswers
         return new("Retry-After", ((int)Math.Clamp(age.TotalSeconds / 10, 1, 30)).ToString(CultureInfo.InvariantCulture));
     }
 
-    private static ReadOnlyMemory<byte> Document(WireFormat format, StoredOperation operation, string? requestId)
+    private static ReadOnlyMemory<byte> Document(Call call, StoredOperation operation, string? requestId)
     {
+        var (format, subject) = (call.Backend.Format, call.Operation.SubjectOf(null));
         var buffer = new ArrayBufferWriter<byte>(512 + (operation.Answer?.Body.Length ?? 0));
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
-            format.BeginItem(writer);
+            format.BeginItem(writer, subject);
             writer.WriteStartObject();
             writer.WriteString("id"u8, operation.PublicId);
             writer.WriteString("operation"u8, operation.Name);
@@ -78,7 +79,7 @@ internal static class OperationAnswers
             writer.WritePropertyName("problem"u8);
             Write(writer, operation.Status == OperationStatus.Failed ? operation.Answer!.Body : default);
             writer.WriteEndObject();
-            format.EndItem(writer, requestId);
+            format.EndItem(writer, subject, requestId);
         }
         return buffer.WrittenMemory;
     }

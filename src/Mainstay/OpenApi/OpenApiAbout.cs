@@ -46,7 +46,9 @@ internal sealed record OpenApiAbout
         };
     }
 
-    public JsonObject Write(string version)
+    /// <param name="version">The version of the API.</param>
+    /// <param name="isStandard">Whether results and refusals have the default form.</param>
+    public JsonObject Write(string version, bool isStandard)
     {
         var contact = new JsonObject { ["name"] = ContactName };
         if (ContactUrl is not null)
@@ -57,7 +59,7 @@ internal sealed record OpenApiAbout
         {
             ["title"] = Title,
             ["version"] = version,
-            ["description"] = (Description is null ? "" : Description + "\n\n") + Conventions,
+            ["description"] = (Description is null ? "" : Description + "\n\n") + (isStandard ? Forms + Conventions : Conventions),
             ["contact"] = contact,
             ["license"] = new JsonObject { ["name"] = License == "LicenseRef-Proprietary" ? "Proprietary" : License, ["identifier"] = License },
         };
@@ -70,10 +72,14 @@ internal sealed record OpenApiAbout
         ["x-internal"] = IsInternal,
     };
 
-    private const string Conventions = """
+    private const string Forms = """
         Results are `{"data": …, "meta": …}`; refusals are `application/problem+json` with a stable `code`, and `type` leads to a page about it.
 
         - Lists have pages: pass `meta.nextCursor` as `cursor` until it is `null`.
+
+        """;
+
+    private const string Conventions = """
         - Send `Idempotency-Key` with every change; the same request with the same key is applied once and answered alike.
         - Send the `ETag` back as `If-Match` to change only what you have seen, or as `If-None-Match` to get `304` when nothing is new.
         - Unknown parameters and members are refused. Every `GET` also answers `HEAD`.

@@ -1,10 +1,11 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace Mainstay.Internal;
 
 /// <summary>Everything an operation can answer: its results with their headers, and a problem document for every status it can refuse with.</summary>
-internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProblems problems)
+internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProblems problems, WireFormat format, IReadOnlyList<ResourceModel> resources)
 {
     /// <summary>On every answer where operators set a default limit, so in every document.</summary>
     private static readonly string[] limited = ["RateLimit", "RateLimitPolicy"];
@@ -20,6 +21,9 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
     // On every answer that names them; the others are there when there is something to say.
     private static readonly HashSet<string> alwaysThere = ["CacheControl", "ETag", "Location", "RequestId", "Vary", "WWWAuthenticate"];
 
+    /// <summary>How the application writes refusals when it is not the default.</summary>
+    private readonly JsonObject? _ownProblem = format.ProblemSchema();
+
     private readonly OpenApiExamples _examples = new(components);
 
     public static JsonObject RequestId() => new() { ["type"] = "string", ["pattern"] = "^[A-Za-z0-9._-]{8,64}$", ["minLength"] = 8, ["maxLength"] = 64, ["examples"] = new JsonArray("req_01h455vb4pex5vsknk084sn02q") };
@@ -33,7 +37,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             answers[status] = answer;
         if (PrefersReturn(operation))
             AddPreferred(answers);
-        foreach (var group in problems.Of(operation).GroupBy(problem => problem.Status))
+        foreach (var group in problems.Of(operation).GroupBy(format.StatusOf))
             answers[group.Key.ToString(CultureInfo.InvariantCulture)] = Refusal(operation, group.Key, [.. group]);
         answers["default"] = operation.Deprecation is null ? components.Ref("responses", "Problem", OfServer) : OfServer();
         return answers;
@@ -73,36 +77,36 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         switch (operation)
         {
             case ListOperation list:
-                yield return ("200", Result("One page.", Envelope(ListOf(schemas.RowOrPart(list.Resource), ListQuery.PageSizeMost), PageMeta(list.Resource)), ["ETag", "Link", "CacheControl", "Vary"], operation));
+                yield return ("200", Result("One page.", Envelope(operation, ListOf(schemas.RowOrPart(list.Resource), ListQuery.PageSizeMost), PageMeta(list.Resource)), ["ETag", "Link", "CacheControl", "Vary"], operation));
                 yield return ("304", NotModified(operation));
                 break;
             case GetOperation get:
-                yield return ("200", Result("The row.", Envelope(schemas.RowOrPart(get.Resource), "ReadMeta"), ["ETag", "CacheControl", "Vary"], operation));
+                yield return ("200", Result("The row.", Envelope(operation, schemas.RowOrPart(get.Resource), "ReadMeta"), ["ETag", "CacheControl", "Vary"], operation));
                 yield return ("304", NotModified(operation));
                 break;
             case CreateOperation create:
-                yield return ("201", Result("Created.", Envelope(schemas.Row(create.Resource), "CommandMeta"), ["Location", "ETag", "CacheControl"], operation));
+                yield return ("201", Result("Created.", Envelope(operation, schemas.Row(create.Resource), "CommandMeta"), ["Location", "ETag", "CacheControl"], operation));
                 break;
             case BulkCreateOperation bulk:
-                yield return ("201", Result("All of them created.", Envelope(ListOf(schemas.Row(bulk.Resource), BatchCommand.RowsMost), "CommandBatchMeta"), ["CacheControl"], operation));
+                yield return ("201", Result("All of them created.", Envelope(operation, ListOf(schemas.Row(bulk.Resource), BatchCommand.RowsMost), "CommandBatchMeta"), ["CacheControl"], operation));
                 break;
             case BulkPatchOperation bulk:
-                yield return ("200", Result("The rows as they are now, in the order of the elements.", Envelope(ListOf(schemas.Row(bulk.Resource), BatchCommand.RowsMost), "CommandBatchMeta"), ["CacheControl"], operation));
+                yield return ("200", Result("The rows as they are now, in the order of the elements.", Envelope(operation, ListOf(schemas.Row(bulk.Resource), BatchCommand.RowsMost), "CommandBatchMeta"), ["CacheControl"], operation));
                 break;
             case BulkDeleteOperation:
                 yield return ("204", Result("All of them deleted.", null, ["CacheControl"], operation));
                 break;
             case ReplaceOperation replace:
-                yield return ("200", Result("The row as it is now. Read it for its `ETag`.", Envelope(schemas.Row(replace.Resource), "CommandMeta"), ["CacheControl"], operation));
+                yield return ("200", Result("The row as it is now. Read it for its `ETag`.", Envelope(operation, schemas.Row(replace.Resource), "CommandMeta"), ["CacheControl"], operation));
                 break;
             case PatchOperation patch:
-                yield return ("200", Result("The row as it is now.", Envelope(schemas.Row(patch.Resource), "CommandMeta"), ["ETag", "CacheControl"], operation));
+                yield return ("200", Result("The row as it is now.", Envelope(operation, schemas.Row(patch.Resource), "CommandMeta"), ["ETag", "CacheControl"], operation));
                 break;
             case DeleteOperation:
                 yield return ("204", Result("Deleted.", null, ["CacheControl"], operation));
                 break;
             case OperationStatusQuery:
-                yield return ("200", Result("How the operation stands, and what came of it.", Envelope(_longRunning.Operation(ProblemReference()), "ReadMeta"), ["ETag", "CacheControl", "Vary", "RetryAfter"], operation));
+                yield return ("200", Result("How the operation stands, and what came of it.", Envelope(operation, _longRunning.Operation(ProblemReference()), "ReadMeta"), ["ETag", "CacheControl", "Vary", "RetryAfter"], operation));
                 yield return ("304", Result("Nothing is new since the answer with that `ETag`.", null, ["ETag", "CacheControl", "Vary", "RetryAfter"], operation));
                 break;
             case OperationResultQuery:
@@ -112,11 +116,11 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 yield return ("303", Result("The command has created the row at `Location`.", null, ["Location", "CacheControl"], operation));
                 break;
             case OperationCancelCommand:
-                yield return ("200", Result("Cancelled before it began.", Envelope(_longRunning.Operation(ProblemReference()), "CommandMeta"), ["CacheControl"], operation));
-                yield return ("202", _longRunning.WithLinks(Result("It is running and will be cancelled; nothing of it will be seen.", Envelope(_longRunning.Operation(ProblemReference()), "CommandMeta"), ["Location", "RetryAfter", "CacheControl"], operation)));
+                yield return ("200", Result("Cancelled before it began.", Envelope(operation, _longRunning.Operation(ProblemReference()), "CommandMeta"), ["CacheControl"], operation));
+                yield return ("202", _longRunning.WithLinks(Result("It is running and will be cancelled; nothing of it will be seen.", Envelope(operation, _longRunning.Operation(ProblemReference()), "CommandMeta"), ["Location", "RetryAfter", "CacheControl"], operation)));
                 break;
             case LongRunningCommand command:
-                yield return ("202", _longRunning.WithLinks(Result("Accepted. It is done afterwards; `Location` tells how it stands.", Envelope(_longRunning.Operation(ProblemReference()), "CommandMeta"), ["Location", "RetryAfter", "PreferenceApplied", "CacheControl"], operation)));
+                yield return ("202", _longRunning.WithLinks(Result("Accepted. It is done afterwards; `Location` tells how it stands.", Envelope(operation, _longRunning.Operation(ProblemReference()), "CommandMeta"), ["Location", "RetryAfter", "PreferenceApplied", "CacheControl"], operation)));
                 foreach (var answer in OfHandler(command, command.Declaration.Handler, schemas, ["PreferenceApplied"]))
                     yield return answer;
                 break;
@@ -148,9 +152,9 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         var isRow = schemas.ResourceOf(type) is not null && operation.IsCommand;
         var meta = (operation.IsCommand, isList) switch { (true, true) => "CommandListMeta", (true, false) => "CommandMeta", (false, true) => "ListMeta", _ => "ReadMeta" };
         string[] headers = [.. isRow ? ["ETagOfChange"] : Array.Empty<string>(), "CacheControl", .. more];
-        yield return ("200", Result(isRow ? "Done; the row as it is now." : "Done.", Envelope((JsonObject)data.DeepClone(), meta), headers, operation));
+        yield return ("200", Result(isRow ? "Done; the row as it is now." : "Done.", Envelope(operation, (JsonObject)data.DeepClone(), meta), headers, operation));
         if (isRow && operation is DeclaredCommand { NamesRow: false })
-            yield return ("201", Result("Done; the row is new.", Envelope((JsonObject)data.DeepClone(), meta), ["Location", .. headers], operation));
+            yield return ("201", Result("Done; the row is new.", Envelope(operation, (JsonObject)data.DeepClone(), meta), ["Location", .. headers], operation));
     }
 
     private JsonObject Result(string description, JsonObject? schema, string[] headers, Operation operation)
@@ -197,33 +201,29 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         var media = new JsonObject { ["schema"] = ProblemReference() };
         if (types.Length > 0)
         {
-            media["schema"] = new JsonObject { ["allOf"] = new JsonArray(ProblemReference(), new JsonObject
-            {
-                ["properties"] = new JsonObject { ["code"] = new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. types.Select(type => JsonValue.Create(type.Code))]) } },
-            }) };
+            if (_ownProblem is null)
+                media["schema"] = new JsonObject { ["allOf"] = new JsonArray(ProblemReference(), new JsonObject
+                {
+                    ["properties"] = new JsonObject { ["code"] = new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. types.Select(type => JsonValue.Create(type.Code))]) } },
+                }) };
             media["examples"] = new JsonObject(types.Select(type => KeyValuePair.Create(type.Code, (JsonNode?)components.Ref("examples", type.Code, () => Example(type)))));
         }
-        return new JsonObject { ["description"] = description, ["headers"] = Headers(headers), ["content"] = new JsonObject { [WireFormat.ProblemJson] = media } };
+        return new JsonObject { ["description"] = description, ["headers"] = Headers(headers), ["content"] = new JsonObject { [format.ProblemMediaType] = media } };
     }
 
-    private JsonObject ProblemReference() => components.Ref("schemas", "Problem", ProblemSchema);
+    private JsonObject ProblemReference() => components.Ref("schemas", "Problem", () => _ownProblem?.DeepClone().AsObject() ?? ProblemSchema());
 
-    private static JsonObject Example(ProblemType type)
+    /// <summary>A refusal of this kind as the application would write it, outside of any trace.</summary>
+    private JsonObject Example(ProblemType type)
     {
-        var value = new JsonObject
-        {
-            ["type"] = $"/problems/{type.Code}",
-            ["title"] = type.Title,
-            ["status"] = type.Status,
-            ["detail"] = "What happened this time, and what to do about it.",
-            ["code"] = type.Code,
-            ["requestId"] = "req_01h455vb4pex5vsknk084sn02q",
-        };
-        if (type == ProblemCatalogue.ValidationFailed)
-            value["errors"] = new JsonArray(new JsonObject { ["pointer"] = "#/quantity", ["code"] = "range", ["detail"] = "Expected at least 1 and at most 100, found 0." });
-        if (type == ProblemCatalogue.InvalidParameter)
-            value["errors"] = new JsonArray(new JsonObject { ["parameter"] = "pageSize", ["code"] = "range", ["detail"] = $"Expected an integer from 1 to {ListQuery.PageSizeMost}." });
-        return new JsonObject { ["summary"] = type.Title, ["value"] = value };
+        FieldError[] errors = type == ProblemCatalogue.ValidationFailed ? [FieldError.At("#/quantity", "range", "Expected at least 1 and at most 100, found 0.")]
+            : type == ProblemCatalogue.InvalidParameter ? [FieldError.In("pageSize", "range", $"Expected an integer from 1 to {ListQuery.PageSizeMost}.")]
+            : [];
+        var traced = Activity.Current;
+        Activity.Current = null;
+        var answer = format.Problem(new ProblemException(type, "What happened this time, and what to do about it.", errors), "req_01h455vb4pex5vsknk084sn02q");
+        Activity.Current = traced;
+        return new JsonObject { ["summary"] = type.Title, ["value"] = JsonNode.Parse(answer.Body.Span) };
     }
 
     /// <summary>RFC 9457 with the members that every interface adds.</summary>
@@ -261,12 +261,35 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         };
     }
 
-    private JsonObject Envelope(JsonObject data, string meta) => new()
+    /// <summary>The default envelope, or the one that the application's wire format describes.</summary>
+    private JsonObject Envelope(Operation operation, JsonObject data, string meta)
     {
-        ["type"] = "object",
-        ["required"] = new JsonArray("data", "meta"),
-        ["properties"] = new JsonObject { ["data"] = data, ["meta"] = components.Ref("schemas", meta, () => Meta(meta)) },
+        var subject = operation.SubjectOf(ResourceOf(operation));
+        var own = meta switch
+        {
+            "ReadMeta" or "CommandMeta" => format.ItemSchema(subject, data),
+            "ListMeta" or "CommandListMeta" or "CommandBatchMeta" => format.ListSchema(subject, data),
+            _ => format.PageSchema(subject, data),
+        };
+        return own ?? new JsonObject
+        {
+            ["type"] = "object",
+            ["required"] = new JsonArray("data", "meta"),
+            ["properties"] = new JsonObject { ["data"] = data, ["meta"] = components.Ref("schemas", meta, () => Meta(meta)) },
+        };
+    }
+
+    private ResourceModel? ResourceOf(Operation operation) => operation switch
+    {
+        ListOperation list => list.Resource,
+        GetOperation get => get.Resource,
+        ResourceCommand command => command.Resource,
+        DeclaredCommand command => ResourceOf(command.Declaration.Handler),
+        DeclaredQuery query => ResourceOf(query.Declaration.Handler),
+        _ => null,
     };
+
+    private ResourceModel? ResourceOf(Handler handler) => (handler.ElementOfResult ?? handler.Result) is { } type ? resources.FirstOrDefault(resource => resource.Table.RowType == type) : null;
 
     private static string PageMeta(ResourceModel resource) => resource.HasPageNumbers ? "NumberedPageMeta" : resource.HasCounts ? "CountedPageMeta" : "PageMeta";
 

@@ -20,11 +20,11 @@ internal static class OpenApiDocument
         var operations = source.Operations.Where(operation => ApiVersions.Of(operation.Pattern) is var found && (found is null || found == version)).ToArray();
         var names = new OpenApiNames(operations, source.Resources);
         var components = new OpenApiComponents();
-        var writer = new OpenApiOperations(names, components, source.Resources, source.KeyLifetime);
+        var writer = new OpenApiOperations(names, components, source.Resources, source.KeyLifetime, source.Format);
         var document = new JsonObject
         {
             ["openapi"] = SpecificationVersion,
-            ["info"] = source.About.Write(version),
+            ["info"] = source.About.Write(version, isStandard: source.Format.GetType() == typeof(WireFormat)),
             ["servers"] = new JsonArray(source.About.Server()),
             ["tags"] = new JsonArray([.. names.Tags()]),
             ["security"] = new JsonArray(new JsonObject { [OpenApiOperations.Bearer] = new JsonArray() }),
@@ -59,6 +59,9 @@ internal sealed record OpenApiSource(OpenApiAbout About, IReadOnlyList<Operation
 {
     /// <summary>How long an idempotency key is remembered.</summary>
     public TimeSpan KeyLifetime { get; init; } = new IdempotencyOptions().Lifetime;
+
+    /// <summary>How results and refusals are written.</summary>
+    public WireFormat Format { get; init; } = new();
 }
 
 /// <summary>The versions that paths start with.</summary>

@@ -19,7 +19,7 @@ internal static class OpenApiEndpoints
         ProblemPages.Map(app, backend.Name, model, backend.Problems);
         if (!IsOn(backend))
             return;
-        var source = new OpenApiSource(OpenApiAbout.Of(backend.Name, backend.Configuration, backend.Builder.Environment), model.Operations, backend.Resources) { KeyLifetime = IdempotencySettings.Of(backend.Configuration).Lifetime };
+        var source = new OpenApiSource(OpenApiAbout.Of(backend.Name, backend.Configuration, backend.Builder.Environment), model.Operations, backend.Resources) { KeyLifetime = IdempotencySettings.Of(backend.Configuration).Lifetime, Format = backend.Wire };
         var versions = ApiVersions.All(model.Operations);
         foreach (var version in versions)
         {

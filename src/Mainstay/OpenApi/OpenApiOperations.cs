@@ -4,13 +4,13 @@ using System.Text.Json.Nodes;
 namespace Mainstay.Internal;
 
 /// <summary>One operation of the document: who may call it, what it takes, what it answers.</summary>
-internal sealed class OpenApiOperations(OpenApiNames names, OpenApiComponents components, IReadOnlyList<ResourceModel> resources, TimeSpan keyLifetime)
+internal sealed class OpenApiOperations(OpenApiNames names, OpenApiComponents components, IReadOnlyList<ResourceModel> resources, TimeSpan keyLifetime, WireFormat format)
 {
     public const string Bearer = "bearer";
 
     private readonly OpenApiSchemas _schemas = new(components, resources);
     private readonly OpenApiParameters _parameters = new(components, resources, keyLifetime);
-    private readonly OpenApiAnswers _answers = new(components, new OpenApiProblems(resources));
+    private readonly OpenApiAnswers _answers = new(components, new OpenApiProblems(resources), format, resources);
 
     public JsonObject Write(Operation operation)
     {

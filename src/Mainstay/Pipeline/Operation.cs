@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Mainstay.Internal;
 
 /// <summary>
@@ -6,6 +8,8 @@ namespace Mainstay.Internal;
 /// </summary>
 internal abstract class Operation
 {
+    private ResultSubject? _subject;
+
     /// <summary>The stable name in logs, metrics, audit and traces, for example <c>POST /v1/orders</c>.</summary>
     public required string Name { get; init; }
 
@@ -36,6 +40,11 @@ internal abstract class Operation
 
     /// <summary>The media types of the body it takes; empty for none.</summary>
     public virtual IReadOnlyList<string> MediaTypes => [];
+
+    /// <summary>What its results are, for the envelope: rows of a resource, or something else.</summary>
+    public ResultSubject SubjectOf(ResourceModel? resource) => _subject is { } known && known.Collection == resource?.Name
+        ? known
+        : _subject = new ResultSubject(Name, IsCommand, resource?.Name, resource is null ? null : JsonNamingPolicy.CamelCase.ConvertName(resource.Table.RowType.Name));
 
     /// <summary>Reads and checks the input. Throws one problem that lists everything that is wrong.</summary>
     public abstract object? ReadInput(Call call);

@@ -167,10 +167,10 @@ internal abstract class BatchCommand(ResourceModel resource) : ResourceCommand(r
         var buffer = new ArrayBufferWriter<byte>(elements.Length * 256);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
-            call.Backend.Format.BeginList(writer);
+            call.Backend.Format.BeginList(writer, SubjectOf(Resource));
             foreach (var element in elements)
                 Resource.Table.Write(writer, element.Row!);
-            call.Backend.Format.EndBatch(writer, [.. elements.Select(element => ETags.OfRow(element.Version, Resource.Shape))], call.RequestId);
+            call.Backend.Format.EndBatch(writer, SubjectOf(Resource), [.. elements.Select(element => ETags.OfRow(element.Version, Resource.Shape))], call.RequestId);
         }
         return new Answer(status, buffer.WrittenMemory) { Headers = [new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store")] };
     }

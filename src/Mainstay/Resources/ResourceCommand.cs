@@ -129,9 +129,9 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
-            call.Backend.Format.BeginItem(writer);
+            call.Backend.Format.BeginItem(writer, call.Operation.SubjectOf(resource));
             resource.Table.Write(writer, row);
-            call.Backend.Format.EndItem(writer, call.RequestId);
+            call.Backend.Format.EndItem(writer, call.Operation.SubjectOf(resource), call.RequestId);
         }
         var headers = new List<KeyValuePair<string, string>> { new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store") };
         if (version is { } known)

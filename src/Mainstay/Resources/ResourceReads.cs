@@ -32,9 +32,9 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
-            backend.Format.BeginItem(writer);
+            backend.Format.BeginItem(writer, call.Operation.SubjectOf(resource));
             WriteRow(writer, reader, representation, included);
-            backend.Format.EndItem(writer, null);
+            backend.Format.EndItem(writer, call.Operation.SubjectOf(resource), null);
         }
         var version = reader.GetInt64(resource.Table.Columns.Count);
         // What stands beside the row has versions of its own, so a tag of both is made from the bytes.
@@ -74,9 +74,11 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         string? next = null;
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
         {
-            backend.Format.BeginList(writer);
+            var subject = call.Operation.SubjectOf(resource);
+            backend.Format.BeginList(writer, subject);
             Position? last = null;
-            for (var count = 0; await reader.ReadAsync(call.Cancellation); count++)
+            var count = 0;
+            for (; await reader.ReadAsync(call.Cancellation); count++)
             {
                 if (count == query.PageSize)
                 {
@@ -87,7 +89,10 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
                 if (count == query.PageSize - 1)
                     last = new Position(query.Order.ValueOf(reader, resource.Table.Columns.Count + 1), reader.GetGuid(resource.Table.Key.Ordinal));
             }
-            backend.Format.EndPage(writer, query.PageSize, next, total, query.Page);
+            backend.Format.EndPage(writer, subject, new ResultPage(query.PageSize, count, next)
+            {
+                Number = query.Page, TotalCount = total?.Count, TotalCountIsCapped = total is { IsCapped: true }, TotalPages = query.Page is null ? null : total?.Pages(query.PageSize),
+            });
         }
         // A cursor belongs to its caller, so pages vary also where the rows do not.
         List<KeyValuePair<string, string>> headers = PageLinks.Of(call, query, next, total) is { } link ? [varyByCaller, new("Link", link)] : [varyByCaller];

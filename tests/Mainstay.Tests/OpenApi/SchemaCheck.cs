@@ -50,7 +50,14 @@ internal sealed class SchemaCheck(JsonNode document)
                             Check(member, known, $"{at}/{name}");
                 return true;
             case "additionalProperties":
-                return value is not JsonObject closed || closed.All(member => schema["properties"]![member.Key] is not null);
+                if (value is not JsonObject all)
+                    return true;
+                var others = all.Where(member => schema["properties"]?[member.Key] is null).ToArray();
+                if (rule is not JsonObject)
+                    return rule.GetValue<bool>() || others.Length == 0;
+                foreach (var (name, member) in others)
+                    Check(member, rule, $"{at}/{name}");
+                return true;
             case "items":
                 if (value is JsonArray items)
                     for (var i = 0; i < items.Count; i++)
