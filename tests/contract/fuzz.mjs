@@ -80,7 +80,7 @@ async function askValid(operation, credential) {
     if (answer.headers.etag) tags.push(answer.headers.etag);
     if (tags.length > tagsKept) tags.shift();
     await followLinks(operation, request, answer);
-    if (operation.method === 'DELETE') forget(request.target);
+    if (answer.status === 204) forget(`${request.target} ${request.body}`);
   }
   if (operation.method === 'GET') await askHead(operation, request, answer);
   const cursor = json(answer.body)?.meta?.nextCursor;
@@ -93,8 +93,10 @@ async function demandSuccess() {
   const makers = operations.filter(operation => operation.method === 'POST' && !operation.path.includes('{') && succeeded.has(operation));
   for (let tries = 0; tries < triesMost && succeeded.size < operations.length; tries++)
     for (const operation of operations.filter(operation => !succeeded.has(operation))) {
-      if (makers.length > 0 && random.chance(0.3)) await askValid(random.pick(makers), random.pick(credentials));
-      await askValid(operation, random.pick(credentials));
+      const credential = random.pick(credentials);
+      const near = makers.filter(maker => operation.path.startsWith(maker.path));
+      if (makers.length > 0) await askValid(random.pick(near.length > 0 && random.chance(0.7) ? near : makers), credential);
+      await askValid(operation, credential);
     }
   for (const operation of operations.filter(operation => !succeeded.has(operation)))
     note(operation, requests.finish(requests.valid(operation), credentials[0].value), [`never successful, answered ${[...statuses.get(operation)].sort().join(', ')}`]);
