@@ -14,7 +14,7 @@ internal sealed record ContractApplication(string Name, string Address, IReadOnl
 
 /// <summary>
 /// The applications whose contract is tested: the shop of the samples, as the program that it is; the library, which has one of everything that a
-/// document describes; and the store of the other tests, which has a column of every type.
+/// document describes; the store of the other tests, which has a column of every type; and the workshop, which has what declarations add.
 /// </summary>
 public sealed class ContractApplications(PostgresFixture postgres) : IAsyncLifetime
 {
@@ -28,7 +28,9 @@ public sealed class ContractApplications(PostgresFixture postgres) : IAsyncLifet
 
     internal ContractApplication Store { get; private set; } = null!;
 
-    internal ContractApplication this[string name] => name switch { "shop" => Shop, "library" => Library, _ => Store };
+    internal ContractApplication Workshop { get; private set; } = null!;
+
+    internal ContractApplication this[string name] => name switch { "shop" => Shop, "library" => Library, "store" => Store, _ => Workshop };
 
     public async ValueTask InitializeAsync()
     {
@@ -39,6 +41,10 @@ public sealed class ContractApplications(PostgresFixture postgres) : IAsyncLifet
         var store = await TestBackend.StartAsync(await postgres.CreateDatabaseAsync(), Tests.Shop.Declare);
         _running.Add(store);
         Store = new("store", store.Running.Address, [new("ann", "Test ann;"), new("staff", "Test bob;staff")]) { Users = ["ann", "bob"] };
+
+        var workshop = await TestBackend.StartAsync(await postgres.CreateDatabaseAsync(), Tests.Workshop.Declare);
+        _running.Add(workshop);
+        Workshop = new("workshop", workshop.Running.Address, [new("ann", "Test ann;maker"), new("bob", "Test bob;")]);
 
         Shop = await StartShopAsync(await postgres.CreateDatabaseAsync(), _folder.In("shop"));
     }

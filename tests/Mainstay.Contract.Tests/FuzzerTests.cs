@@ -13,7 +13,7 @@ public sealed class FuzzerTests(PostgresFixture postgres, ContractFolder contrac
         ["a member has another type"] = (document => Schema(document, "Gadget", "name")["type"] = "integer", "breaks its schema"),
         ["a member is promised that is not there"] = (document => document["components"]!["schemas"]!["Gadget"]!["required"]!.AsArray().Add("colour"), "must have required property 'colour'"),
         ["a text is shorter than it may be"] = (document => Schema(document, "GadgetCreate", "name")["maxLength"] = 5, "one character too many at #/name was accepted with 201"),
-        ["a number has narrower bounds"] = (document => Schema(document, "GadgetReplace", "size")["maximum"] = 9, "too large at #/size was accepted with 200"),
+        ["a number has narrower bounds"] = (document => Schema(document, "GadgetReplace", "size")["maximum"] = 9, "too large at #/size was accepted with 20"),
         ["a member is required"] = (document => document["components"]!["schemas"]!["GadgetCreate"]!["required"]!.AsArray().Add("size"), "a required member is missing at #/size was accepted"),
         ["a text may be longer"] = (document => Schema(document, "GadgetCreate", "name")["minLength"] = 50, "a valid request was refused with 400"),
         ["a member is unknown to the application"] = (document => Unknown(document), "a valid request was refused with 400"),

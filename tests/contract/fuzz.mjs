@@ -2,9 +2,10 @@
 // the document. It knows the document and nothing else.
 //
 //   node fuzz.mjs <address or file of the document> [--server address] [--as name=authorization]... [--word text]...
-//                 [--seed number] [--rounds number] [--seconds number] [--only operationId]
+//                 [--seed number] [--rounds number] [--seconds number] [--only operationId] [--all-succeed] [--statuses]
 //
 // A word is a text worth trying, for example the id of a user whose rows others may not see.
+// With --all-succeed each operation must have been successful, and is tried until it was; --statuses lists what each has answered.
 // Ends with 1 when the application and its document differ. Every difference comes with a command that repeats the request.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -17,6 +18,8 @@ import { Wire } from './fuzz/wire.mjs';
 
 const differencesShown = 20;
 const idsKept = 40;
+const tagsKept = 20;
+const triesMost = 1000;
 
 const { values: options, positionals: [address] } = parseArgs({
   allowPositionals: true,
@@ -28,6 +31,8 @@ const { values: options, positionals: [address] } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string' },
     only: { type: 'string' },
+    'all-succeed': { type: 'boolean', default: false },
+    statuses: { type: 'boolean', default: false },
   },
 });
 if (!address) throw new Error('Name the address of a document, for example http://127.0.0.1:5000/openapi.json.');
@@ -40,11 +45,13 @@ const isFile = !address.startsWith('http');
 const contract = new Contract(isFile ? JSON.parse(readFileSync(address, 'utf8')) : await (await fetch(address)).json());
 const random = new Random(Number(options.seed));
 const known = new Map();
-const requests = new Requests(contract, random, new Values(contract, random, known, options.word));
+const tags = [];
+const requests = new Requests(contract, random, new Values(contract, random, known, options.word), tags);
 const wire = new Wire(options.server ?? new URL(address).origin);
 const operations = contract.operations.filter(operation => !options.only || operation.id === options.only);
 const admitted = new Map(operations.map(operation => [operation, new Set()]));
 const succeeded = new Set();
+const statuses = new Map(operations.map(operation => [operation, new Set()]));
 const differences = new Map();
 let sent = 0;
 
@@ -54,9 +61,11 @@ for (let round = 0; options.seconds ? performance.now() < deadline : round < Num
   for (const operation of [...operations].sort((one, other) => rank(one) - rank(other))) {
     for (const credential of round === 0 ? credentials : random.some(credentials, 2)) await askValid(operation, credential);
     for (const fault of random.some(requests.faults(operation), 8)) await askFault(operation, fault);
+    await ask(operation, requests.finish(requests.strayed(operation), random.pick(credentials).value), () => []);
     if (round === 0) await askWithWrongCredential(operation);
     await askOptions(operation);
   }
+if (options['all-succeed']) await demandSuccess();
 wire.close();
 report();
 
@@ -68,12 +77,35 @@ async function askValid(operation, credential) {
   if (answer.status < 300) {
     succeeded.add(operation);
     learn(json(answer.body));
-    if (operation.method === 'DELETE') forget(request.target);
+    if (answer.headers.etag) tags.push(answer.headers.etag);
+    if (tags.length > tagsKept) tags.shift();
+    await followLinks(operation, request, answer);
+    if (answer.status === 204) forget(`${request.target} ${request.body}`);
   }
   if (operation.method === 'GET') await askHead(operation, request, answer);
   const cursor = json(answer.body)?.meta?.nextCursor;
-  if (operation.method === 'GET' && cursor) await ask(operation, { ...request, target: `${request.target}${request.target.includes('?') ? '&' : '?'}cursor=${cursor}` }, judgeValid);
+  if (operation.method === 'GET' && cursor) await ask(operation, { ...request, target: withCursor(request.target, cursor) }, judgeValid);
   if (request.headers['Idempotency-Key'] && credential.value && answer.status < 500) await askAgain(operation, request, answer);
+}
+
+/** What depends on others, on luck with values or on the moment gets more tries. What it needs may have been used up, so that is made again. */
+async function demandSuccess() {
+  const makers = operations.filter(operation => operation.method === 'POST' && !operation.path.includes('{') && succeeded.has(operation));
+  for (let tries = 0; tries < triesMost && succeeded.size < operations.length; tries++)
+    for (const operation of operations.filter(operation => !succeeded.has(operation))) {
+      const credential = random.pick(credentials);
+      const near = makers.filter(maker => operation.path.startsWith(maker.path));
+      if (makers.length > 0) await askValid(random.pick(near.length > 0 && random.chance(0.7) ? near : makers), credential);
+      await askValid(operation, credential);
+    }
+  for (const operation of operations.filter(operation => !succeeded.has(operation)))
+    note(operation, requests.finish(requests.valid(operation), credentials[0].value), [`never successful, answered ${[...statuses.get(operation)].sort().join(', ')}`]);
+}
+
+/** The next page, which has no number. */
+function withCursor(target, cursor) {
+  const [path, query = ''] = target.split('?');
+  return `${path}?${[...query.split('&').filter(pair => pair && !pair.startsWith('page=')), `cursor=${cursor}`].join('&')}`;
 }
 
 async function askFault(operation, fault) {
@@ -81,9 +113,26 @@ async function askFault(operation, fault) {
   await ask(operation, requests.finish(fault.parts, credential?.value), answer => judgeFault(fault, answer));
 }
 
+/** What a document says follows from an answer, here and now: later it may be over. */
+async function followLinks(operation, { headers: { Authorization } }, answer) {
+  for (const link of random.some(operation.responses[answer.status]?.links ?? [], 2)) {
+    const linked = operations.find(other => other.id === link.operationId);
+    if (!linked) continue;
+    const parts = requests.valid(linked);
+    for (const [name, expression] of Object.entries(link.parameters)) parts.path[name] = pointed(json(answer.body), expression);
+    const followed = await ask(linked, requests.finish(parts, Authorization), judgeValid);
+    if (followed?.status < 300) succeeded.add(linked);
+  }
+}
+
+function pointed(body, expression) {
+  return expression.replace('$response.body#/', '').split('/').reduce((value, name) => value?.[name], body);
+}
+
 /** HEAD is GET without the body. Both may see different rows while others write; here nobody else writes. */
 async function askHead(operation, request, answer) {
-  await ask(operation, { ...request, method: 'HEAD' }, head => ['etag', 'content-type', 'content-length', 'cache-control', 'vary', 'link']
+  await ask(operation, { ...request, method: 'HEAD' }, head => ['etag', 'content-type', 'content-encoding', 'content-length', 'cache-control', 'vary', 'link']
+    .filter(name => ![head.status, answer.status].includes(429))
     .filter(name => head.status !== answer.status || (answer.status < 300 && head.headers[name] !== answer.headers[name]))
     .map(name => head.status !== answer.status ? `HEAD is answered with ${head.status}, GET with ${answer.status}` : `HEAD has ${name}: ${head.headers[name]}, GET ${answer.headers[name]}`).slice(0, 1));
 }
@@ -91,12 +140,12 @@ async function askHead(operation, request, answer) {
 /** The same request with the same key gets the same answer. */
 async function askAgain(operation, request, answer) {
   await ask(operation, request, again => again.status === answer.status && (answer.status >= 300 || again.body.equals(answer.body)) ? []
-    : [401, 403, 409, 412, 428].includes(answer.status) ? [] : [`a repetition with the same Idempotency-Key is answered with ${again.status}, first with ${answer.status}`]);
+    : [401, 403, 409, 412, 428, 429].includes(answer.status) ? [] : [`a repetition with the same Idempotency-Key is answered with ${again.status}, first with ${answer.status}`]);
 }
 
 async function askWithWrongCredential(operation) {
   const request = requests.finish(requests.valid(operation), 'Bearer nobody-has-this-key');
-  await ask(operation, request, answer => answer.status === 401 || answer.status === 400 ? [] : [`a wrong credential is answered with ${answer.status}, expected 401`]);
+  await ask(operation, request, answer => [400, 401, 429].includes(answer.status) ? [] : [`a wrong credential is answered with ${answer.status}, expected 401`]);
 }
 
 async function askOptions(operation) {
@@ -120,6 +169,7 @@ async function ask(operation, request, judgement) {
     note(operation, request, [`no answer: ${error.message}`]);
     return null;
   }
+  statuses.get(operation)?.add(answer.status);
   note(operation, request, [...(operation ? judge(contract, operation, request, answer) : []), ...judgement(answer)]);
   return answer;
 }
@@ -154,6 +204,7 @@ function rank({ method, path }) {
 function report() {
   const never = operations.filter(operation => !succeeded.has(operation)).map(operation => operation.id);
   console.log(`seed ${options.seed}: ${sent} requests to ${operations.length} operations${never.length > 0 ? `, never successful: ${never.join(', ')}` : ''}`);
+  if (options.statuses) for (const [operation, seen] of statuses) console.log(`${operation.id}: ${[...seen].sort().join(' ')}`);
   for (const { operation, finding, command, count } of [...differences.values()].slice(0, differencesShown))
     console.log(`\n${operation?.id ?? 'OPTIONS'}: ${finding}${count > 1 ? ` (${count} times)` : ''}\n  ${command}`);
   if (differences.size > differencesShown) console.log(`\nand ${differences.size - differencesShown} more differences`);

@@ -91,7 +91,7 @@ internal sealed class ContractAnswers(SchemaComparison schemas, Action<ContractC
         return codes;
     }
 
-    private static bool IsSuccess(string status) => status[0] is '2' or '3';
+    private static bool IsSuccess(string status) => status is ['2' or '3', ..];
 
     private void Rate(bool isCompatible, string operation, string pointer, string what, string whom, string instead) =>
         report(new ContractChange(isCompatible ? ContractRating.Compatible : ContractRating.Breaking, operation, pointer, what, whom, isCompatible ? "" : instead));

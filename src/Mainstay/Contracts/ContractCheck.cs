@@ -30,7 +30,14 @@ internal sealed record ContractCheck(string Version, string? Before, string? Aft
         var document = folder.Parse(version, before);
         if (after is null)
             return new ContractCheck(version, before, after, [new ContractChange(ContractRating.Breaking, $"all of {version}", "", $"The version {version} is gone.", $"every client of {version}", "Keep the version until its sunset has passed.")]);
-        return new ContractCheck(version, before, after, ContractComparison.Compare(document, JsonNode.Parse(after)!.AsObject()));
+        try
+        {
+            return new ContractCheck(version, before, after, ContractComparison.Compare(document, JsonNode.Parse(after)!.AsObject()));
+        }
+        catch (ContractFormatException e)
+        {
+            throw folder.Unreadable(version, e.Message, e); // ours has no such place
+        }
     }
 
     /// <summary>The documents of all versions. What settings say (title, address, contact) differs from place to place and is left out.</summary>

@@ -153,7 +153,7 @@ internal sealed class ContractComparison
     private static string Style(ContractPart parameter)
     {
         var style = parameter.Text("style") ?? (parameter.Text("in") is "query" or "cookie" ? "form" : "simple");
-        var isExploded = parameter.Node?["explode"] is { } explode ? explode.GetValue<bool>() : style == "form";
+        var isExploded = parameter.Find("explode")?.RequireValue<bool>("true or false") ?? style == "form";
         // It makes no difference to a single value.
         var isSingle = ContractSchema.FormsOf(SchemaOf(parameter)).All(form => form.Type is not (null or "array" or "object"));
         return isSingle ? style : $"{style}{(isExploded ? ", repeated" : ", separated by commas")}";

@@ -24,7 +24,7 @@ internal sealed class ContractFolder(string path, string name)
     {
         try
         {
-            if (JsonNode.Parse(text) is JsonObject document && document["openapi"] is not null)
+            if (JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) is JsonObject document && document["openapi"] is not null)
                 return document;
         }
         catch (JsonException e)
@@ -73,6 +73,6 @@ internal sealed class ContractFolder(string path, string name)
         }
     }
 
-    private ConfigurationException Unreadable(string version, string why, Exception? inner = null) => new("MST1601",
+    public ConfigurationException Unreadable(string version, string why, Exception? inner = null) => new("MST1601",
         $"{PathOf(version)} cannot be read: {why.TrimEnd('.')}. Restore it from version control; after a merge conflict take either side and run 'contract write'.", inner);
 }

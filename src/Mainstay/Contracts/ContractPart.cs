@@ -20,16 +20,31 @@ internal sealed record ContractPart(JsonObject Document, JsonNode? Node, string 
     public ContractPart? Find(string name) => Node is JsonObject members && members.TryGetPropertyValue(name, out var node) ? At(node, name) : null;
 
     public IEnumerable<(string Name, ContractPart Part)> Members() =>
-        Node is JsonObject members ? members.Select(member => (member.Key, At(member.Value, member.Key))) : [];
+        Require<JsonObject>("an object").Select(member => (member.Key, At(member.Value, member.Key)));
 
     public IEnumerable<ContractPart> Elements() =>
-        Node is JsonArray elements ? elements.Select((element, i) => At(element, i.ToString(System.Globalization.CultureInfo.InvariantCulture))) : [];
+        Require<JsonArray>("an array").Select((element, i) => At(element, i.ToString(System.Globalization.CultureInfo.InvariantCulture)));
 
     public string? Text(string name) => (Node as JsonObject)?[name] is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
 
-    public bool IsTrue(string name) => (Node as JsonObject)?[name] is JsonValue value && value.TryGetValue<bool>(out var isTrue) && isTrue;
+    public bool IsTrue(string name) => Find(name)?.RequireValue<bool>("true or false") == true;
 
-    public IEnumerable<string> Texts(string name) => (Node as JsonObject)?[name] is JsonArray texts ? texts.OfType<JsonValue>().Select(text => text.ToString()) : [];
+    /// <summary>The same part, known to be of a kind of JSON without which it says nothing.</summary>
+    /// <exception cref="ContractFormatException">It is something else.</exception>
+    public T Require<T>(string expected) where T : JsonNode => Node as T ?? throw Unexpected(expected);
+
+    /// <summary>The same for a single value.</summary>
+    public T RequireValue<T>(string expected) => Node is JsonValue value && value.TryGetValue<T>(out var known) ? known : throw Unexpected(expected);
+
+    public void RequireNumber()
+    {
+        if (Node?.GetValueKind() != System.Text.Json.JsonValueKind.Number)
+            throw Unexpected("a number");
+    }
+
+    private ContractFormatException Unexpected(string expected) => new($"{(Pointer.Length == 0 ? "the document" : Pointer)} is {Node?.ToJsonString(ContractFormat.Text) ?? "null"}, expected {expected}");
+
+    public IEnumerable<string> Texts(string name) => Find(name)?.Elements().Select(text => text.RequireValue<string>("a text")) ?? [];
 
     private ContractPart At(JsonNode? node, string step)
     {
@@ -46,6 +61,8 @@ internal sealed record ContractPart(JsonObject Document, JsonNode? Node, string 
     /// <summary>What a reference of this document leads to; a part without a node when it leads nowhere.</summary>
     public ContractPart Follow(string reference)
     {
+        if (!reference.StartsWith("#/", StringComparison.Ordinal))
+            throw new ContractFormatException($"{Pointer}/$ref is '{reference}', expected a place in the same document such as #/components/schemas/Order");
         JsonNode? node = Document;
         var steps = reference[2..].Split('/').Select(step => Uri.UnescapeDataString(step).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal)).ToArray();
         foreach (var step in steps)
@@ -55,3 +72,6 @@ internal sealed record ContractPart(JsonObject Document, JsonNode? Node, string 
 
     public static string Escape(string step) => step.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 }
+
+/// <summary>A place of a document holds something that OpenAPI does not put there.</summary>
+internal sealed class ContractFormatException(string message) : Exception(message);

@@ -72,8 +72,8 @@ internal sealed class ContractSchema
 
     private static ContractSchema[] Forms(ContractPart schema, HashSet<string> above)
     {
-        if (schema.Node is JsonValue value && value.TryGetValue<bool>(out var isAnything))
-            return isAnything ? [new ContractSchema(schema.Pointer, null)] : [];
+        if (schema.Node is not JsonObject)
+            return schema.RequireValue<bool>("a schema") ? [new ContractSchema(schema.Pointer, null)] : [];
         // A schema that consists of itself adds nothing to itself. Members and elements start anew, they are recursive rightly.
         if (!above.Add(schema.Pointer))
             return [new ContractSchema(schema.Pointer, schema.Name)];
@@ -96,7 +96,12 @@ internal sealed class ContractSchema
     /// <summary>What the keywords of this schema alone say: one form for each of its types.</summary>
     private static IReadOnlyList<ContractSchema> Own(ContractPart schema)
     {
-        var named = schema.Node?["type"] switch { JsonArray types => types.Select(type => type!.GetValue<string>()).ToArray(), JsonValue type => [type.GetValue<string>()], _ => (string?[])[null] };
+        string?[] named = schema.Find("type") switch
+        {
+            null => [null],
+            { Node: JsonArray } types => [.. types.Elements().Select(type => type.RequireValue<string>("the name of a type"))],
+            var type => [type.RequireValue<string>("the name of a type")],
+        };
         return [.. named.Select(type => Own(schema, type))];
     }
 
@@ -107,7 +112,7 @@ internal sealed class ContractSchema
             switch (keyword)
             {
                 case "enum":
-                    form.Values = [.. part.Node!.AsArray().Where(value => type is null || value is null == (type == "null"))];
+                    form.Values = [.. part.Require<JsonArray>("an array of values").Where(value => type is null || value is null == (type == "null"))];
                     break;
                 case "const":
                     form.Values = [part.Node];
@@ -123,13 +128,16 @@ internal sealed class ContractSchema
                     form.Elements.Add(part);
                     break;
                 case "additionalProperties" or "unevaluatedProperties":
-                    form.IsClosed = part.Node is JsonValue isOpen && !isOpen.GetValue<bool>();
                     if (part.Node is JsonObject)
                         form.Others.Add(part);
+                    else
+                        form.IsClosed = !part.RequireValue<bool>("a schema");
                     break;
                 case "type" or "$ref" or "allOf" or "anyOf" or "oneOf":
                     break;
                 default:
+                    if (ContractNumbers.IsUpper(keyword) || ContractNumbers.IsLower(keyword))
+                        part.RequireNumber();
                     if (!remarks.Contains(keyword) && !keyword.StartsWith("x-", StringComparison.Ordinal) && Concerns(keyword, type))
                         form.Keywords[keyword] = part.Node;
                     break;

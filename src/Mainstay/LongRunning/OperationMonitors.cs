@@ -71,7 +71,11 @@ internal sealed class OperationCancelCommand : CommandOperation
     {
         var id = (Guid)input!;
         if (await call.Backend.LongRunning.Store.CancelAsync(work, id, call.User.Id) is { } operation)
+        {
+            // An operation has no version that a change could be conditional on; a refusal takes the cancellation back.
+            Preconditions.Demand(call, version: null);
             return operation.HasEnded ? OperationAnswers.Cancelled(call, operation) : OperationAnswers.Accepted(call, operation);
+        }
         var ended = await OperationStore.FindAsync(work, id, call.User.Id) ?? throw OperationMonitors.NotFound(call);
         throw ProblemCatalogue.OperationEnded.Because($"The operation has {(ended.Status == OperationStatus.Cancelled ? "been cancelled" : ended.Status.ToString().ToLowerInvariant())} already, so there is nothing to cancel.");
     }

@@ -10,6 +10,12 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
     /// <summary>On every answer where operators set a default limit, so in every document.</summary>
     private static readonly string[] limited = ["RateLimit", "RateLimitPolicy"];
 
+    /// <summary>On every answer where operators let pages of other origins in, so in every document.</summary>
+    private static readonly string[] ofOrigin = ["Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "VaryWherePresent"];
+
+    /// <summary>On every answer whose body may come in a content coding.</summary>
+    private static readonly string[] negotiated = ["ContentEncoding"];
+
     private static readonly HashSet<int> kept = [400, 404, 409, 410, 422];
 
     // On every answer that names them; the others are there when there is something to say.
@@ -29,10 +35,41 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         var answers = new JsonObject();
         foreach (var (status, answer) in Results(operation, schemas))
             answers[status] = answer;
+        if (PrefersReturn(operation))
+            AddPreferred(answers);
         foreach (var group in problems.Of(operation).GroupBy(format.StatusOf))
             answers[group.Key.ToString(CultureInfo.InvariantCulture)] = Refusal(operation, group.Key, [.. group]);
-        answers["default"] = components.Ref("responses", "Problem", () => Problem("What a server or proxy on the way refuses, for example 408, 414, 429, 431 or 502. From this server it is a problem document; a proxy may send something else.", [], ["CacheControl", "RequestId"]));
+        answers["default"] = operation.Deprecation is null ? components.Ref("responses", "Problem", OfServer) : OfServer();
         return answers;
+    }
+
+    /// <summary>With codes, so that what clients get is one of them whatever the status: generated types of all refusals together are then exact.</summary>
+    private JsonObject OfServer() => Problem("What the server or a proxy refuses before it is known which operation is meant, for example 408, 414, 431 or 502. From this server it is a problem document; a proxy may send something else.",
+        [ProblemCatalogue.RequestTimeout, ProblemCatalogue.BodyTooLarge, ProblemCatalogue.UriTooLong, ProblemCatalogue.HeadersTooLarge, ProblemCatalogue.UnsupportedTransferCoding, ProblemCatalogue.HttpVersionNotSupported],
+        ["CacheControl", "RequestId"]);
+
+    /// <summary>Whether <c>Prefer: return=minimal</c> changes what is answered: where there is something to leave out.</summary>
+    public static bool PrefersReturn(Operation operation) => operation switch
+    {
+        DeleteOperation or BulkDeleteOperation or LongRunningCommand => false,
+        DeclaredCommand command => command.Declaration.Handler.Result is not null,
+        _ => operation.IsCommand,
+    };
+
+    /// <summary>With <c>return=minimal</c> 204 takes the place of 200, and 201 comes without a body.</summary>
+    private static void AddPreferred(JsonObject answers)
+    {
+        if (answers["201"] is JsonObject created)
+            created["description"] = $"{created["description"]} Without a body after `Prefer: return=minimal`.";
+        if (answers["200"] is not JsonObject done)
+            return;
+        if (answers["204"] is not JsonObject empty)
+            answers["204"] = empty = new JsonObject { ["description"] = "Done, and not shown, as `Prefer: return=minimal` asks for.", ["headers"] = new JsonObject() };
+        else
+            empty["description"] = $"{empty["description"]} Also in place of 200 after `Prefer: return=minimal`.";
+        // All that 200 has, except what speaks of a body.
+        foreach (var (name, header) in done["headers"]!.AsObject().Where(header => header.Key != "Content-Encoding"))
+            empty["headers"]![name] = header!.DeepClone();
     }
 
     private IEnumerable<(string Status, JsonObject Answer)> Results(Operation operation, OpenApiSchemas schemas)
@@ -41,11 +78,11 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         {
             case ListOperation list:
                 yield return ("200", Result("One page.", Envelope(operation, ListOf(schemas.RowOrPart(list.Resource), ListQuery.PageSizeMost), PageMeta(list.Resource)), ["ETag", "Link", "CacheControl", "Vary"], operation));
-                yield return ("304", NotModified());
+                yield return ("304", NotModified(operation));
                 break;
             case GetOperation get:
                 yield return ("200", Result("The row.", Envelope(operation, schemas.RowOrPart(get.Resource), "ReadMeta"), ["ETag", "CacheControl", "Vary"], operation));
-                yield return ("304", NotModified());
+                yield return ("304", NotModified(operation));
                 break;
             case CreateOperation create:
                 yield return ("201", Result("Created.", Envelope(operation, schemas.Row(create.Resource), "CommandMeta"), ["Location", "ETag", "CacheControl"], operation));
@@ -73,7 +110,8 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
                 yield return ("304", Result("Nothing is new since the answer with that `ETag`.", null, ["ETag", "CacheControl", "Vary", "RetryAfter"], operation));
                 break;
             case OperationResultQuery:
-                yield return ("200", Result("The answer of the command.", new JsonObject { ["description"] = "What the command documents as its result." }, ["CacheControl", "ETag"], operation));
+                yield return ("200", Result("The answer of the command.", new JsonObject { ["description"] = "What the command documents as its result." }, ["CacheControl", "ETagOfChange"], operation));
+                yield return ("304", NotModified(operation));
                 yield return ("204", Result("The command has succeeded and shows nothing.", null, ["CacheControl"], operation));
                 yield return ("303", Result("The command has created the row at `Location`.", null, ["Location", "CacheControl"], operation));
                 break;
@@ -121,7 +159,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 
     private JsonObject Result(string description, JsonObject? schema, string[] headers, Operation operation)
     {
-        var answer = new JsonObject { ["description"] = description, ["headers"] = Headers([.. headers, "RequestId", .. limited, .. operation.IsCommand ? ["IdempotencyReplayed"] : Array.Empty<string>()]) };
+        var answer = new JsonObject { ["description"] = description, ["headers"] = Headers([.. headers.Union(schema is null ? [] : negotiated), "RequestId", .. limited, .. PrefersReturn(operation) ? ["PreferenceApplied"] : Array.Empty<string>(), .. operation.IsCommand ? ["IdempotencyReplayed"] : Array.Empty<string>()]) };
         if (schema is not null)
             answer["content"] = new JsonObject { [WireFormat.Json] = new JsonObject { ["schema"] = schema } };
         if (schema is not null && _examples.TryMake(schema, out var example))
@@ -129,11 +167,15 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         return answer;
     }
 
-    private JsonObject NotModified() => components.Ref("responses", "NotModified", () => new JsonObject
+    private JsonObject NotModified(Operation operation)
     {
-        ["description"] = "Nothing is new since the answer with that `ETag`.",
-        ["headers"] = Headers(["ETag", "CacheControl", "Vary", "RequestId"]),
-    });
+        JsonObject Write() => new()
+        {
+            ["description"] = "Nothing is new since the answer with that `ETag`.",
+            ["headers"] = Headers(["ETag", "CacheControl", "Vary", "RequestId", .. operation is ListOperation ? ["Link"] : Array.Empty<string>(), .. limited]),
+        };
+        return operation.Deprecation is null ? components.Ref("responses", operation is ListOperation ? "PageNotModified" : "NotModified", Write) : Write();
+    }
 
     private JsonObject Refusal(Operation operation, int status, ProblemType[] types)
     {
@@ -146,10 +188,10 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             .. operation.IsCommand && status is (400 or 422) ? ["DescribedBy"] : Array.Empty<string>(),
             .. status is 409 or 429 or 503 ? ["RetryAfter"] : Array.Empty<string>(),
             .. operation is LongRunningCommand ? ["PreferenceApplied"] : Array.Empty<string>(),
-            .. status switch { 401 => ["WWWAuthenticate"], 415 => ["AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
+            .. status switch { 401 => ["WWWAuthenticate"], 415 => ["Accept", "AcceptPost", "AcceptPatch", "AcceptEncoding"], _ => Array.Empty<string>() },
         ];
-        // One code is described once for all operations; several belong to this operation.
-        return types is [var only] && ProblemCatalogue.All.Contains(only) && operation is not LongRunningCommand
+        // One code is described once for all operations; several belong to this operation, and so does what has headers that others do not.
+        return types is [var only] && ProblemCatalogue.All.Contains(only) && operation is not LongRunningCommand && operation.Deprecation is null
             ? components.Ref("responses", Pascal(only.Code) + (operation.IsCommand && kept.Contains(status) ? "OfCommand" : ""), () => Problem($"`{only.Code}`: {only.Title}.", types, headers))
             : Problem(string.Join("\n", types.Select(type => $"- `{type.Code}`: {type.Title}.")), types, headers);
     }
@@ -162,7 +204,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
             if (_ownProblem is null)
                 media["schema"] = new JsonObject { ["allOf"] = new JsonArray(ProblemReference(), new JsonObject
                 {
-                    ["properties"] = new JsonObject { ["code"] = new JsonObject { ["enum"] = new JsonArray([.. types.Select(type => JsonValue.Create(type.Code))]) } },
+                    ["properties"] = new JsonObject { ["code"] = new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. types.Select(type => JsonValue.Create(type.Code))]) } },
                 }) };
             media["examples"] = new JsonObject(types.Select(type => KeyValuePair.Create(type.Code, (JsonNode?)components.Ref("examples", type.Code, () => Example(type)))));
         }
@@ -262,7 +304,7 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         if (name is "ListMeta" or "CommandListMeta" or "CommandBatchMeta")
             members["count"] = new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = OperationDefaults.AnswerElementsMost };
         if (name == "CommandBatchMeta")
-            members["etags"] = ListOf(new JsonObject { ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the row at the same place in `data`." }, BatchCommand.RowsMost);
+            members["etags"] = ListOf(new JsonObject { ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the row at the same place in `data`." }, BatchCommand.RowsMost);
         if (name.StartsWith("Command", StringComparison.Ordinal))
             members["requestId"] = RequestId();
         var schema = new JsonObject { ["type"] = "object", ["description"] = "About the answer. More members may come." };
@@ -285,16 +327,16 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
 
     private static JsonObject ListOf(JsonObject items, int most) => new() { ["type"] = "array", ["maxItems"] = most, ["items"] = items };
 
-    /// <summary>Adds to every answer that an operation on its way out says so.</summary>
+    /// <summary>Adds to every answer, none of which is shared, that an operation on its way out says so.</summary>
     public void Announce(JsonObject answers, Deprecation deprecation)
     {
         string[] names = ["Deprecation", .. deprecation.HasSunset ? ["Sunset"] : Array.Empty<string>(), .. deprecation.HasLinks ? ["DeprecationLink"] : Array.Empty<string>()];
-        foreach (var headers in answers.Select(answer => answer.Value!["headers"]).OfType<JsonObject>())
+        foreach (var headers in answers.Select(answer => answer.Value!["headers"]!.AsObject()))
             foreach (var (name, header) in Headers(names))
                 headers[name] = header!.DeepClone();
     }
 
-    private JsonObject Headers(IEnumerable<string> names) => new(names.Append("Access-Control-Allow-Origin").Select(name =>
+    private JsonObject Headers(IReadOnlyCollection<string> names) => new(names.Concat(ofOrigin).Where(name => name != "VaryWherePresent" || !names.Contains("Vary")).Select(name =>
     {
         var (header, description, schema) = Header(name);
         return KeyValuePair.Create(header, (JsonNode?)components.Ref("headers", name, () => alwaysThere.Contains(name)
@@ -307,23 +349,27 @@ internal sealed class OpenApiAnswers(OpenApiComponents components, OpenApiProble
         static JsonObject Text(string example) => new() { ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
         return component switch
         {
-            "ETag" => ("ETag", "Identifies this state of the representation, for `If-Match` and `If-None-Match`.", Text("\"v7\"")),
-            "ETagOfChange" => ("ETag", "Identifies the state of the row after this change; absent when the command has not changed it.", Text("\"v7\"")),
+            "ETag" => ("ETag", "Identifies these bytes, for `If-Match` and `If-None-Match`; a part of the row (`\"v7-3fa9c10e-f0.2\"`) and a content coding (`\"v7-3fa9c10e-br\"`) have others.", Text(OpenApiScalars.ETagExample)),
+            "ETagOfChange" => ("ETag", "Identifies the state of the row after this change; absent when the command has not changed it.", Text(OpenApiScalars.ETagExample)),
+            "ContentEncoding" => ("Content-Encoding", "The content coding that `Accept-Encoding` has led to; absent when there is none.", new JsonObject { ["type"] = "string", ["enum"] = new JsonArray(Compression.Brotli, Compression.Gzip) }),
             "Location" => ("Location", "The path of the new row.", Text("/v1/things/thing_01h455vb4pex5vsknk084sn02q")),
             "Link" => ("Link", "The next page as `rel=\"next\"`, absent on the last one; for a page asked for by number also `first`, `prev` and `last`.", Text("</v1/things?cursor=AWhlcmU>; rel=\"next\"")),
             "DescribedBy" => ("Link", "The page about the problem as `rel=\"describedby\"`, when the fault is in `Idempotency-Key`.", Text("</problems/invalid-idempotency-key>; rel=\"describedby\"")),
             "CacheControl" => ("Cache-Control", "Reads may be kept and asked for again with `If-None-Match`; changes and refusals are not kept.", Text("private, no-cache")),
-            "Vary" => ("Vary", "What callers may see depends on who they are.", Text("Authorization")),
+            "Vary" => ("Vary", "The headers of the request that the answer depends on: who the caller is, and the codings that are accepted.", Text("Authorization, Accept-Encoding")),
             "Deprecation" => ("Deprecation", "Since when new clients should use something else: seconds since 1970, after an at sign.", Text("@1769817600")),
             "Sunset" => ("Sunset", "When the operation is gone.", Text("Tue, 31 Dec 2999 00:00:00 GMT")),
             "DeprecationLink" => ("Link", "A page about the deprecation, what takes its place, and the next page of a list as `rel=\"next\"`.", Text("</v2/things>; rel=\"successor-version\"")),
-            "PreferenceApplied" => ("Preference-Applied", "The part of `Prefer` that was heeded.", Text("wait=5")),
+            "PreferenceApplied" => ("Preference-Applied", "The part of `Prefer` that was heeded.", Text("return=minimal")),
             "RetryAfter" => ("Retry-After", "Seconds after which trying again makes sense, where that is known.", new JsonObject { ["type"] = "integer", ["format"] = "int32", ["minimum"] = 0, ["maximum"] = WireFormat.RetryAfterMost, ["examples"] = new JsonArray(1) }),
             "RateLimit" => (RateLimitFields.Limit, "Where requests are limited: how many each policy leaves (`r`), and in how many seconds all are back (`t`).", Text("\"30/1m\";r=29;t=60")),
             "RateLimitPolicy" => (RateLimitFields.Policy, "Where requests are limited: how many (`q`) each caller may make in a window of seconds (`w`).", Text("\"30/1m\";q=30;w=60")),
             "Access-Control-Allow-Origin" => ("Access-Control-Allow-Origin", "Where pages of other origins are allowed: the one that asks, or `*`.", Text("https://app.example.com")),
+            "Access-Control-Expose-Headers" => ("Access-Control-Expose-Headers", "Where pages of other origins are allowed: the headers that they see.", Text("ETag,Location")),
+            "VaryWherePresent" => ("Vary", "The headers of the request that the answer depends on, if there are any: the codings that are accepted, and where pages of other origins are allowed, the origin.", Text("Accept-Encoding")),
             "IdempotencyReplayed" => ("Idempotency-Replayed", "`true` when this is the stored answer to the first request with the key.", new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("true") }),
             "WWWAuthenticate" => ("WWW-Authenticate", "How to prove who calls.", Text("Bearer")),
+            "Accept" => ("Accept", "The media types that are accepted instead.", Text(WireFormat.Json)),
             "AcceptPost" => ("Accept-Post", "The media types that are accepted instead.", Text(WireFormat.Json)),
             "AcceptPatch" => ("Accept-Patch", "The media types that are accepted instead.", Text(PatchOperation.MergePatch)),
             "AcceptEncoding" => ("Accept-Encoding", "The content codings that are accepted instead.", Text("identity")),

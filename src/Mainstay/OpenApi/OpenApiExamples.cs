@@ -46,6 +46,7 @@ internal sealed class OpenApiExamples(OpenApiComponents components)
             "array" => Elements(schema, depth),
             "string" => Text(schema),
             "boolean" => true,
+            "null" => null,
             _ => Number(schema),
         };
         return example is not null || types.Contains("null");

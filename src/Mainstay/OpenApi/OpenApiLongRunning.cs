@@ -13,7 +13,7 @@ internal sealed class OpenApiLongRunning(OpenApiComponents components)
         ["properties"] = new JsonObject
         {
             ["id"] = Id(),
-            ["operation"] = new JsonObject { ["type"] = "string", ["maxLength"] = ServerLimits.RequestLineBytesMost, ["description"] = "The command.", ["examples"] = new JsonArray("POST /v1/reports") },
+            ["operation"] = new JsonObject { ["type"] = "string", ["pattern"] = "^[A-Z]+ /.*$", ["maxLength"] = ServerLimits.RequestLineBytesMost, ["description"] = "The command.", ["examples"] = new JsonArray("POST /v1/reports") },
             ["status"] = new JsonObject { ["type"] = "string", ["enum"] = new JsonArray("pending", "running", "succeeded", "failed", "cancelled") },
             ["createdAt"] = Time("When it was accepted.", isNullable: false),
             ["startedAt"] = Time("When the present or last run began.", isNullable: true),
@@ -25,7 +25,7 @@ internal sealed class OpenApiLongRunning(OpenApiComponents components)
         },
     });
 
-    public static JsonObject Id() => new() { ["type"] = "string", ["pattern"] = "^op_[0-7][0-9a-hjkmnp-tv-z]{25}$", ["minLength"] = 29, ["maxLength"] = 29, ["examples"] = new JsonArray("op_01h455vb4pex5vsknk084sn02q") };
+    public static JsonObject Id() => new() { ["type"] = "string", ["format"] = "typeid", ["pattern"] = "^op_[0-7][0-9a-hjkmnp-tv-z]{25}$", ["minLength"] = 29, ["maxLength"] = 29, ["examples"] = new JsonArray("op_01h455vb4pex5vsknk084sn02q") };
 
     /// <summary>From the accepted operation to what can be done with it.</summary>
     public JsonObject WithLinks(JsonObject answer)

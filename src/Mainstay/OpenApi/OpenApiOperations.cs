@@ -9,7 +9,7 @@ internal sealed class OpenApiOperations(OpenApiNames names, OpenApiComponents co
     public const string Bearer = "bearer";
 
     private readonly OpenApiSchemas _schemas = new(components, resources);
-    private readonly OpenApiParameters _parameters = new(components, keyLifetime);
+    private readonly OpenApiParameters _parameters = new(components, resources, keyLifetime);
     private readonly OpenApiAnswers _answers = new(components, new OpenApiProblems(resources), format, resources);
 
     public JsonObject Write(Operation operation)
@@ -45,8 +45,8 @@ internal sealed class OpenApiOperations(OpenApiNames names, OpenApiComponents co
             CreateOperation create => (_schemas.Create(create.Resource, create.Parent), Example(Sent(create.Resource).Where(member => member != create.Parent?.Column.Member))),
             BulkCreateOperation bulk => (new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = BatchCommand.RowsMost, ["items"] = _schemas.Create(bulk.Resource, null) },
                 Example(Sent(bulk.Resource)) is { } row ? new JsonArray(row) : null),
-            BulkPatchOperation bulk => (new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = BatchCommand.RowsMost, ["items"] = _schemas.BatchPatch(bulk.Resource) }, null),
-            BulkDeleteOperation bulk => (new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = BatchCommand.RowsMost, ["items"] = _schemas.BatchDelete(bulk.Resource) }, null),
+            BulkPatchOperation bulk => (new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = BatchCommand.RowsMost, ["uniqueItems"] = true, ["description"] = "Each row at most once.", ["items"] = _schemas.BatchPatch(bulk.Resource) }, null),
+            BulkDeleteOperation bulk => (new JsonObject { ["type"] = "array", ["minItems"] = 1, ["maxItems"] = BatchCommand.RowsMost, ["uniqueItems"] = true, ["description"] = "Each row at most once.", ["items"] = _schemas.BatchDelete(bulk.Resource) }, null),
             ReplaceOperation replace => (_schemas.Replace(replace.Resource), Example(Sent(replace.Resource))),
             PatchOperation patch => (_schemas.Patch(patch.Resource), Example(Sent(patch.Resource).Take(1))),
             DeclaredCommand command => Declared(command.Declaration, command.Input),

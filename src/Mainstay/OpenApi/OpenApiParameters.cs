@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 namespace Mainstay.Internal;
 
 /// <summary>What an operation takes beside its body: path, query string and headers.</summary>
-internal sealed class OpenApiParameters(OpenApiComponents components, TimeSpan keyLifetime)
+internal sealed class OpenApiParameters(OpenApiComponents components, IReadOnlyList<ResourceModel> resources, TimeSpan keyLifetime)
 {
     // One quoted string, or the same without quotes where no character needs them.
     private const string KeyPattern = """^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--:<-\[\]-~]{1,255})$""";
@@ -51,16 +51,34 @@ internal sealed class OpenApiParameters(OpenApiComponents components, TimeSpan k
         if (operation.IsCommand)
             yield return Shared(operation.RequiresKey ? "IdempotencyKeyRequired" : "IdempotencyKey", "Idempotency-Key", $"Makes repeating the request safe for {Span(keyLifetime)}: it is applied once, and a repetition gets the first answer; afterwards the key starts afresh. Any string that is new for each change, best a UUID. {(operation.RequiresKey ? "A request without one is refused with 400." : "Callers without a credential have no keys; theirs are not kept.")}",
                 new JsonObject { ["type"] = "string", ["pattern"] = KeyPattern, ["minLength"] = 1, ["maxLength"] = 512, ["examples"] = new JsonArray("\"8e03978e-40d5-43dd-bc93-6894a57f9324\"") });
-        if (operation is ReplaceOperation or PatchOperation or DeleteOperation)
-            yield return ((ResourceCommand)operation).Resource.RequiresIfMatch
-                ? Shared("IfMatchRequired", "If-Match", "The `ETag` of the representation that is changed; another one is refused with 412, none with 428.", HeaderText("\"v7\""))
-                : Shared("IfMatch", "If-Match", "The `ETag` of the representation that is changed; when the row has changed since, it is refused with 412. Without it the last writer wins.", HeaderText("\"v7\""));
+        foreach (var condition in Conditions(operation))
+            yield return condition;
         if (operation is LongRunningCommand)
-            yield return Shared("Prefer", "Prefer", "`respond-async` for 202 at once. `wait=5` to wait up to so many seconds, and up to the time limit of the request, for the final answer.", HeaderText("wait=5"));
-        if (operation is ListOperation or GetOperation or OperationStatusQuery)
-            yield return Shared("IfNoneMatch", "If-None-Match", "The `ETag` of an earlier answer; when nothing is new, the answer is 304 without a body.", HeaderText("\"v7\""));
+            yield return Shared("PreferAsync", "Prefer", "`respond-async` for 202 at once. `wait=5` to wait up to so many seconds, and up to the time limit of the request, for the final answer.", HeaderText("wait=5", "respond-async"));
+        else if (OpenApiAnswers.PrefersReturn(operation))
+            yield return Shared("Prefer", "Prefer", "`return=minimal` for an answer without a body: 204 in place of 200, and 201 with `Location` alone.", HeaderText("return=minimal", "return=representation"));
         yield return Shared("RequestId", "Request-Id", "The caller's own id of the request, for logs on both sides. One that is not 8 to 64 letters, digits, `.`, `_`, `-` is replaced.", HeaderText("req_01h455vb4pex5vsknk084sn02q"));
     }
+
+    /// <summary>Where there is a state to speak of: of a representation that is read, of a row that is changed.</summary>
+    private IEnumerable<JsonObject> Conditions(Operation operation)
+    {
+        if (operation is ListOperation or GetOperation or OperationStatusQuery)
+        {
+            yield return Shared("IfNoneMatch", "If-None-Match", "The `ETag` of an earlier answer; when nothing is new, the answer is 304 without a body.", HeaderText(OpenApiScalars.ETagExample, "*"));
+            yield return Shared("IfMatchOfRead", "If-Match", "The `ETag` of an earlier answer; when something is new, the answer is 412.", HeaderText(OpenApiScalars.ETagExample, "*"));
+        }
+        else if (operation is ReplaceOperation or PatchOperation or DeleteOperation || AnswersRow(operation))
+        {
+            yield return operation is ResourceCommand { Resource.RequiresIfMatch: true }
+                ? Shared("IfMatchRequired", "If-Match", "The `ETag` of the representation that is changed; another one is refused with 412, none with 428.", HeaderText(OpenApiScalars.ETagExample, "*"))
+                : Shared("IfMatch", "If-Match", "The `ETag` of the representation that is changed; when the row has changed since, it is refused with 412. Without it the last writer wins.", HeaderText(OpenApiScalars.ETagExample, "*"));
+            yield return Shared("IfNoneMatchOfChange", "If-None-Match", "The `ETag` of a state that the row must not be in; when it is, the change is refused with 412.", HeaderText(OpenApiScalars.ETagExample, "*"));
+        }
+    }
+
+    /// <summary>The conditions of a command are about the row in its answer.</summary>
+    private bool AnswersRow(Operation operation) => operation is DeclaredCommand and not LongRunningCommand && resources.Any(resource => resource.Table.RowType == ((DeclaredCommand)operation).Declaration.Handler.Result);
 
     private static JsonObject PathId(string name, ResourceModel resource) => new()
     {
@@ -147,6 +165,7 @@ internal sealed class OpenApiParameters(OpenApiComponents components, TimeSpan k
             ["type"] = "array",
             ["minItems"] = 1,
             ["maxItems"] = known.Length,
+            ["uniqueItems"] = true,
             ["items"] = new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. known.Select(name => JsonValue.Create(name))]) },
         };
     }
@@ -177,7 +196,7 @@ internal sealed class OpenApiParameters(OpenApiComponents components, TimeSpan k
         return parameter;
     });
 
-    private static JsonObject HeaderText(string example) => new() { ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray(example) };
+    private static JsonObject HeaderText(params string[] examples) => new() { ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["examples"] = new JsonArray([.. examples.Select(example => JsonValue.Create(example))]) };
 
     private static string Span(TimeSpan time) => time.Ticks % TimeSpan.TicksPerHour == 0 ? $"{time.TotalHours:0} hours" : $"{time.TotalMinutes:0} minutes";
 

@@ -41,7 +41,9 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
         yield return ProblemCatalogue.MalformedRequest; // also a body where none is taken
         if (operation is ListOperation)
             yield return ProblemCatalogue.InvalidCursor;
-        if (operation.Method != "GET")
+        if (operation.Method == "GET")
+            yield return ProblemCatalogue.PreconditionFailed; // If-Match
+        else
             foreach (var problem in new[] { ProblemCatalogue.RequestTimeout, ProblemCatalogue.BodyTooLarge })
                 yield return problem;
         if (operation.MediaTypes.Count > 0)
@@ -53,6 +55,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
     private static IEnumerable<ProblemType> OfCommand(Operation operation) =>
     [
         ProblemCatalogue.InvalidIdempotencyKey, ProblemCatalogue.PreconditionFailed, ProblemCatalogue.ConcurrentUpdate, ProblemCatalogue.RequestInProgress, ProblemCatalogue.IdempotencyKeyReused, ProblemCatalogue.OutcomeUnknown,
+        .. operation is BatchCommand or LongRunningCommand ? Array.Empty<ProblemType>() : [ProblemCatalogue.PreconditionRequired], // If-Unmodified-Since
         .. operation.RequiresKey ? [ProblemCatalogue.IdempotencyKeyRequired] : Array.Empty<ProblemType>(),
         .. operation is DeleteOperation or BulkDeleteOperation ? Array.Empty<ProblemType>() : [ProblemCatalogue.AnswerTooLarge],
     ];

@@ -23,6 +23,9 @@ internal static class OpenApiScalars
     /// <summary>Longest header value: the server's limit for all headers together.</summary>
     public const int HeaderTextMost = 32768;
 
+    /// <summary>A tag as <see cref="ETags"/> makes them.</summary>
+    public const string ETagExample = "\"v7-3fa9c10e\"";
+
     /// <summary>Texts are what PostgreSQL can store: anything without U+0000. Every interface refuses the rest.</summary>
     public const string AnyText = @"^[^\u0000]*$";
 

@@ -53,7 +53,7 @@ internal sealed class OpenApiSchemas(OpenApiComponents components, IReadOnlyList
 
     private static (string Name, JsonObject Schema) IfMatch() => (BatchCommand.IfMatch, new JsonObject
     {
-        ["type"] = "string", ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the representation that is changed, as in the header `If-Match`; when the row has changed since, the batch is refused with 412.", ["examples"] = new JsonArray("\"v7\""),
+        ["type"] = "string", ["pattern"] = OpenApiScalars.HeaderText, ["maxLength"] = OpenApiScalars.HeaderTextMost, ["description"] = "The `ETag` of the representation that is changed, as in the header `If-Match`; when the row has changed since, the batch is refused with 412.", ["examples"] = new JsonArray(OpenApiScalars.ETagExample, "*"),
     });
 
     private static IEnumerable<string> BatchRequired(ResourceModel resource) => resource.RequiresIfMatch ? [resource.Table.Key.Member.Name, BatchCommand.IfMatch] : [resource.Table.Key.Member.Name];
@@ -132,7 +132,8 @@ internal sealed class OpenApiSchemas(OpenApiComponents components, IReadOnlyList
 
     private JsonObject Value(Shape shape, Direction direction, Member? member) => shape switch
     {
-        ScalarShape scalar => OpenApiScalars.OfType(scalar, direction == Direction.Input ? OperationDefaults.BodyBytesMost : OperationDefaults.AnswerBytesMost),
+        // An element: it has no annotations of its own.
+        ScalarShape scalar => OpenApiScalars.OfType(scalar, direction != Direction.Input ? OperationDefaults.AnswerBytesMost : scalar is TextShape ? Member.DefaultTextMost : OperationDefaults.BodyBytesMost),
         ListShape list => List(list, direction, member),
         RecordShape record when direction == Direction.Input => Named((record, "input"), OpenApiNames.Of(record.Type) + "Input", () => OfInput([.. record.Inputs])),
         RecordShape record when ResourceOf(record.Type) is { } resource => Row(resource),
@@ -146,7 +147,7 @@ internal sealed class OpenApiSchemas(OpenApiComponents components, IReadOnlyList
         var schema = new JsonObject { ["type"] = "array", ["items"] = Value(list.Element, direction, null) };
         if (member?.LengthLeast is > 0 and var least)
             schema["minItems"] = least;
-        schema["maxItems"] = member is null ? direction == Direction.Input ? OperationDefaults.BodyBytesMost : OperationDefaults.AnswerElementsMost : OpenApiScalars.ElementsMost(member, direction);
+        schema["maxItems"] = member is null ? direction == Direction.Input ? ListShape.DefaultMost : OperationDefaults.AnswerElementsMost : OpenApiScalars.ElementsMost(member, direction);
         return schema;
     }
 

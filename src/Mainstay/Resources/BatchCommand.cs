@@ -29,8 +29,8 @@ internal abstract class BatchCommand(ResourceModel resource) : ResourceCommand(r
     public sealed override object? ReadInput(Call call)
     {
         RefuseQuery(call);
-        if (call.Incoming.Header("If-Match") is not null || call.Incoming.Header("If-None-Match") is not null)
-            throw ProblemCatalogue.MalformedRequest.Because($"If-Match and If-None-Match speak of one row, and this request of several. Give each element the '{IfMatch}' that it needs.");
+        if (call.Incoming.Header("If-Match") is not null || call.Incoming.Header("If-None-Match") is not null || call.Incoming.Header("If-Unmodified-Since") is not null)
+            throw ProblemCatalogue.MalformedRequest.Because($"If-Match, If-None-Match and If-Unmodified-Since speak of one row, and this request of several. Give each element the '{IfMatch}' that it needs.");
         using var json = JsonBody.Parse(call.Body);
         var faults = new InputFaults();
         var elements = new List<BatchElement>();
@@ -112,6 +112,10 @@ internal abstract class BatchCommand(ResourceModel resource) : ResourceCommand(r
                     faults.Add(path[IfMatch], "duplicate", "The member is given twice.");
                 else if (property.Value.ValueKind != JsonValueKind.String || !StrictText.TryGet(property.Value, out condition))
                     faults.Add(path[IfMatch], "type", "Expected an ETag as in the header If-Match, quotes included, for example \"\\\"v7\\\"\".");
+                else if (condition!.Length > ServerLimits.HeaderBytesMost)
+                    faults.Add(path[IfMatch], "maxLength", $"Expected at most {ServerLimits.HeaderBytesMost} characters, found {condition.Length}.");
+                else if (condition.AsSpan().ContainsAnyExceptInRange(' ', '~') && condition.Any(letter => letter is not ('\t' or (>= ' ' and <= '~'))))
+                    faults.Add(path[IfMatch], "pattern", "Expected characters that a header can have: printable ASCII.");
                 isGiven = true;
             }
         return condition;

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Nodes;
 using Mainstay.Internal;
 
 namespace Mainstay.Tests;
@@ -166,6 +167,45 @@ public sealed class ContractCommandTests : IDisposable
     public void A_contract_that_cannot_be_read_is_refused(string text)
     {
         File.WriteAllText(Path.Combine(_folder.Path, "shop.v1.json"), text);
+
+        Should.Throw<ConfigurationException>(() => Run(Declare, "contract", "check")).Code.ShouldBe("MST1601");
+    }
+
+    [Theory]
+    [InlineData("/components/schemas/Problem/properties/status/minimum", "'a'", "/components/schemas/Problem/properties/status/minimum is \"a\", expected a number")]
+    [InlineData("/components/schemas/Problem/properties/status/enum", "5", "/components/schemas/Problem/properties/status/enum is 5, expected an array of values")]
+    [InlineData("/components/schemas/Problem/properties/status/type", "{}", "/components/schemas/Problem/properties/status/type is {}, expected the name of a type")]
+    [InlineData("/components/schemas/Problem/properties/status/type", "[1]", "/components/schemas/Problem/properties/status/type/0 is 1, expected the name of a type")]
+    [InlineData("/components/schemas/Problem/properties/status", "'integer'", "/components/schemas/Problem/properties/status is \"integer\", expected a schema")]
+    [InlineData("/components/schemas/Problem/properties/status", "{'$ref':'x'}", "/components/schemas/Problem/properties/status/$ref is 'x', expected a place in the same document")]
+    [InlineData("/components/schemas/Problem/properties/status", "{'$ref':'#/nowhere'}", "/nowhere is null, expected a schema")]
+    [InlineData("/components/schemas/Problem/properties", "[]", "/components/schemas/Problem/properties is [], expected an object")]
+    [InlineData("/components/schemas/Problem/required", "'type'", "/components/schemas/Problem/required is \"type\", expected an array")]
+    [InlineData("/components/schemas/Problem/additionalProperties", "'no'", "/components/schemas/Problem/additionalProperties is \"no\", expected a schema")]
+    [InlineData("/components/schemas/Problem/allOf", "{}", "/components/schemas/Problem/allOf is {}, expected an array")]
+    [InlineData("/paths", "[]", "/paths is [], expected an object")]
+    [InlineData("/components/parameters/PageSize/explode", "'yes'", "/components/parameters/PageSize/explode is \"yes\", expected true or false")]
+    [InlineData("/components/parameters/PageSize/required", "1", "/components/parameters/PageSize/required is 1, expected true or false")]
+    public void A_contract_with_something_at_a_place_where_it_cannot_be_is_refused_with_the_place(string pointer, string value, string found)
+    {
+        Run(Declare, "contract", "write");
+        var contract = JsonNode.Parse(Contract("v1"))!;
+        var (parent, last) = (pointer[1..].Split('/')[..^1], pointer.Split('/')[^1]);
+        parent.Aggregate(contract, (node, step) => node[step]!)[last] = JsonNode.Parse(value.Replace('\'', '"'));
+        File.WriteAllText(Path.Combine(_folder.Path, "shop.v1.json"), contract.ToJsonString());
+
+        var refusal = Should.Throw<ConfigurationException>(() => Run(Declare, "contract", "check"));
+
+        refusal.Code.ShouldBe("MST1601");
+        refusal.Message.ShouldContain(found);
+        refusal.Message.ShouldContain("Restore it from version control");
+    }
+
+    [Fact]
+    public void A_contract_in_which_a_member_is_given_twice_is_refused()
+    {
+        Run(Declare, "contract", "write");
+        File.WriteAllText(Path.Combine(_folder.Path, "shop.v1.json"), Contract("v1").Replace("\"paths\": {", "\"paths\": {},\n\"paths\": {", StringComparison.Ordinal));
 
         Should.Throw<ConfigurationException>(() => Run(Declare, "contract", "check")).Code.ShouldBe("MST1601");
     }

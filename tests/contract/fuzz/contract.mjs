@@ -66,7 +66,7 @@ export class Contract {
         return [name.toLowerCase(), { ...this.resolve(header), place: `${headerAt}/schema` }];
       }));
       const content = Object.fromEntries(Object.keys(resolved.content ?? {}).map(type => [type, `${at}/content/${token(type)}/schema`]));
-      responses[status] = { headers, content };
+      responses[status] = { headers, content, links: Object.values(resolved.links ?? {}).map(link => this.resolve(link)) };
     }
     const body = this.resolve(written.requestBody);
     return {

@@ -67,7 +67,7 @@ function array(contract, values, schema, value, path, faults, add) {
 }
 
 function object(contract, values, schema, value, path, faults) {
-  for (const name of schema.required ?? []) if (name in value) faults.push({ name: 'a required member is missing', path: [...path, name], value: undefined });
+  for (const name of schema.required ?? []) if (name in value) faults.push({ name: 'a required member is missing', path: [...path, name], value: undefined, isCondition: isCondition(name) });
   if (schema.additionalProperties === false || schema.unevaluatedProperties === false) {
     faults.push({ name: 'an unknown member', path: [...path, 'unknownMember'], value: 1 });
     faults.push({ name: 'an unknown member with a hostile name', path: [...path, '~/% "\u202e'], value: null });
@@ -81,6 +81,9 @@ function object(contract, values, schema, value, path, faults) {
   for (const [name, member] of Object.entries(schema.properties ?? {}))
     if (name in value) faults.push(...spoiled(contract, values, member, value[name], [...path, name]));
 }
+
+/** Whether a member says, as a header does elsewhere, which state a row must have: it is missed with 428, when the row has been found. */
+const isCondition = name => name === 'ifMatch';
 
 /** A copy of a value with the spoiled part in it. */
 export function withFault(value, path, wrong) {

@@ -3,14 +3,18 @@ import { brokenBodies, spoiled, withFault } from './faults.mjs';
 import { pointerOf } from './judge.mjs';
 import { Raw, write } from './values.mjs';
 
+const key = 'Idempotency-Key';
+
 export class Requests {
   #contract;
   #random;
   #values;
+  #tags;
   #number = 0;
 
-  constructor(contract, random, values) {
-    [this.#contract, this.#random, this.#values] = [contract, random, values];
+  /** @param tags entity tags that the server has given */
+  constructor(contract, random, values, tags) {
+    [this.#contract, this.#random, this.#values, this.#tags] = [contract, random, values, tags];
   }
 
   /** A request that is right by the document, in parts, so that faults can be put into it. */
@@ -25,6 +29,17 @@ export class Requests {
       parts.type = this.#random.pick(Object.keys(operation.body));
       parts.body = this.#values.of(operation.body[parts.type]);
     }
+    if (this.#random.chance(0.3)) parts.headers['Accept-Encoding'] = this.#random.pick(['br', 'gzip', 'br;q=0.5, gzip', 'identity', 'identity;q=0, br', '*', 'unknown']);
+    if (this.#random.chance(0.1)) parts.headers.Origin = 'https://app.example.com';
+    return parts;
+  }
+
+  /** A valid request with headers that HTTP has and the operation does not speak of. What becomes of it is open, as long as the document has the answer. */
+  strayed(operation) {
+    const parts = this.valid(operation);
+    const date = 'Sat, 31 Jan 2026 09:30:00 GMT';
+    const headers = { 'If-Match': this.#tag(), 'If-None-Match': this.#tag(), 'If-Unmodified-Since': date, 'If-Modified-Since': date, 'If-Range': this.#tag(), Range: 'bytes=0-1', Prefer: 'return=minimal, wait=0, foo', TE: 'trailers', 'Accept-Language': 'tlh' };
+    for (const name of this.#random.some(Object.keys(headers), 2)) parts.headers[name] = headers[name];
     return parts;
   }
 
@@ -41,7 +56,9 @@ export class Requests {
   /** Every way this operation's request can be wrong in one thing. */
   faults(operation) {
     const valid = this.valid(operation);
-    return [...this.#ofBody(valid), ...this.#ofPath(valid), ...this.#ofQuery(valid), ...this.#ofHeaders(valid)];
+    const faults = [...this.#ofBody(valid), ...this.#ofPath(valid), ...this.#ofQuery(valid), ...this.#ofHeaders(valid)];
+    // Each is a request of its own, so it has a key of its own.
+    return faults.map(fault => fault.parts.headers[key] && fault.parts.headers[key] === valid.headers[key] ? { ...fault, parts: { ...fault.parts, headers: { ...fault.parts.headers, [key]: this.#key() } } } : fault);
   }
 
   #ofBody(valid) {
@@ -49,10 +66,10 @@ export class Requests {
     if (!operation.body) return [{ name: 'a body where none is taken', statuses: [400], parts: { ...valid, type: 'application/json', rawBody: '{"a":1}' } }];
     const schema = operation.body[valid.type];
     return [
-      ...spoiled(this.#contract, this.#values, schema, valid.body).map(({ name, path, value, placeMayBe }) => ({
+      ...spoiled(this.#contract, this.#values, schema, valid.body).map(({ name, path, value, placeMayBe, isCondition }) => ({
         name: `${name} at #${pointerOf(path).slice(0, 200)}`,
-        statuses: [400],
-        pointers: [pointerOf(path), ...(placeMayBe ? [pointerOf(placeMayBe)] : [])],
+        statuses: isCondition ? [428, 404, 412] : [400],
+        pointers: isCondition ? undefined : [pointerOf(path), ...(placeMayBe ? [pointerOf(placeMayBe)] : [])],
         parts: { ...valid, body: withFault(valid.body, path, value) },
       })),
       ...brokenBodies.map(({ name, body }) => ({ name, statuses: [400], parts: { ...valid, rawBody: body } })),
@@ -93,7 +110,7 @@ export class Requests {
     if (schema.type === 'array') {
       const item = this.#contract.resolve(schema.items);
       const valid = this.#textOf(this.#values.of(item, true));
-      return [...(schema.maxItems < 1000 && item.enum === undefined ? [Array(schema.maxItems + 1).fill(valid).join(',')] : []), ...this.#wrongScalars(item)];
+      return [...(schema.uniqueItems ? [`${valid},${valid}`] : []), ...(schema.maxItems < 1000 && item.enum === undefined ? [Array(schema.maxItems + 1).fill(valid).join(',')] : []), ...this.#wrongScalars(item)];
     }
     return this.#wrongScalars(schema);
   }
@@ -109,7 +126,10 @@ export class Requests {
     || [...value].length > (schema.maxLength ?? Infinity) || [...value].length < (schema.minLength ?? 0) || ['date', 'date-time', 'email', 'uri'].includes(schema.format);
 
   #ofHeaders(valid) {
-    const faults = [{ name: 'nothing acceptable', statuses: [406], parts: { ...valid, headers: { ...valid.headers, Accept: 'text/html' } } }];
+    const faults = [
+      { name: 'nothing acceptable', statuses: [406], parts: { ...valid, headers: { ...valid.headers, Accept: 'text/html' } } },
+      { name: 'no acceptable coding', statuses: [406], parts: { ...valid, headers: { ...valid.headers, 'Accept-Encoding': '*;q=0' } } },
+    ];
     for (const parameter of valid.operation.parameters.filter(parameter => parameter.in === 'header')) {
       const schema = this.#contract.resolve(parameter.schema);
       const { [parameter.name]: _, ...others } = valid.headers;
@@ -123,6 +143,8 @@ export class Requests {
   }
 
   #text(parameter) {
+    // Numbers reach so many rows, so the last ones are for pages of one row.
+    if (parameter.name === 'page') return String(this.#random.int(1, 50));
     for (;;) {
       const value = this.#values.of(parameter.schema, true);
       if (value !== null && !(Array.isArray(value) && value.length === 0)) return this.#textOf(value);
@@ -134,10 +156,15 @@ export class Requests {
   #header(parameter) {
     const schema = this.#contract.resolve(parameter.schema);
     // A key belongs to one request. Conditions are made for rows; any will do, and "*" fits them all.
-    if (parameter.name.toLowerCase() === 'idempotency-key') return `"case-${this.#random.int(0, 1e9)}-${++this.#number}"`;
-    if (parameter.name.toLowerCase() === 'if-match') return this.#random.chance(0.7) ? '*' : '"v1"';
+    if (parameter.name === key) return this.#key();
+    if (parameter.name.toLowerCase() === 'if-match') return this.#random.chance(0.7) ? '*' : this.#tag();
+    if (parameter.name.toLowerCase() === 'if-none-match') return this.#tag();
     return schema.examples?.length ? this.#random.pick(schema.examples) : this.#text(parameter);
   }
+
+  #key = () => `"case-${this.#random.int(0, 1e9)}-${++this.#number}"`;
+
+  #tag = () => this.#random.pick([...this.#tags.slice(-5), '*', '"v1"', 'W/"v1"', '"other", "v2"']);
 }
 
 /** A cursor is opaque: only what a page has given may be sent, so none is made up. */

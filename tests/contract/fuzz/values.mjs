@@ -73,13 +73,17 @@ export class Values {
     const least = schema.minItems ?? 0;
     const count = this.#random.int(least, Math.min(schema.maxItems ?? 10, least + (depth > 3 ? 0 : 3)));
     const items = Array.from({ length: count }, () => this.of(schema.items ?? {}, narrow, depth + 1));
-    return schema.uniqueItems || narrow ? [...new Set(items)] : items;
+    if (!schema.uniqueItems && !narrow) return items;
+    // What names the same thing twice counts as twice the same.
+    const names = items.map(item => item?.id ?? item);
+    return items.filter((_, index) => names.indexOf(names[index]) === index);
   }
 
   #text(schema, narrow) {
     const random = this.#random;
     const known = this.#known.get(schema.pattern);
-    if (schema.format === 'typeid' && known?.length && random.chance(0.9)) return random.pick(known);
+    if (schema.format === 'typeid' && known?.length && random.chance(0.9)) return random.chance(0.3) ? known.at(-1) : random.pick(known);    // nothing has happened to the newest
+    if (!schema.format && schema.examples?.length && random.chance(0.7)) return random.pick(schema.examples);
     const two = number => String(number).padStart(2, '0');
     const date = () => `${String(random.int(1, 9998)).padStart(4, '0')}-${two(random.int(1, 12))}-${two(random.int(1, 28))}`;
     const time = () => `${two(random.int(0, 23))}:${two(random.int(0, 59))}:${two(random.int(0, 59))}${random.chance(0.3) ? '.' + random.int(1, 999999) : ''}`;
@@ -100,7 +104,7 @@ export class Values {
     const random = this.#random;
     const most = schema.maxLength ?? 1000;
     const fitting = this.#texts.filter(text => length(text) <= most);
-    if (fitting.length > 0 && random.chance(0.3)) return random.pick(fitting);
+    if (fitting.length > 0 && random.chance(0.5)) return random.pick(fitting);
     const least = schema.minLength ?? 0;
     const count = random.chance(0.1) && !narrow ? (random.chance(0.5) ? Math.min(most, 20000) : least) : random.int(Math.max(least, narrow ? 1 : 0), Math.min(most, least + 30));
     const letters = narrow ? [...'abcdefghijklmnopqrstuvwxyz'] : [...random.pick(alphabets)];

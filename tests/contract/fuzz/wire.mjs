@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 
 export class Wire {
   #origin;
@@ -23,7 +24,14 @@ export class Wire {
         const parts = [];
         response.on('data', part => parts.push(part));
         response.on('error', reject);
-        response.on('end', () => resolve({ status: response.statusCode, headers: Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)])), body: Buffer.concat(parts) }));
+        response.on('end', () => {
+          try {
+            const sent = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)]));
+            resolve({ status: response.statusCode, headers: sent, body: decoded(Buffer.concat(parts), sent['content-encoding']) });
+          } catch (error) {
+            reject(error);
+          }
+        });
       });
       request.on('timeout', () => request.destroy(new Error('no answer within 30 s')));
       request.on('error', reject);
@@ -47,6 +55,14 @@ export class Wire {
   close() {
     this.#agent.destroy();
   }
+}
+
+/** A body without its content coding. */
+function decoded(body, coding) {
+  if (coding === undefined || body.length === 0) return body;
+  const decode = { br: brotliDecompressSync, gzip: gunzipSync }[coding];
+  if (!decode) throw new Error(`the content coding '${coding}' was not asked for`);
+  return decode(body);
 }
 
 const quote = text => `'${text.replaceAll("'", "'\\''")}'`;
