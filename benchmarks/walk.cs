@@ -75,7 +75,7 @@ try
 
         ## Time of a page
 
-        Pages are {(isFlat ? "as fast at the end as at the start" : "slower at the end than at the start")}: "last to first" is at most {Line.LastToFirstMost:0.00} for each sort. It divides the median page of the last 5 % by that of the first 5 %. Because other work disturbs
+        Pages are {(isFlat ? "as fast" : "**not** as fast")} at the end as at the start, where "last to first" may be {Line.LastToFirstMost:0.00} at most. It divides the median page of the last 5 % by that of the first 5 %. Because other work disturbs
         a walk for longer than a page takes, these pages were asked for again by their cursors, first, middle and last in turn, {turns} times all of them; the lowest and the highest
         quotient of the {turns} turns show how noisy the machine was. The two columns at the right are of the walks themselves.
 
@@ -85,7 +85,7 @@ try
 
         ## Memory of the server
 
-        Memory {(isConstant ? "is constant" : "grows")}: from the first page counted to the last, {walks.Sum(walk => walk.Pages.Count):N0} pages later, the working set went from {Walk.Mebi(first.WorkingSet)} to {Walk.Mebi(last.WorkingSet)} MiB and the heap from {Walk.Mebi(first.Heap)} to {Walk.Mebi(last.Heap)} MiB, while
+        Memory is {(isConstant ? "constant" : "**not** constant")}: from the first page counted to the last, {walks.Sum(walk => walk.Pages.Count):N0} pages later, the working set went from {Walk.Mebi(first.WorkingSet)} to {Walk.Mebi(last.WorkingSet)} MiB and the heap from {Walk.Mebi(first.Heap)} to {Walk.Mebi(last.Heap)} MiB, while
         {Walk.Mebi(last.Allocated - first.Allocated)} MiB were allocated and {last.Collections - first.Collections} collections ran. Heap is what the last collection left; none was forced. All in MiB, after so much of each walk:
 
         | sort | walk | | {string.Join(" | ", Walk.Marks.Select(mark => $"{mark:0 %}"))} |

@@ -52,8 +52,13 @@ internal sealed class Comparison(LoadRequest request)
 
     public double MedianOfBase(Func<Measured, double> value) => Median([.. _pairs.Select(pair => value(pair.Base))]);
 
-    /// <summary>Whether the ratio is at least this, as far as the noise lets one tell.</summary>
-    public Verdict AtLeast(double least) => Ratio < least ? Verdict.Broken : Certain is { } certain && certain.Low >= least ? Verdict.Holds : Verdict.Undecided;
+    /// <summary>Whether the ratio is at least this, as far as the noise lets one tell: all of the certain range must lie on one side.</summary>
+    public Verdict AtLeast(double least) => Certain switch
+    {
+        { Low: var low } when low >= least => Verdict.Holds,
+        { High: var high } when high < least => Verdict.Broken,
+        _ => Verdict.Undecided,
+    };
 
     private double[] Ratios => [.. _pairs.Select(pair => pair.Measured.PerSecond / pair.Base.PerSecond).Order()];
 

@@ -17,6 +17,6 @@ internal sealed record Plan(int Rounds, int Pairs, int Seconds, int WarmUpSecond
         int Number(string name, int usual, int least, int most) => given[name] is not { } text ? usual
             : int.TryParse(text, out var number) && number >= least && number <= most ? number
             : throw new MeasurementException($"--{name} is '{text}', expected a number from {least} to {most}.");
-        return new Plan(Number("rounds", 3, 1, 100), Number("pairs", 5, 1, 100), Number("seconds", 5, 1, 60), WarmUpSeconds: 4, Number("connections", 16, 1, 256));
+        return new Plan(Number("rounds", 4, 1, 100), Number("pairs", 10, 1, 100), Number("seconds", 2, 1, 60), WarmUpSeconds: 4, Number("connections", 16, 1, 256));
     }
 }
