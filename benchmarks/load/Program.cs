@@ -1,7 +1,7 @@
 using Mainstay.Benchmarks;
 
 // Servers under load from wrk, side by side in one run. From the root of the repository:
-//   dotnet run -c Release --project benchmarks/load -- strictness [--rounds 4] [--pairs 10] [--seconds 2] [--connections 16]
+//   dotnet run -c Release --project benchmarks/load -- strictness [--rounds 4] [--pairs 25] [--seconds 1] [--connections 16]
 // The table goes to benchmarks/results. Exit code: 0 the promise holds, 1 it does not, 2 this run cannot tell, or could not measure.
 
 try
