@@ -30,7 +30,7 @@ CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 const int walksOfEach = 3;
 const int turns = 20;
 var rows = args.Length > 0 ? int.Parse(args[0]) : 100_000;
-var results = args.Length > 1 ? args[1] : Path.Combine("benchmarks", "results");
+var results = args.Length > 1 ? args[1] : Path.Combine((string?)AppContext.GetData("EntryPointFileDirectoryPath") ?? "benchmarks", "results");
 string[] sorts = ["id", "-score", "name"];
 var data = Directory.CreateTempSubdirectory("mainstay-walk-");
 var address = $"http://127.0.0.1:{FreePort()}";
@@ -189,7 +189,7 @@ static int FreePort()
 }
 
 static async Task<string> CommitAsync() =>
-    await TextOfAsync("git", "rev-parse", "--short", "HEAD") + (await TextOfAsync("git", "status", "--porcelain", "--", "src", "benchmarks/walk.cs") is "" ? "" : " with changes");
+    await TextOfAsync("git", "rev-parse", "--short", "HEAD") + (await TextOfAsync("git", "status", "--porcelain", "--", ":/src", ":/benchmarks/walk.cs") is "" ? "" : " with changes");
 
 static string LoadAverage() => File.Exists("/proc/loadavg") ? string.Join(", ", File.ReadAllText("/proc/loadavg").Split(' ').Take(3)) : "unknown";
 
