@@ -51,7 +51,10 @@ public sealed class Backend
 
     internal IReadOnlyList<ConfigurationException> Mistakes => _mistakes;
 
-    /// <summary>Whether requests pass <see cref="StrictRequest"/>. Off only where the cost of it is measured.</summary>
+    /// <summary>
+    /// Whether requests are looked at more closely than ASP.NET Core does by itself: <see cref="StrictRequest"/>, <see cref="ServerRefusals"/>,
+    /// <see cref="DigitsOnlyEncoding"/>, and what a client accepts. Off only where the cost of that is measured.
+    /// </summary>
     internal bool IsStrict { get; set; } = true;
 
     /// <summary>Starts the declaration of a backend.</summary>

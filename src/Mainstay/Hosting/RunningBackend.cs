@@ -157,6 +157,8 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddHostedService(provider => new SharedKeysRenewal(Services.Keys, Services.Clock, provider.GetRequiredService<ILogger<SharedKeysRenewal>>()));
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
+        if (backend.IsStrict)
+            backend.Builder.WebHost.ConfigureKestrel(server => server.RequestHeaderEncodingSelector = DigitsOnlyEncoding.Select);
         var app = backend.Builder.Build();
         HttpEndpoints.Map(app, backend, Model, Services);
         OpenApiEndpoints.Map(app, backend, Model);

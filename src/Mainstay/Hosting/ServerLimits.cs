@@ -38,7 +38,6 @@ internal static class ServerLimits
     public static void Apply(KestrelServerOptions server, IConfiguration configuration)
     {
         server.AddServerHeader = false;
-        server.RequestHeaderEncodingSelector = DigitsOnlyEncoding.Select;
         // Operations stop reading at their own, lower limit. Up to this one the server reads the rest away, so that a client that sends first and
         // reads afterwards sees the 413 and not a broken connection.
         server.Limits.MaxRequestBodySize = 32 * OperationDefaults.BodyBytesMost;

@@ -16,7 +16,8 @@ internal static class HttpEndpoints
     {
         var log = app.Services.GetRequiredService<ILogger<OperationPipeline>>();
         var routes = new RouteTable(app.Services.GetRequiredService<EndpointDataSource>());
-        ServerRefusals.Answer(app, services.Format, log);
+        if (backend.IsStrict)
+            ServerRefusals.Answer(app, services.Format, log);
         TrustedProxies.Use(app);
         CorsHeaders.UseAround(app);
         app.Use(next => new HttpEdge(services, routes, log, next).InvokeAsync);
@@ -30,14 +31,14 @@ internal static class HttpEndpoints
         var pipeline = app.Services.GetRequiredService<OperationPipeline>();
         var authenticator = app.Services.GetRequiredService<Authenticator>();
         foreach (var operation in model.Operations)
-            app.MapMethods(operation.Pattern, operation.Method == "GET" ? getAndHead : [operation.Method], http => CallAsync(http, operation, pipeline, services, authenticator));
+            app.MapMethods(operation.Pattern, operation.Method == "GET" ? getAndHead : [operation.Method], http => CallAsync(http, operation, pipeline, services, authenticator, backend.IsStrict));
         HealthEndpoints.Map(app, services);
     }
 
-    private static async Task CallAsync(HttpContext http, Operation operation, OperationPipeline pipeline, BackendServices services, Authenticator authenticator)
+    private static async Task CallAsync(HttpContext http, Operation operation, OperationPipeline pipeline, BackendServices services, Authenticator authenticator, bool isStrict)
     {
         operation.Deprecation?.Announce(http.Response.Headers, services.Clock);
-        var call = new Call(operation, new HttpIncoming(http, authenticator), services, RequestIds.Of(http), http.RequestAborted);
+        var call = new Call(operation, new HttpIncoming(http, authenticator, isStrict), services, RequestIds.Of(http), http.RequestAborted);
         var answer = await pipeline.RunAsync(call);
         http.Features.Set(new CallFeature(call, answer));
         RateLimitFields.Write(http.Response.Headers, operation.RateLimits, call.Limited);

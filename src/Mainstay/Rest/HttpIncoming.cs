@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Mainstay.Internal;
 
 /// <summary>A call that arrived as an HTTP request.</summary>
-internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator) : IIncoming
+internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator, bool isStrict) : IIncoming
 {
     private readonly HttpContext _http = http;
 
@@ -25,11 +25,11 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
 
     public async ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync(Operation operation, CancellationToken cancellation)
     {
-        Accept();
+        if (isStrict)
+            Accept();
         var request = _http.Request;
-        var hasBody = _http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? request.ContentLength is > 0;
         if (operation.MediaTypes.Count == 0)
-            return hasBody ? await RefuseBodyAsync(request, cancellation) : default;
+            return isStrict && HasBody(request) ? await RefuseBodyAsync(request, cancellation) : default;
         CheckMediaType(operation);
         CheckCoding();
         return await BodyAsync(request, cancellation);
@@ -70,6 +70,8 @@ internal sealed class HttpIncoming(HttpContext http, Authenticator authenticator
         _http.Response.Headers.AcceptEncoding = "identity";
         throw ProblemCatalogue.UnsupportedContentCoding.Because("The body has a Content-Encoding, expected none. Send it uncompressed.");
     }
+
+    private bool HasBody(HttpRequest request) => _http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? request.ContentLength is > 0;
 
     /// <summary>Where no body is expected, an empty one and the empty object that many clients send are harmless; anything else is a misunderstanding.</summary>
     private async ValueTask<ReadOnlyMemory<byte>> RefuseBodyAsync(HttpRequest request, CancellationToken cancellation)

@@ -105,6 +105,7 @@ public sealed class ServerSettingsTests(PostgresFixture postgres)
             declared.IsStrict = false;
         });
 
-        (await backend.Anonymous.GetAsync("/V1/Seen/")).Expect(200);
+        (await backend.Anonymous.GetAsync("/V1/Seen/", "Accept: text/html")).Expect(200);
+        (await backend.Anonymous.SendAsync("GET", "/v1/seen", new { unexpected = true })).Expect(200);
     }
 }

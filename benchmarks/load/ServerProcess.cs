@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Mainstay.Benchmarks;
+
+/// <summary>A server under test: a process of its own that listens on a free port of this machine.</summary>
+internal sealed class ServerProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
+
+    private readonly Process _process;
+
+    private ServerProcess(Process process, Uri address)
+    {
+        _process = process;
+        Address = address;
+        Http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = address };
+    }
+
+    public Uri Address { get; }
+
+    public HttpClient Http { get; }
+
+    /// <summary>What it has cost the processors so far.</summary>
+    public TimeSpan ProcessorTime
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
+    /// <summary>Starts this program again as a server.</summary>
+    /// <param name="arguments">Makes the arguments from the address to listen on.</param>
+    /// <returns>When it is ready.</returns>
+    /// <exception cref="MeasurementException">It ended, or did not become ready.</exception>
+    public static async Task<ServerProcess> StartAsync(Func<Uri, IEnumerable<string>> arguments)
+    {
+        var address = new Uri($"http://127.0.0.1:{FreePort()}");
+        // Log lines are written, as in production, and go where reading them costs nothing. What it says of a failed start comes through.
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" \"$@\" > /dev/null", Environment.ProcessPath!, .. arguments(address)]);
+        var server = new ServerProcess(Process.Start(start)!, address);
+        try
+        {
+            await server.UntilReadyAsync();
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        if (!_process.HasExited)
+            using (var kill = Process.Start("kill", ["-TERM", $"{_process.Id}"]))
+                await kill.WaitForExitAsync();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
+    private async Task UntilReadyAsync()
+    {
+        for (var began = TimeProvider.System.GetTimestamp(); TimeProvider.System.GetElapsedTime(began) < patience; await Task.Delay(50))
+        {
+            if (_process.HasExited)
+                throw new MeasurementException($"A server under test ended with exit code {_process.ExitCode} before it was ready.");
+            try
+            {
+                using var answer = await Http.GetAsync("/health/ready");
+                if (answer.IsSuccessStatusCode)
+                    return;
+            }
+            catch (HttpRequestException)
+            {
+                // Not listening yet.
+            }
+        }
+        throw new MeasurementException($"A server under test was not ready within {patience.TotalSeconds:0} s.");
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

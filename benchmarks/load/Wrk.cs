@@ -1,0 +1,70 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Mainstay.Benchmarks;
+
+/// <summary>The load generator: one thread of wrk, which is enough for a server that shares the machine with it.</summary>
+internal static partial class Wrk
+{
+    /// <summary>Its version, for the table.</summary>
+    /// <exception cref="MeasurementException">It is not installed.</exception>
+    public static async Task<string> VersionAsync() => Version().Match(await OutputAsync("-v")) is { Success: true } version ? version.Value : "wrk";
+
+    /// <summary>One run against one server.</summary>
+    /// <exception cref="MeasurementException">A request was not answered with success, so the figure would mean nothing.</exception>
+    public static async Task<Measured> RunAsync(ServerProcess server, LoadRequest request, int connections, int seconds)
+    {
+        var before = server.ProcessorTime;
+        var output = await OutputAsync("-t1", $"-c{connections}", $"-d{seconds}s", "--latency", new Uri(server.Address, request.Target).AbsoluteUri);
+        var processorTime = server.ProcessorTime - before;
+        if (output.Contains("Non-2xx", StringComparison.Ordinal) || output.Contains("Socket errors", StringComparison.Ordinal))
+            throw new MeasurementException($"Not every request was answered with success:\n{output}");
+        var requests = Number(Requests(), output);
+        return new Measured(Number(PerSecond(), output), processorTime.TotalMicroseconds / requests, Milliseconds(Percentile50(), output), Milliseconds(Percentile99(), output));
+    }
+
+    private static async Task<string> OutputAsync(params string[] arguments)
+    {
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo("wrk", arguments) { RedirectStandardOutput = true })!;
+            var output = await process.StandardOutput.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            return output;
+        }
+        catch (Win32Exception)
+        {
+            throw new MeasurementException("The load comes from wrk, which is not installed. On Debian and Ubuntu: apt-get install wrk. On macOS: brew install wrk.");
+        }
+    }
+
+    private static double Number(Regex pattern, string output) => pattern.Match(output) is { Success: true } match
+        ? double.Parse(match.Groups["value"].Value, CultureInfo.InvariantCulture)
+        : throw new MeasurementException($"wrk has written something else than expected:\n{output}");
+
+    private static double Milliseconds(Regex pattern, string output) => Number(pattern, output) * (pattern.Match(output).Groups["unit"].Value switch { "us" => 0.001, "ms" => 1, _ => 1000 });
+
+    [GeneratedRegex(@"^wrk \S+", RegexOptions.Multiline)]
+    private static partial Regex Version();
+
+    [GeneratedRegex(@"^\s*(?<value>\d+) requests in", RegexOptions.Multiline)]
+    private static partial Regex Requests();
+
+    [GeneratedRegex(@"^Requests/sec:\s*(?<value>[\d.]+)", RegexOptions.Multiline)]
+    private static partial Regex PerSecond();
+
+    [GeneratedRegex(@"^\s*50%\s*(?<value>[\d.]+)(?<unit>us|ms|s)", RegexOptions.Multiline)]
+    private static partial Regex Percentile50();
+
+    [GeneratedRegex(@"^\s*99%\s*(?<value>[\d.]+)(?<unit>us|ms|s)", RegexOptions.Multiline)]
+    private static partial Regex Percentile99();
+}
+
+/// <summary>One run of the load generator against one server.</summary>
+/// <param name="PerSecond">Requests answered per second.</param>
+/// <param name="ProcessorMicroseconds">Processor time of the server process for each request. Other programs disturb it less than they disturb the rate.</param>
+/// <param name="Milliseconds50">Half of the answers came within this time.</param>
+/// <param name="Milliseconds99">99 of 100 answers came within this time.</param>
+internal sealed record Measured(double PerSecond, double ProcessorMicroseconds, double Milliseconds50, double Milliseconds99);
