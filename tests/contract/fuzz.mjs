@@ -2,10 +2,10 @@
 // the document. It knows the document and nothing else.
 //
 //   node fuzz.mjs <address or file of the document> [--server address] [--as name=authorization]... [--word text]...
-//                 [--seed number] [--rounds number] [--seconds number] [--only operationId] [--all-succeed] [--statuses]
+//                 [--seed number] [--rounds number] [--seconds number] [--only operationId] [--persist] [--statuses]
 //
 // A word is a text worth trying, for example the id of a user whose rows others may not see.
-// With --all-succeed each operation must have been successful, and is tried until it was; --statuses lists what each has answered.
+// With --persist what was never successful is tried more often; --statuses lists what each has answered.
 // Ends with 1 when the application and its document differ. Every difference comes with a command that repeats the request.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -31,7 +31,7 @@ const { values: options, positionals: [address] } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string' },
     only: { type: 'string' },
-    'all-succeed': { type: 'boolean', default: false },
+    persist: { type: 'boolean', default: false },
     statuses: { type: 'boolean', default: false },
   },
 });
@@ -65,7 +65,7 @@ for (let round = 0; options.seconds ? performance.now() < deadline : round < Num
     if (round === 0) await askWithWrongCredential(operation);
     await askOptions(operation);
   }
-if (options['all-succeed']) await demandSuccess();
+if (options.persist) await persist();
 wire.close();
 report();
 
@@ -89,7 +89,7 @@ async function askValid(operation, credential) {
 }
 
 /** What depends on others, on luck with values or on the moment gets more tries. What it needs may have been used up, so that is made again. */
-async function demandSuccess() {
+async function persist() {
   const makers = operations.filter(operation => operation.method === 'POST' && !operation.path.includes('{') && succeeded.has(operation));
   for (let tries = 0; tries < triesMost && succeeded.size < operations.length; tries++)
     for (const operation of operations.filter(operation => !succeeded.has(operation))) {
@@ -98,8 +98,6 @@ async function demandSuccess() {
       if (makers.length > 0) await askValid(random.pick(near.length > 0 && random.chance(0.7) ? near : makers), credential);
       await askValid(operation, credential);
     }
-  for (const operation of operations.filter(operation => !succeeded.has(operation)))
-    note(operation, requests.finish(requests.valid(operation), credentials[0].value), [`never successful, answered ${[...statuses.get(operation)].sort().join(', ')}`]);
 }
 
 /** The next page, which has no number. */

@@ -71,9 +71,9 @@ public sealed class ContractCommandTests : IDisposable
         var (exitCode, text) = Run(backend => Declare<WithoutPrice.Product, PlaceOrder>(backend), "contract", "check");
 
         exitCode.ShouldBe(1, text);
-        text.ShouldContain("BREAKING    'data[].price' is no longer answered.\n  in        ");
+        text.ShouldContain("BREAKING    'data.price' is no longer answered.\n  in        ");
         text.ShouldContain("at        /components/schemas/Product/properties/price\n");
-        text.ShouldContain("breaks    clients that read data[].price, clients that read data.price\n");
+        text.ShouldContain("breaks    clients that read data.price, clients that read data[].price\n");
         text.ShouldContain("instead   Keep it and mark it deprecated.");
         text.ShouldContain("clients that send price");
     }
