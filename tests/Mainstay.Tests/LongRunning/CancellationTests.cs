@@ -42,6 +42,24 @@ public sealed class CancellationTests(ReportsFixture reports) : IClassFixture<Re
     }
 
     [Fact]
+    public async Task Conditions_are_neither_lost_on_the_way_to_a_run_nor_ignored_by_its_cancellation()
+    {
+        var body = new { title = "conditional" };
+        (await Ann.PostAsync("/v1/reports", body, "If-Match: \"v1\"")).Expect(412, "precondition-failed");
+        (await Ann.PostAsync("/v1/reports", body, "If-Unmodified-Since: Sat, 31 Jan 2026 09:30:00 GMT")).Expect(412, "precondition-failed");
+        (await Backend.CountAsync("reports where title = 'conditional'")).ShouldBe(0);
+
+        var location = await Ann.BuildAsync("slow to be cancelled on a condition");
+        await reports.Desk.ArrivedAsync("slow to be cancelled on a condition");
+        (await Ann.PostAsync(location + "/cancel", null, "If-Match: \"other\"")).Expect(412, "precondition-failed");
+        (await Ann.PostAsync(location + "/cancel", null, "If-Unmodified-Since: Sat, 31 Jan 2026 09:30:00 GMT")).Expect(428, "precondition-required");
+        (await Ann.GetAsync(location)).Expect(200).Data.GetProperty("cancelRequestedAt").ValueKind.ShouldBe(System.Text.Json.JsonValueKind.Null);
+
+        (await Ann.PostAsync(location + "/cancel", null)).Expect(202);
+        (await Ann.EndedAsync(location)).Status().ShouldBe("cancelled");
+    }
+
+    [Fact]
     public async Task A_handler_that_does_not_listen_cannot_commit_any_more()
     {
         var location = await Ann.BuildAsync("deaf to cancel");

@@ -15,6 +15,29 @@ public sealed class BatchTests(ShopFixture shop) : IClassFixture<ShopFixture>
 
     private async Task<JsonElement> ProductAsync(string id) => (await shop.Anyone.GetAsync("/v1/products/" + id)).Expect(200).Data;
 
+    [Theory]
+    [InlineData("If-Match: *")]
+    [InlineData("If-None-Match: *")]
+    [InlineData("If-Unmodified-Since: Sat, 31 Jan 2026 09:30:00 GMT")]
+    public async Task A_condition_about_one_row_is_refused_where_there_are_several(string header)
+    {
+        var ids = await ProductsAsync(1);
+
+        (await ChangeAsync(shop.Staff, "products", new object[] { new { id = ids[0], price = 1 } }, header)).Expect(400, "malformed-request");
+        (await shop.Staff.PostAsync("/v1/products:batchDelete", ids, header)).Expect(400, "malformed-request");
+
+        (await ProductAsync(ids[0])).GetProperty("price").GetDecimal().ShouldNotBe(1);
+    }
+
+    [Fact]
+    public async Task A_condition_has_the_bounds_of_a_header()
+    {
+        var ids = await ProductsAsync(1);
+
+        foreach (var condition in new[] { "\"v1\"\n", new string('x', 40_000) })
+            (await ChangeAsync(shop.Staff, "products", new object[] { new { id = ids[0], price = 1, ifMatch = condition } })).Expect(400, "validation-failed").Faults.ShouldAllBe(fault => fault.StartsWith("#/0/ifMatch "));
+    }
+
     [Fact]
     public async Task Rows_are_changed_each_by_its_own_patch_with_audit_entries_and_new_versions()
     {
