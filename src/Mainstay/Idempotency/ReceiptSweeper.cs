@@ -1,32 +1,18 @@
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Mainstay.Internal;
 
 /// <summary>Removes expired receipts every few minutes. Any node may do it; rows that another one removes are skipped.</summary>
-internal sealed partial class ReceiptSweeper(Receipts receipts, TimeProvider clock, ILogger<ReceiptSweeper> log) : BackgroundService
+internal sealed partial class ReceiptSweeper(Receipts receipts, TimeProvider clock, ILogger<ReceiptSweeper> log) : PeriodicService(TimeSpan.FromMinutes(5), clock)
 {
-    private static readonly TimeSpan interval = TimeSpan.FromMinutes(5);
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task TurnAsync(CancellationToken stopping)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        while (!stopping.IsCancellationRequested && await receipts.DeleteExpiredAsync(stopping) > 0)
         {
-            await Task.Delay(interval, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            try
-            {
-                while (!stoppingToken.IsCancellationRequested && await receipts.DeleteExpiredAsync(stoppingToken) > 0)
-                {
-                }
-            }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
-            {
-                if (!stoppingToken.IsCancellationRequested)
-                    Postponed(log, e);
-            }
         }
     }
+
+    protected override void LogPostponed(Exception error) => Postponed(log, error);
 
     [LoggerMessage(31, LogLevel.Warning, "Expired receipts could not be removed; trying again later.")]
     private static partial void Postponed(ILogger log, Exception error);

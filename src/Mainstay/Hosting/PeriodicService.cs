@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Hosting;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>Work on the database that any node may do, again and again. A turn that fails because the database is away is left to the next one.</summary>
+internal abstract class PeriodicService(TimeSpan interval, TimeProvider clock) : BackgroundService
+{
+    protected abstract Task TurnAsync(CancellationToken stopping);
+
+    protected abstract void LogPostponed(Exception error);
+
+    protected sealed override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(interval, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (stoppingToken.IsCancellationRequested)
+                return;
+            try
+            {
+                await TurnAsync(stoppingToken);
+            }
+            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            {
+                if (!stoppingToken.IsCancellationRequested)
+                    LogPostponed(e);
+            }
+        }
+    }
+}
