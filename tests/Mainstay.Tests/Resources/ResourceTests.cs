@@ -105,22 +105,9 @@ public sealed class ResourceTests(ShopFixture shop) : IClassFixture<ShopFixture>
         (await shop.Anyone.GetAsync("/v1/products/" + id)).ETag.ShouldBe(patched.ETag);
     }
 
-    /// <summary>RFC 7396, appendix A: target, patch, result.</summary>
+    /// <summary>RFC 7396, appendix A, as far as a member can hold the result: null would be no document.</summary>
     [Theory]
-    [InlineData("""{"a":"b"}""", """{"a":"c"}""", """{"a":"c"}""")]
-    [InlineData("""{"a":"b"}""", """{"b":"c"}""", """{"a":"b","b":"c"}""")]
-    [InlineData("""{"a":"b"}""", """{"a":null}""", "{}")]
-    [InlineData("""{"a":"b","b":"c"}""", """{"a":null}""", """{"b":"c"}""")]
-    [InlineData("""{"a":["b"]}""", """{"a":"c"}""", """{"a":"c"}""")]
-    [InlineData("""{"a":"c"}""", """{"a":["b"]}""", """{"a":["b"]}""")]
-    [InlineData("""{"a":{"b":"c"}}""", """{"a":{"b":"d","c":null}}""", """{"a":{"b":"d"}}""")]
-    [InlineData("""{"a":[{"b":"c"}]}""", """{"a":[1]}""", """{"a":[1]}""")]
-    [InlineData("""["a","b"]""", """["c","d"]""", """["c","d"]""")]
-    [InlineData("""{"a":"b"}""", """["c"]""", """["c"]""")]
-    [InlineData("""{"e":null}""", """{"a":1}""", """{"e":null,"a":1}""")]
-    [InlineData("[1,2]", """{"a":"b","c":null}""", """{"a":"b"}""")]
-    [InlineData("{}", """{"a":{"bb":{"ccc":null}}}""", """{"a":{"bb":{}}}""")]
-    [InlineData("""{"a":"foo"}""", "\"bar\"", "\"bar\"")]
+    [MemberData(nameof(MergePatchTests.OfDocuments), MemberType = typeof(MergePatchTests))]
     public async Task Merge_patch_goes_into_documents(string target, string patch, string result)
     {
         var id = (await shop.Anyone.PostAsync("/v1/everything", Shop.Everything(("document", JsonElement.Parse(target))))).Expect(201).Id;
