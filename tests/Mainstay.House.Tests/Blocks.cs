@@ -40,6 +40,7 @@ internal static class Blocks
         new("Hosting") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Because = "How a process starts and stops is for operators." },
         new("Idempotency"),
         new("Ids") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Because = "Ids are part of the contract." },
+        new("Logging") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Because = "Every application logs; there is nothing to declare." },
         new("LongRunning"),
         new("OpenApi") { Guide = "docs/guide/openapi.md", Sample = "samples/shop.cs", Because = "Written from the declarations of every sample." },
         new("Outbox"),
