@@ -57,9 +57,6 @@ public sealed class Backend
     /// </summary>
     internal bool IsStrict { get; set; } = true;
 
-    /// <summary>Whether reads that wait share statements, <see cref="Internal.Reads"/>. Off only where the gain of that is measured.</summary>
-    internal bool IsReadCoalescing { get; set; } = true;
-
     /// <summary>Starts the declaration of a backend.</summary>
     /// <param name="name">A short lower-case name, for example <c>shop</c>.</param>
     /// <param name="args">The command line: configuration such as <c>--urls http://localhost:9000</c>, or a command such as <c>contract check</c>.</param>

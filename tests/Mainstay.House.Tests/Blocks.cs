@@ -53,6 +53,7 @@ internal static class Blocks
             Because = "The index of the errors is their guide, every sample shows them, and each block tests the ones it raises.",
         },
         new("RateLimits"),
+        new("Reads") { Guide = "docs/guide/resources.md", Sample = "samples/shop.cs", Because = "How lists and single rows are asked for; there is nothing to declare." },
         new("Requests") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Tests = "Rest", Because = "The query string is part of the contract." },
         new("Resources") { Sample = "samples/shop.cs", Because = "The shop is the example of resources." },
         new("Rest") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Because = "The contract is its guide." },

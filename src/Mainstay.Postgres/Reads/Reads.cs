@@ -40,6 +40,10 @@ internal sealed class Reads(Database database, bool isCoalescing)
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Lane> _lanes = new(StringComparer.Ordinal);
+    private int _waiting;
+
+    /// <summary>How many reads wait for others of their text, now.</summary>
+    public int WaitingCount => Volatile.Read(ref _waiting);
 
     /// <summary>Runs a statement and hands its rows over.</summary>
     /// <remarks>When it ends with an exception, a sink may still be in use by a statement that others share: leave it alone then.</remarks>
@@ -54,7 +58,10 @@ internal sealed class Reads(Database database, bool isCoalescing)
             if (!_lanes.TryGetValue(statement.Text, out lane) && _lanes.Count < LanesMost)
                 _lanes.Add(statement.Text, lane = new Lane());
             if (lane is not null && lane.Running >= (lane.IsSlow ? sideBySideWhenSlow : sideBySide))
+            {
                 lane.Queue.Enqueue(waiting = new Waiting(statement, sink, deadline, database.Clock.GetTimestamp(), cancellation));
+                _waiting++;
+            }
             else if (lane is not null)
                 lane.Running++;
         }
@@ -101,7 +108,10 @@ internal sealed class Reads(Database database, bool isCoalescing)
             if (began != 0)
                 lane.Learn(database.Clock.GetElapsedTime(began).TotalMilliseconds / reads);
             if (lane.Queue.Count > 0)
+            {
                 next = lane.TakeBatch();
+                _waiting -= next.Count;
+            }
             else if (--lane.Running == 0 && _lanes.Count > LanesMost / 2)
                 _lanes.Remove(text); // what is asked again is learned again
         }
@@ -121,9 +131,10 @@ internal sealed class Reads(Database database, bool isCoalescing)
                 await ReadBatchAsync(batch);
             isRead = true;
         }
-        catch (Exception)
+        catch (Exception e)
         {
             // Whatever it was, each finds out for itself and reports it as its own.
+            ReadMetrics.Failed(e);
         }
         Leave(lane, text, Math.Max(1, batch.Count), batch.Count > 0 ? began : 0);
         ReadMetrics.Shared(batch.Count);
@@ -190,7 +201,8 @@ internal sealed class Reads(Database database, bool isCoalescing)
 
         public bool IsSlow => _milliseconds > SlowMilliseconds;
 
-        public void Learn(double milliseconds) => _milliseconds += (milliseconds - _milliseconds) / 8;
+        /// <summary>Quicker downwards, and with a limit upwards: one that waited for a lock or for a busy machine says little about the next one.</summary>
+        public void Learn(double milliseconds) => _milliseconds += milliseconds < _milliseconds ? (milliseconds - _milliseconds) / 4 : (Math.Min(milliseconds, 4 * SlowMilliseconds) - _milliseconds) / 16;
 
         public List<Waiting> TakeBatch()
         {

@@ -67,6 +67,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var schema = SchemaMode.Check;
         var longRunning = new LongRunningOptions();
         var idempotency = new IdempotencyOptions();
+        var isCoalescing = true;
         CheckSettings(
             () => backend.Wire.Check(),
             () => Settings.Check(backend.Configuration),
@@ -76,6 +77,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => UseCors(backend),
             () => RateLimitDefaults(RateLimitSetting.Of(backend.Configuration)),
             () => longRunning = LongRunningOptions.Of(backend.Configuration),
+            () => isCoalescing = ReadSetting.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
@@ -96,7 +98,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Name = backend.Name,
             Database = database,
             Transactor = transactor,
-            Reads = new Reads(database, backend.IsReadCoalescing),
+            Reads = new Reads(database, isCoalescing),
             Receipts = new Receipts(database, idempotency.Lifetime, idempotency.AnswerBytesMost),
             Format = backend.Wire,
             LongRunning = new LongRunning(new OperationStore(database, longRunning.Lease, longRunning.Retention), longRunning),
