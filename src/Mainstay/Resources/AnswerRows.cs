@@ -17,8 +17,11 @@ internal abstract class AnswerRows : RowSink
 
     public AnswerBuffer Buffer { get; }
 
-    /// <summary>What is shown beside each row. Known before the rows come.</summary>
+    /// <summary>What is shown beside each row, when it was read before the rows.</summary>
     public IReadOnlyList<IncludedRows> Included { get; set; } = [];
+
+    /// <summary>What is shown beside each row, when it comes with the rows.</summary>
+    public Company? Company { get; init; }
 
     /// <summary>How many rows are in the answer.</summary>
     public int Count { get; private set; }
@@ -35,10 +38,14 @@ internal abstract class AnswerRows : RowSink
         _start = Buffer.Bytes.WrittenCount;
     }
 
+    /// <summary>The last row has come.</summary>
+    public void End() => Company?.Close(Buffer.Json);
+
     public override void Clear()
     {
         Buffer.Clear();
         Count = 0;
+        Company?.Forget();
         Begin();
     }
 
@@ -47,6 +54,7 @@ internal abstract class AnswerRows : RowSink
     public sealed override void Copy(RowSink other)
     {
         var rows = (AnswerRows)other;
+        rows.End();
         rows.Buffer.Json.Flush();
         if (rows.Count > 0)
             // All of them as one: between two values the writer would put what already stands between these.
@@ -59,10 +67,17 @@ internal abstract class AnswerRows : RowSink
 
     protected abstract void CopyFrom(AnswerRows other);
 
+    /// <summary>Whether the reader stands on another row than the last one, and not on one more of its company.</summary>
+    protected bool IsNew(NpgsqlDataReader reader) => Company is null || Company.IsNew(reader, Resource);
+
     protected void Write(NpgsqlDataReader reader)
     {
-        RowJson.Write(Buffer.Json, reader, Resource, Representation, Included);
-        Count++;
+        if (IsNew(reader))
+            Count++;
+        if (Company is not null)
+            Company.Write(Buffer.Json, reader, Resource, Representation);
+        else
+            RowJson.Write(Buffer.Json, reader, Resource, Representation, Included);
     }
 }
 
@@ -93,13 +108,13 @@ internal sealed class PageRows(ResourceModel resource, ListQuery query, AnswerBu
 
     public override void Add(NpgsqlDataReader reader)
     {
-        if (Count == query.PageSize)
-        {
+        var isNew = IsNew(reader);
+        if (isNew && Count == query.PageSize)
             HasMore = true;
+        if (HasMore)
             return;
-        }
         Write(reader);
-        if (Count == query.PageSize)
+        if (isNew && Count == query.PageSize)
             Last = new Position(query.Order.ValueOf(reader, Resource.Table.Columns.Count + 1), reader.GetGuid(Resource.Table.Key.Ordinal));
     }
 

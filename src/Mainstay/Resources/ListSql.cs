@@ -23,6 +23,10 @@ internal static class ListSql
         return new ReadStatement(resource.Texts.Page(query.Order, start, query.PageSize, () => Write(resource, visible, query).Text.ToString()), ValuesOf(query.Order, query.After));
     }
 
+    /// <summary>The same with what one include shows beside each row.</summary>
+    public static ReadStatement ListWithCompany(ResourceModel resource, Predicate visible, ListQuery query, ResourceInclude include, Predicate visibleCompany) => ResourceSql.WithCompany(resource, include, visibleCompany,
+        query.Order.Relevance is null ? "" : $", t.{Rank}", sql => AppendPage(sql, resource, visible, query, query.PageSize + 1), OrderBy(resource, query.Order, "p.")).ToStatement();
+
     private static SqlText Write(ResourceModel resource, Predicate visible, ListQuery query)
     {
         var sql = new SqlText("select ").Append(resource.Texts.Columns);
@@ -79,19 +83,18 @@ internal static class ListSql
             sql.Append(" offset ").AppendValue(new NpgsqlParameter<int> { TypedValue = (page - 1) * query.PageSize });
     }
 
-    private static void AppendOrder(SqlText sql, ResourceModel resource, ListOrder order)
+    private static void AppendOrder(SqlText sql, ResourceModel resource, ListOrder order) => sql.Append(OrderBy(resource, order, "t."));
+
+    private static string OrderBy(ResourceModel resource, ListOrder order, string alias)
     {
         var direction = order.IsDescending ? " desc" : "";
-        sql.Append(" order by ");
-        if (ValueOf(order) is { } value)
-            sql.Append(value).Append(direction).Append(", ");
-        sql.Append("t.").Append(resource.Table.Key.QuotedName).Append(direction);
+        return $" order by {(ValueOf(order, alias) is { } value ? $"{value}{direction}, " : "")}{alias}{resource.Table.Key.QuotedName}{direction}";
     }
 
-    private static string? ValueOf(ListOrder order) => order switch
+    private static string? ValueOf(ListOrder order, string alias = "t.") => order switch
     {
-        { Relevance: not null } => "t." + Rank,
-        { Column: { } column } => "t." + column.QuotedName,
+        { Relevance: not null } => alias + Rank,
+        { Column: { } column } => alias + column.QuotedName,
         _ => null,
     };
 

@@ -15,12 +15,15 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     private async Task<Answer> GetOnceAsync(Call call, Guid id, Representation representation)
     {
         var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
-        var rows = new ItemRows(resource, representation, backend.Buffers.Rent(), backend.Format, call.Operation.SubjectOf(resource));
+        var rows = new ItemRows(resource, representation, backend.Buffers.Rent(), backend.Format, call.Operation.SubjectOf(resource)) { Company = CompanyOf(representation, resource.Table.Columns.Count + 1) };
         rows.Begin();
-        if (representation.Includes.Count == 0)
+        if (representation.Includes.Count <= 1)
         {
             call.Usage.RoundTrips++;
-            await backend.Reads.RunAsync(ResourceSql.Get(resource, visible, id), rows, call.Deadline, call.Cancellation);
+            var statement = representation.Includes is [var include]
+                ? ResourceSql.WithCompany(resource, include, VisibleTo(call, include), "", sql => ResourceSql.AppendOne(sql, resource, visible, id), "").ToStatement()
+                : ResourceSql.Get(resource, visible, id);
+            await backend.Reads.RunAsync(statement, rows, call.Deadline, call.Cancellation);
         }
         else
         {
@@ -31,6 +34,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
             await using var reader = await ReadAsync(batch, call);
             await ReadRowsAsync(reader, rows, representation, call.Cancellation);
         }
+        rows.End();
         if (rows.Count == 0)
         {
             rows.Buffer.Dispose();
@@ -54,16 +58,21 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     {
         var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
         var subject = call.Operation.SubjectOf(resource);
-        var rows = new PageRows(resource, query, backend.Buffers.Rent(), backend.Format, subject);
-        rows.Begin();
         ListTotal? total = null;
-        if (parent is null && !query.IsCounted && query.Representation.Includes.Count == 0)
+        PageRows rows;
+        if (parent is null && !query.IsCounted && query.Representation.Includes.Count <= 1)
         {
+            rows = new PageRows(resource, query, backend.Buffers.Rent(), backend.Format, subject) { Company = CompanyOf(query.Representation, resource.Table.Columns.Count + (query.Order.Relevance is null ? 1 : 2)) };
+            rows.Begin();
             call.Usage.RoundTrips++;
-            await backend.Reads.RunAsync(ListSql.List(resource, visible, query), rows, call.Deadline, call.Cancellation);
+            await backend.Reads.RunAsync(query.Representation.Includes is [var include] ? ListSql.ListWithCompany(resource, visible, query, include, VisibleTo(call, include)) : ListSql.List(resource, visible, query),
+                rows, call.Deadline, call.Cancellation);
+            rows.End();
         }
         else
         {
+            rows = new PageRows(resource, query, backend.Buffers.Rent(), backend.Format, subject);
+            rows.Begin();
             await using var connection = await backend.Database.OpenAsync(call.Deadline, call.Cancellation);
             await using var batch = Batch(connection);
             if (parent is { } owner)
@@ -142,8 +151,13 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     private static void AddIncludes(NpgsqlBatch batch, Call call, Representation representation, Action<SqlText> page)
     {
         foreach (var include in representation.Includes)
-            batch.BatchCommands.Add(ResourceSql.Include(include, include.Target.Read?.Resolve(call.User, include.Target.Table.RowType) ?? Predicate.Never, page).ToBatchCommand());
+            batch.BatchCommands.Add(ResourceSql.Include(include, VisibleTo(call, include), page).ToBatchCommand());
     }
+
+    private static Predicate VisibleTo(Call call, ResourceInclude include) => include.Target.Read?.Resolve(call.User, include.Target.Table.RowType) ?? Predicate.Never;
+
+    /// <summary>One include comes with its rows. Several would multiply each other, so each has a statement of its own.</summary>
+    private static Company? CompanyOf(Representation representation, int first) => representation.Includes is [var include] ? new Company(include, first) : null;
 
     private static async Task ReadRowsAsync(NpgsqlDataReader reader, AnswerRows rows, Representation representation, CancellationToken cancellation)
     {

@@ -33,7 +33,7 @@ internal static class ResourceSql
     public static SqlText Include(ResourceInclude include, Predicate visible, Action<SqlText> page)
     {
         var target = include.Target;
-        var columns = string.Join(", ", target.Table.Columns.Select(column => $"c.{column.QuotedName}"));
+        var columns = ColumnsOf(target, "c");
         var sql = new SqlText("select ");
         if (include.IsMany)
         {
@@ -54,6 +54,29 @@ internal static class ResourceSql
         return sql;
     }
 
+    /// <summary>
+    /// The rows of <paramref name="page"/> with what one include shows beside each, in one statement: a row as often as it has company, and once with nulls when it
+    /// has none. The columns of the row and its version come first, then those of the other.
+    /// </summary>
+    /// <param name="resource">Whose rows.</param>
+    /// <param name="include">What is shown.</param>
+    /// <param name="visible">Which of the target's rows the caller may see.</param>
+    /// <param name="columns">What the page selects behind the columns of the row, each with a comma in front.</param>
+    /// <param name="page">Appends "from … limit" of the rows that are on the page.</param>
+    /// <param name="order">The order of the page, for columns of p.</param>
+    public static SqlText WithCompany(ResourceModel resource, ResourceInclude include, Predicate visible, string columns, Action<SqlText> page, string order)
+    {
+        var target = include.Target;
+        var sql = new SqlText("select p.*, ").Append(ColumnsOf(target, "c")).Append(" from (select ").Append(resource.Texts.Columns).Append(columns);
+        page(sql);
+        sql.Append(") p left join lateral (select ").Append(ColumnsOf(target, "c")).Append(" from ").Append(target.Table.QuotedName).Append(" c where c.")
+            .Append(include.IsMany ? include.Column.QuotedName : target.Table.Key.QuotedName).Append(" = p.").Append(include.IsMany ? resource.Table.Key.QuotedName : include.Column.QuotedName);
+        AppendVisible(sql, target, visible, "c");
+        if (include.IsMany)
+            sql.Append(" order by c.").Append(target.Table.Key.QuotedName).Append(" desc limit ").Append(include.Most);
+        return sql.Append(") c on true").Append(order);
+    }
+
     /// <summary>"from … where id = …" of a single row.</summary>
     public static void AppendOne(SqlText sql, ResourceModel resource, Predicate visible, Guid id)
     {
@@ -69,6 +92,8 @@ internal static class ResourceSql
         PredicateSql.Write(visible, alias, member => resource.Table.FindMember(member)!.QuotedName, sql.Text, sql.Values);
         sql.Append(")");
     }
+
+    private static string ColumnsOf(ResourceModel resource, string alias) => string.Join(", ", resource.Table.Columns.Select(column => $"{alias}.{column.QuotedName}"));
 
     public static NpgsqlParameter<Guid> Id(Guid id) => new() { TypedValue = id, NpgsqlDbType = NpgsqlDbType.Uuid };
 }

@@ -8,14 +8,19 @@ internal static class RowJson
 {
     public static void Write(Utf8JsonWriter writer, NpgsqlDataReader reader, ResourceModel resource, Representation representation, IReadOnlyList<IncludedRows> included)
     {
-        var columns = resource.Table.Columns;
         writer.WriteStartObject();
-        for (var i = 0; i < columns.Count; i++)
-            if (representation.Fields is null || representation.Fields.Contains(i))
-                WriteField(writer, reader, columns[i], i);
+        WriteFields(writer, reader, resource, representation);
         for (var i = 0; i < included.Count; i++)
             included[i].Write(writer, reader, resource);
         writer.WriteEndObject();
+    }
+
+    public static void WriteFields(Utf8JsonWriter writer, NpgsqlDataReader reader, ResourceModel resource, Representation representation)
+    {
+        var columns = resource.Table.Columns;
+        for (var i = 0; i < columns.Count; i++)
+            if (representation.Fields is null || representation.Fields.Contains(i))
+                WriteField(writer, reader, columns[i], i);
     }
 
     public static void WriteField(Utf8JsonWriter writer, NpgsqlDataReader reader, Column column, int ordinal)
