@@ -158,15 +158,13 @@ internal sealed class OperationStore(Database database, TimeSpan lease, TimeSpan
         return orphans;
     }
 
-    /// <summary>Removes operations whose time is over, in small batches, and nodes that are long gone.</summary>
+    /// <summary>Removes operations whose time is over, in small batches.</summary>
     public async Task DeleteExpiredAsync(CancellationToken cancellation)
     {
         await using var operations = database.Source.CreateCommand(OperationSql.DeleteExpired);
         while (await operations.ExecuteNonQueryAsync(cancellation) > 0)
         {
         }
-        await using var nodes = database.Source.CreateCommand(OperationSql.DeleteNodes);
-        await nodes.ExecuteNonQueryAsync(cancellation);
     }
 
     private static async Task<StoredOperation?> ReadAsync(UnitOfWork work, NpgsqlBatchCommand command)

@@ -66,6 +66,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var schema = SchemaMode.Check;
         var longRunning = new LongRunningOptions();
         var idempotency = new IdempotencyOptions();
+        var queues = new QueueOptions();
         CheckSettings(
             () => backend.Wire.Check(),
             () => Settings.Check(backend.Configuration),
@@ -76,6 +77,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => RateLimitDefaults(RateLimitSetting.Of(backend.Configuration)),
             () => longRunning = LongRunningOptions.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
+            () => queues = QueueOptions.Of(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
@@ -85,8 +87,8 @@ internal sealed class RunningBackend : IAsyncDisposable
         _parts.Push(database);
         var report = await DatabaseStart.PatientlyAsync(() => SchemaStart.RunAsync(database.Source, Model.Tables.Models, schema, logging.CreateLogger<SchemaReport>(), CancellationToken.None));
 
-        var signal = new OutboxSignal();
-        var transactor = new Transactor(database, Model.Tables, backend.Events, signal);
+        var desk = new JobDesk();
+        var transactor = new Transactor(database, Model.Tables, backend.Messages, desk);
         await SeedStart.RunAsync(backend, transactor, backend.Builder.Environment.IsDevelopment(), logging);
         var keys = new SharedKeys(database, TimeProvider.System);
         await DatabaseStart.PatientlyAsync(() => keys.RenewAsync(CancellationToken.None));
@@ -103,7 +105,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         };
         foreach (var resource in backend.Resources)
             resource.Shape = ETags.ShapeOf(resource.Table, Services.Format);
-        App = Build(backend, transactor, signal);
+        App = Build(backend, transactor, desk, queues);
         _parts.Push(App);
         await ListenAsync();
         await Banner.PrintAsync(backend, Model, Addresses, server, DevelopmentKeys, report, database);
@@ -140,15 +142,16 @@ internal sealed class RunningBackend : IAsyncDisposable
             operation.RateLimits ??= limits;
     }
 
-    private WebApplication Build(Backend backend, Transactor transactor, OutboxSignal signal)
+    private WebApplication Build(Backend backend, Transactor transactor, JobDesk desk, QueueOptions queues)
     {
         backend.Services.AddSingleton(Services);
         backend.Services.AddSingleton<OperationPipeline>();
         backend.Services.AddSingleton(new RateLimitStore(Services.Database));
         backend.Services.AddSingleton<RateLimiter>();
         backend.Services.AddSingleton(new Authenticator(DevelopmentKeys));
-        backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, new OutboxOptions(), signal,
-            provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
+        backend.Services.AddSingleton(new Outbox(backend.Messages, desk));
+        backend.Services.AddSingleton(new Jobs(backend.Messages, desk, transactor));
+        backend.Services.AddHostedService(provider => QueueBlock.CreateService(provider, transactor, backend.Queues, desk, queues));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
         if (Model.Operations.Any(operation => operation.RateLimits is not null))
             backend.Services.AddHostedService<RateLimitSweeper>();

@@ -2,8 +2,8 @@ using System.Threading.Channels;
 
 namespace Mainstay.Internal;
 
-/// <summary>Wakes this node's dispatcher after a commit. A hint only: a lost one is found by polling.</summary>
-internal sealed class OutboxSignal
+/// <summary>Wakes a loop of this node that looks for work. A hint only: a lost one is found by polling.</summary>
+internal sealed class Hint
 {
     private readonly Channel<bool> _hints = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
@@ -12,6 +12,8 @@ internal sealed class OutboxSignal
     /// <summary>Waits for a hint, at most for the given time.</summary>
     public async Task WaitAsync(TimeSpan most, TimeProvider clock, CancellationToken stopping)
     {
+        if (_hints.Reader.TryRead(out _))
+            return;
         using var timeout = new CancellationTokenSource(most, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, timeout.Token);
         try
@@ -20,7 +22,7 @@ internal sealed class OutboxSignal
         }
         catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
         {
-            // Nobody called within the polling interval.
+            // Nobody called within that time.
         }
     }
 }
