@@ -10,19 +10,20 @@ internal sealed class Hint
     public void Raise() => _hints.Writer.TryWrite(true);
 
     /// <summary>Waits for a hint, at most for the given time.</summary>
-    public async Task WaitAsync(TimeSpan most, TimeProvider clock, CancellationToken stopping)
+    /// <returns>Whether there was one.</returns>
+    public async Task<bool> WaitAsync(TimeSpan most, TimeProvider clock, CancellationToken stopping)
     {
         if (_hints.Reader.TryRead(out _))
-            return;
+            return true;
         using var timeout = new CancellationTokenSource(most, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, timeout.Token);
         try
         {
-            await _hints.Reader.ReadAsync(either.Token);
+            return await _hints.Reader.ReadAsync(either.Token);
         }
         catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
         {
-            // Nobody called within that time.
+            return false;
         }
     }
 }

@@ -21,6 +21,8 @@ internal sealed class QueueStore(Database database)
     /// <summary>A job that has taken so many processes with it is not given another one.</summary>
     private const int CrashesMost = 3;
 
+    public Database Database => database;
+
     public static NpgsqlBatchCommand Insert(IReadOnlyList<JobRow> rows)
     {
         var command = new NpgsqlBatchCommand(QueueSql.Insert);

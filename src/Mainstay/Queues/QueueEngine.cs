@@ -63,18 +63,24 @@ internal sealed class QueueEngine : IJobRunner
         }
     }
 
-    public void Committed(IReadOnlyList<JobRow> rows)
+    public bool Committed(IReadOnlyList<JobRow> rows)
     {
-        var isWaiting = false;
+        bool isWaiting = false, othersMayHelp = false;
         foreach (var row in rows)
             if (row.Node is not null)
                 Start(ClaimedJob.Born(row), _handlers[row.Handler]);
             else if (row.IsDelayed)
                 DueIn(row.At is { } at ? at - Clock.GetUtcNow() : row.After!.Value);
+            else if (_handlers.TryGetValue(row.Handler, out var entry))
+            {
+                isWaiting = true;
+                othersMayHelp |= entry.Room.Free == 0;
+            }
             else
-                isWaiting |= _handlers.ContainsKey(row.Handler);
+                othersMayHelp = true;
         if (isWaiting)
             Wake();
+        return othersMayHelp;
     }
 
     public void Dropped(IReadOnlyList<JobRow> rows, bool isInDoubt)

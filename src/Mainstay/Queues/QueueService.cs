@@ -8,22 +8,34 @@ namespace Mainstay.Internal;
 /// The queues of this process: takes the lease of the node before anything is claimed under it, keeps it while the engine runs and until that has come to an end,
 /// and does what any node may do for all: take back the work of the dead, keep the partitions of the history.
 /// </summary>
-internal sealed class QueueService(QueueEngine engine, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, TimeProvider clock, ILogger<QueueService> log) : BackgroundService
+internal sealed class QueueService(QueueEngine engine, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
 {
     private static readonly TimeSpan partitionPace = TimeSpan.FromHours(1);
 
     private long _partitionsAt = clock.GetTimestamp();
 
+    /// <summary>Whoever disposes of a host without stopping it first gets what runs back all the same.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None);
+        Dispose();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (options.Workers == 0 || engine.Handlers.Length == 0)
+        if (engine.Handlers.Length == 0 || !await RegisterAsync(stoppingToken))
             return;
-        if (!await RegisterAsync(stoppingToken))
-            return;
-        desk.Runner = engine;
+        var hints = new NodeHints(store.Database, lease);
+        desk.Others = hints;
         using var hasStopped = new CancellationTokenSource();
-        var keeping = KeepAsync(hasStopped.Token);
-        await engine.RunAsync(stoppingToken);
+        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
+        if (options.Workers > 0)
+        {
+            desk.Runner = engine;
+            await engine.RunAsync(stoppingToken);
+        }
+        else
+            await Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await hasStopped.CancelAsync();
         await keeping;
         await EndAsync();

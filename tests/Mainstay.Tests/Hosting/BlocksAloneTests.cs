@@ -86,7 +86,7 @@ public sealed class BlocksAloneTests(PostgresFixture postgres)
         {
         }
 
-        (await source.ScalarAsync<long>("select count(*) from mainstay.outbox")).ShouldBe(0);
+        (await source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
     }
 
     [Fact]

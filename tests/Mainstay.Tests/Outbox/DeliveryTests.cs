@@ -120,7 +120,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
         });
         var database = await postgres.CreateDatabaseAsync();
         string id;
-        await using (var first = await TestBackend.StartAsync(database, Declare(hook)))
+        await using (var first = await TestBackend.StartAsync(database, Declare(hook), "--Mainstay:Queues:Drain=00:00:00"))
         {
             id = (await first.Anonymous.PostAsync("/v1/notes/write", new { name = "a" })).Expect(201).Id;
             await meeting.Arrived.Task;
@@ -128,6 +128,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
         await using var second = await TestBackend.StartAsync(database, Declare(new Hook(CopyAsync)));
 
         await SettledAsync(second);
+        (await second.ScalarAsync<int>("select attempt from mainstay.jobs_done")).ShouldBe(1);
 
         (await second.Anonymous.GetAsync("/v1/notes/" + id)).Data.GetProperty("copies").GetInt32().ShouldBe(1);
         (await second.CountAsync("mainstay.audit where action = 'update'")).ShouldBe(1);
