@@ -158,13 +158,15 @@ internal sealed class OperationStore(Database database, TimeSpan lease, TimeSpan
         return orphans;
     }
 
-    /// <summary>Removes operations whose time is over, in small batches.</summary>
+    /// <summary>Removes operations whose time is over, in small batches, and nodes that are long gone.</summary>
     public async Task DeleteExpiredAsync(CancellationToken cancellation)
     {
         await using var operations = database.Source.CreateCommand(OperationSql.DeleteExpired);
         while (await operations.ExecuteNonQueryAsync(cancellation) > 0)
         {
         }
+        await using var nodes = database.Source.CreateCommand(NodeSql.DeleteDead);
+        await nodes.ExecuteNonQueryAsync(cancellation);
     }
 
     private static async Task<StoredOperation?> ReadAsync(UnitOfWork work, NpgsqlBatchCommand command)

@@ -60,9 +60,9 @@ create index signature_nonces_expires_at_idx on mainstay.signature_nonces (expir
 -- Nodes that hold leases. A node renews its one row, whatever it is doing, and whoever finds it expired may take over all of that.
 create table mainstay.nodes (
     id uuid not null primary key,
+    lease_until timestamptz not null,
     name text,
-    started_at timestamptz not null default mainstay.now(),
-    lease_until timestamptz not null
+    started_at timestamptz not null default mainstay.now()
 );
 
 -- Long-running commands: what was asked by whom, who is at it, and the answer when there is one.
