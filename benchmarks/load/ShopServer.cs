@@ -15,7 +15,6 @@ internal static class ShopServer
     {
         var shop = Backend.Create("shop", settings);
         shop.IsStrict = isStrict;
-        shop.IsReadCoalescing = Environment.GetEnvironmentVariable("ALONE") is null;
         shop.Resource<Product>("/v1/products")
             .Unique(product => product.Sku)
             .Filterable(product => product.Category, product => product.Price)

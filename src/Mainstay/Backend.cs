@@ -39,7 +39,7 @@ public sealed class Backend
 
     internal List<ProblemType> Problems { get; } = [];
 
-    internal List<Subscription> Subscriptions { get; } = [];
+    internal QueueModel Queues { get; } = new();
 
     internal List<Seed> Seeds { get; } = [];
 
@@ -47,7 +47,7 @@ public sealed class Backend
 
     internal WireFormat Wire { get; private set; } = new();
 
-    internal EventCatalogue Events { get; } = new();
+    internal MessageCatalogue Messages { get; } = new();
 
     internal IReadOnlyList<ConfigurationException> Mistakes => _mistakes;
 
@@ -120,22 +120,37 @@ public sealed class Backend
     /// <param name="name">Lower case with dots, for example <c>order.placed</c>.</param>
     public EventDeclaration Event<T>(string name) where T : class
     {
-        Try(() => Events.Declare(typeof(T), name));
+        Try(() => Messages.DeclareEvent(typeof(T), name));
         return new EventDeclaration(name);
     }
 
     /// <summary>
-    /// Declares a subscription. Its handler takes the event and a <see cref="UnitOfWork"/>: effect and acknowledgement commit together, so the
-    /// effect is applied once, however often delivery is tried.
+    /// Declares a subscription. With a <see cref="UnitOfWork"/> the effect and the acknowledgement commit together, so the effect is applied once, however often
+    /// delivery is tried; with an <see cref="Outbound"/> the handler reaches out of the process, at least once.
     /// </summary>
     /// <param name="name">The stored name, unique, for example <c>count units sold</c>.</param>
-    /// <param name="handler">A lambda or method that takes the event, a <see cref="UnitOfWork"/>, and services.</param>
+    /// <param name="handler">A lambda or method that takes the event, a <see cref="UnitOfWork"/> or an <see cref="Outbound"/>, and services.</param>
     public SubscriptionDeclaration On(string name, Delegate handler)
     {
-        var subscription = new Subscription(name, handler);
-        Subscriptions.Add(subscription);
-        return new SubscriptionDeclaration(subscription);
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(handler);
+        return new SubscriptionDeclaration(Queues.Add(new QueueHandler(name, handler)));
     }
+
+    /// <summary>Declares a job, which <see cref="UnitOfWork.Enqueue"/> and <see cref="Jobs.EnqueueAsync"/> record and this handler does.</summary>
+    /// <typeparam name="T">The record that says what is to be done.</typeparam>
+    /// <param name="name">The stored name, unique, for example <c>send-receipt</c>.</param>
+    /// <param name="handler">A lambda or method that takes the record, a <see cref="UnitOfWork"/> or an <see cref="Outbound"/>, and services.</param>
+    public JobDeclaration Job<T>(string name, Delegate handler) where T : class
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(handler);
+        return new JobDeclaration(Queues.Add(new QueueHandler(name, handler) { JobType = typeof(T) }));
+    }
+
+    /// <summary>Declares a queue: handlers that share its room, apart from all others. Again with the same name, it is the same queue.</summary>
+    /// <param name="name">For example <c>mail</c>. Subscriptions and jobs say with <c>.Queue("mail")</c> that they run in it.</param>
+    public QueueDeclaration Queue(string name) => Queues.Queue(name);
 
     /// <summary>
     /// Lets pages of other origins use this backend from a browser. Off unless called, or set as <c>Mainstay:Cors:Origins</c>, which replaces what is

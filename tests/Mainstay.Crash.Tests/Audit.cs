@@ -45,7 +45,7 @@ internal sealed class Audit(string connectionString, OrderBook book, Cancellatio
                 from mainstay.audit where row_id = p.id and action = 'update') change on true
             where initial + coalesce(change.stock, 0) <> p.stock or coalesce(change.sold, 0) <> p.sold
             """),
-        ("the outbox is not empty", "select id || ' ' || coalesce(last_error, '') from mainstay.outbox"),
+        ("the queues are not empty", "select id || ' ' || coalesce(errors::text, '') from mainstay.jobs union all select id || ' dead ' || coalesce(errors::text, '') from mainstay.jobs_dead"),
     ];
 
     /// <summary>What is wrong, with a few examples each; empty when all is well.</summary>

@@ -43,7 +43,7 @@ public sealed class DisturbedShopTests(ITestOutputHelper output)
         var seconds = began.Elapsed.TotalSeconds;
         var drained = Stopwatch.StartNew();
         await Wait.UntilAsync("the outbox is empty", recovery,
-            async () => await Audit.CountAsync(shop.ConnectionString(), "select count(*) from mainstay.outbox where dead_at is null", cancellation) == 0, cancellation, () => shop.LastWords);
+            async () => await Audit.CountAsync(shop.ConnectionString(), "select count(*) from mainstay.jobs", cancellation) == 0, cancellation, () => shop.LastWords);
         var drainSeconds = drained.Elapsed.TotalSeconds;
         var repeated = await RepeatAsync(http, book, products, seed, cancellation);
         var findings = await new Audit(shop.ConnectionString(), book, cancellation).FindAsync();

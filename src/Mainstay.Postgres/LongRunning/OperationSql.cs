@@ -105,6 +105,4 @@ internal static class OperationSql
         delete from mainstay.operations where id in
             (select id from mainstay.operations where expires_at <= mainstay.now() order by expires_at limit 500 for update skip locked)
         """;
-
-    public const string DeleteNodes = "delete from mainstay.nodes where lease_until < mainstay.now() - interval '1 day'";
 }

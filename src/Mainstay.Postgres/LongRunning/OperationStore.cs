@@ -165,7 +165,7 @@ internal sealed class OperationStore(Database database, TimeSpan lease, TimeSpan
         while (await operations.ExecuteNonQueryAsync(cancellation) > 0)
         {
         }
-        await using var nodes = database.Source.CreateCommand(OperationSql.DeleteNodes);
+        await using var nodes = database.Source.CreateCommand(NodeSql.DeleteDead);
         await nodes.ExecuteNonQueryAsync(cancellation);
     }
 

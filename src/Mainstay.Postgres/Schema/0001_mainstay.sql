@@ -48,26 +48,6 @@ create table mainstay.audit (
 );
 create index audit_row_id_idx on mainstay.audit (row_id, at);
 
--- One row per event and subscription, until it is handled.
-create table mainstay.outbox (
-    id uuid not null,
-    subscription text not null,
-    event text not null,
-    body jsonb not null,
-    due_at timestamptz not null default mainstay.now(),
-    attempt integer not null default 0,
-    last_error text,
-    dead_at timestamptz,
-    operation text not null,
-    actor text not null,
-    request_id text,
-    trace_parent text,
-    causation_id text,
-    correlation_id text,
-    constraint outbox_pkey primary key (id, subscription)
-);
-create index outbox_due_idx on mainstay.outbox (due_at, id) where dead_at is null;
-
 -- Nonces of signed requests, until their signatures are too old to be used again.
 create table mainstay.signature_nonces (
     key_id text not null,
@@ -80,7 +60,9 @@ create index signature_nonces_expires_at_idx on mainstay.signature_nonces (expir
 -- Nodes that hold leases. A node renews its one row, whatever it is doing, and whoever finds it expired may take over all of that.
 create table mainstay.nodes (
     id uuid not null primary key,
-    lease_until timestamptz not null
+    lease_until timestamptz not null,
+    name text,
+    started_at timestamptz not null default mainstay.now()
 );
 
 -- Long-running commands: what was asked by whom, who is at it, and the answer when there is one.

@@ -8,7 +8,7 @@ namespace Mainstay.Internal;
 /// Runs handlers in transactions: once when all goes well, again when PostgreSQL asks for it (serialization failure, deadlock, changed row,
 /// changed plan, lost connection before the commit), and turns what is final into a problem. Retries end with the deadline.
 /// </summary>
-internal sealed class Transactor(Database database, Tables tables, EventCatalogue events, OutboxSignal signal)
+internal sealed class Transactor(Database database, Tables tables, MessageCatalogue messages, JobDesk desk)
 {
     /// <summary>Beyond so many runs the conflict is not a coincidence.</summary>
     private const int AttemptsMost = 12;
@@ -44,8 +44,6 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             {
                 var completed = await handler(unit);
                 await unit.CommitAsync(completed.Receipt);
-                if (unit.PublishedCount > 0)
-                    signal.Raise();
                 return completed.Value;
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
@@ -115,7 +113,8 @@ internal sealed class Transactor(Database database, Tables tables, EventCatalogu
             Now = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond)),
             Cancellation = request.Cancellation,
             Tables = Tables,
-            Events = events,
+            Messages = messages,
+            Desk = desk,
             Origin = request.Origin,
         };
     }

@@ -14,11 +14,11 @@ public sealed class UnitOfWork
     public const int RowsMost = 10_000;
 
     private readonly Work _work;
-    private WorkContext _context;
+    private readonly WorkContext _context;
     private readonly List<BatchItem> _recorded = [];
     private readonly List<RowChange> _changes = [];
     private readonly Dictionary<(Type, Guid), Known> _known = [];
-    private readonly List<OutboxRow> _published = [];
+    private readonly List<JobRow> _jobs = [];
     private readonly Dictionary<NpgsqlBatchCommand, RowChange> _changeOf = [];
 
     internal UnitOfWork(Work work, WorkContext context)
@@ -85,7 +85,20 @@ public sealed class UnitOfWork
 
     /// <summary>Records an event for all its subscribers; they learn of it after the commit, and only then.</summary>
     /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
-    public void Publish<T>(T @event) where T : class => _published.AddRange(_context.Events.Fan(@event, _context.Origin));
+    public void Publish<T>(T @event) where T : class => _jobs.AddRange(_context.Messages.Fan(@event, _context.Origin));
+
+    /// <summary>Records a job, which runs after the commit, and only then.</summary>
+    /// <param name="job">A record that was declared as a job.</param>
+    /// <param name="after">How long after now it shall run. Default: as soon as possible.</param>
+    /// <param name="at">When it shall run, instead of <paramref name="after"/>.</param>
+    /// <returns>The id of the job.</returns>
+    /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
+    public Guid Enqueue<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null) where T : class
+    {
+        var row = _context.Messages.Enqueue(job, _context.Origin, after, at);
+        _jobs.Add(row);
+        return row.Id;
+    }
 
     /// <summary>
     /// The open connection with this transaction begun and all recorded changes sent, for Dapper or plain Npgsql. Do not commit or dispose it.
@@ -170,14 +183,11 @@ public sealed class UnitOfWork
     /// <summary>The change whose statement was refused, if it was one of ours.</summary>
     internal RowChange? ChangeBehind(PostgresException error) => error.BatchCommand is { } command ? _changeOf.GetValueOrDefault(command) : null;
 
-    /// <summary>How many rows this unit of work published to, for the signal after the commit.</summary>
-    internal int PublishedCount => _published.Count;
-
-    /// <summary>Says where the changes come from, once that is known: a delivery learns it by claiming its message.</summary>
-    internal void CausedBy(Origin origin) => _context = _context with { Origin = origin };
-
     /// <summary>Adds a statement of the framework to the transaction.</summary>
     internal void Record(BatchItem item) => _recorded.Add(item);
+
+    /// <summary>Adds a job that was made elsewhere.</summary>
+    internal void Record(JobRow row) => _jobs.Add(row);
 
     /// <summary>Sends what is recorded together with audit entries and messages, behind the given first statement, and commits.</summary>
     internal async Task CommitAsync(BatchItem? first)
@@ -187,9 +197,27 @@ public sealed class UnitOfWork
             items.Insert(0, receipt);
         if (_changes.Count > 0)
             items.Add(new BatchItem(AuditSql.Insert(_changes, _context.Origin)));
-        if (_published.Count > 0)
-            items.Add(new BatchItem(OutboxSql.Insert(_published)));
-        await _work.CommitAsync(items);
+        if (_jobs.Count == 0)
+            await _work.CommitAsync(items);
+        else
+            await CommitJobsAsync(items);
+    }
+
+    /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
+    private async Task CommitJobsAsync(List<BatchItem> items)
+    {
+        _context.Desk.Reserve(_jobs);
+        try
+        {
+            items.Add(new BatchItem(QueueStore.Insert(_jobs)));
+            await _work.CommitAsync(items);
+        }
+        catch (Exception e)
+        {
+            _context.Desk.Dropped(_jobs, isInDoubt: _work.IsCommitting && e is not PostgresException);
+            throw;
+        }
+        _context.Desk.Committed(_jobs);
     }
 
     private List<BatchItem> Drain()

@@ -11,7 +11,9 @@ internal sealed record WorkContext
 
     public required Tables Tables { get; init; }
 
-    public required EventCatalogue Events { get; init; }
+    public required MessageCatalogue Messages { get; init; }
+
+    public required JobDesk Desk { get; init; }
 
     public required Origin Origin { get; init; }
 }

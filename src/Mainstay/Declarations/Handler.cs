@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Mainstay.Internal;
 
 /// <summary>What a handler's context parameter guarantees.</summary>
-internal enum HandlerContext { None, UnitOfWork, Snapshot }
+internal enum HandlerContext { None, UnitOfWork, Snapshot, Outbound }
 
 /// <summary>
 /// A handler as declared: a lambda or method whose parameters are, in any order, at most one input record, one context, a cancellation token, and
@@ -64,11 +64,11 @@ internal sealed class Handler
         foreach (var parameter in method.GetParameters())
         {
             var type = parameter.ParameterType;
-            if (type == typeof(UnitOfWork) || type == typeof(Snapshot))
+            if (ContextOf(type) is var found and not HandlerContext.None)
             {
                 if (contextFound != HandlerContext.None)
-                    throw Mistake(name, "takes two contexts", "one of UnitOfWork and Snapshot");
-                contextFound = type == typeof(UnitOfWork) ? HandlerContext.UnitOfWork : HandlerContext.Snapshot;
+                    throw Mistake(name, "takes two contexts", "one of UnitOfWork, Snapshot and Outbound");
+                contextFound = found;
                 arguments.Add(Expression.Convert(context, type));
             }
             else if (type == typeof(CancellationToken))
@@ -99,6 +99,12 @@ internal sealed class Handler
             MayReturnNull = result is null || AdmitsNull(method.ReturnParameter, result, isCommand: contextFound == HandlerContext.UnitOfWork),
         };
     }
+
+    private static HandlerContext ContextOf(Type type) =>
+        type == typeof(UnitOfWork) ? HandlerContext.UnitOfWork
+        : type == typeof(Snapshot) ? HandlerContext.Snapshot
+        : type == typeof(Outbound) ? HandlerContext.Outbound
+        : HandlerContext.None;
 
     /// <summary>
     /// By the annotations of the compiler. It writes none for a lambda that leaves its result type to inference; then a command has something to

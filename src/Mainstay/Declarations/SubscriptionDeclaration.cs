@@ -5,24 +5,28 @@ namespace Mainstay;
 /// <summary>What is declared about a subscription. Every method returns the same declaration, so that calls chain.</summary>
 public sealed class SubscriptionDeclaration
 {
-    private readonly Subscription _subscription;
+    private readonly QueueHandler _handler;
 
-    internal SubscriptionDeclaration(Subscription subscription) => _subscription = subscription;
+    internal SubscriptionDeclaration(QueueHandler handler) => _handler = handler;
 
-    /// <summary>How often delivery is tried before the message becomes a dead letter. Default: 10, with growing pauses from 1 s to 5 min.</summary>
+    /// <summary>How often delivery is tried before the message becomes a dead letter. Default: 10, with growing pauses from 1 s on.</summary>
     public SubscriptionDeclaration Retry(int attempts)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(attempts, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(attempts, 100);
-        _subscription.AttemptsMost = attempts;
+        _handler.Retry(attempts);
         return this;
     }
 
     /// <summary>How long one attempt may take. Default: 30 s.</summary>
     public SubscriptionDeclaration Timeout(TimeSpan timeout)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(timeout, TimeSpan.FromMilliseconds(10));
-        _subscription.Timeout = timeout;
+        _handler.Limit(timeout);
+        return this;
+    }
+
+    /// <summary>The queue that it runs in. Default: one that all share who say nothing.</summary>
+    public SubscriptionDeclaration Queue(string name)
+    {
+        _handler.In(name);
         return this;
     }
 }

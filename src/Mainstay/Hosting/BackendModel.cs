@@ -51,9 +51,7 @@ internal sealed class BackendModel
             Check(() => declaration.RateLimits.Check($"'{declaration.Name}'", declaration.Name));
             CheckOperation(declaration, mistakes, Check);
         }
-        foreach (var subscription in backend.Subscriptions)
-            Check(() => subscription.Compile(backend.Events, backend.IsService));
-        mistakes.AddRange(Subscription.Duplicates(backend.Subscriptions));
+        mistakes.AddRange(backend.Queues.Compile(backend.Messages, backend.IsService));
         foreach (var group in backend.Seeds.GroupBy(seed => seed.Name).Where(group => group.Count() > 1))
             mistakes.Add(new ConfigurationException("MST1006", $"Seed '{group.Key}' is declared twice. Its name is stored, so it must be unique."));
 
@@ -103,10 +101,10 @@ internal sealed class BackendModel
             CheckLongRunning(declaration, within, mistakes);
         if (declaration.RequiresKey && !declaration.IsCommand)
             mistakes.Add(new ConfigurationException("MST2007", $"Query '{declaration.Name}' requires an Idempotency-Key, but a query changes nothing and keeps none. Remove RequireIdempotencyKey."));
-        if (declaration.IsCommand != (declaration.Handler.Context == HandlerContext.UnitOfWork) && (declaration.IsCommand || declaration.Handler.Context != HandlerContext.None))
+        if (declaration.IsCommand ? declaration.Handler.Context != HandlerContext.UnitOfWork : declaration.Handler.Context is not (HandlerContext.None or HandlerContext.Snapshot))
             mistakes.Add(new ConfigurationException("MST1002", declaration.IsCommand
                 ? $"The handler of command '{declaration.Name}' takes no UnitOfWork, expected (input, UnitOfWork work) => …. An operation that only reads is a Query."
-                : $"The handler of query '{declaration.Name}' takes a UnitOfWork, expected a Snapshot. An operation that changes data is a Command."));
+                : $"The handler of query '{declaration.Name}' takes {(declaration.Handler.Context == HandlerContext.Outbound ? "an Outbound" : "a UnitOfWork")}, expected a Snapshot. An operation that changes data is a Command."));
     }
 
     private static void CheckLongRunning(OperationDeclaration declaration, TimeSpan within, List<ConfigurationException> mistakes)

@@ -68,6 +68,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var longRunning = new LongRunningOptions();
         var idempotency = new IdempotencyOptions();
         var isCoalescing = true;
+        var queues = new QueueOptions();
         CheckSettings(
             () => backend.Wire.Check(),
             () => Settings.Check(backend.Configuration),
@@ -79,6 +80,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => longRunning = LongRunningOptions.Of(backend.Configuration),
             () => isCoalescing = ReadSetting.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
+            () => queues = QueueOptions.Of(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(ConsoleLog.Use);
@@ -88,8 +90,8 @@ internal sealed class RunningBackend : IAsyncDisposable
         _parts.Push(database);
         var report = await DatabaseStart.PatientlyAsync(() => SchemaStart.RunAsync(database.Source, Model.Tables.Models, schema, logging.CreateLogger<SchemaReport>(), CancellationToken.None));
 
-        var signal = new OutboxSignal();
-        var transactor = new Transactor(database, Model.Tables, backend.Events, signal);
+        var desk = new JobDesk();
+        var transactor = new Transactor(database, Model.Tables, backend.Messages, desk);
         await SeedStart.RunAsync(backend, transactor, backend.Builder.Environment.IsDevelopment(), logging);
         var keys = new SharedKeys(database, TimeProvider.System);
         await DatabaseStart.PatientlyAsync(() => keys.RenewAsync(CancellationToken.None));
@@ -107,7 +109,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         };
         foreach (var resource in backend.Resources)
             resource.Shape = ETags.ShapeOf(resource.Table, Services.Format);
-        App = Build(backend, transactor, signal);
+        App = Build(backend, transactor, desk, queues);
         _parts.Push(App);
         await ListenAsync();
         await Banner.PrintAsync(backend, Model, Addresses, server, DevelopmentKeys, report, database);
@@ -144,15 +146,16 @@ internal sealed class RunningBackend : IAsyncDisposable
             operation.RateLimits ??= limits;
     }
 
-    private WebApplication Build(Backend backend, Transactor transactor, OutboxSignal signal)
+    private WebApplication Build(Backend backend, Transactor transactor, JobDesk desk, QueueOptions queues)
     {
         backend.Services.AddSingleton(Services);
         backend.Services.AddSingleton<OperationPipeline>();
         backend.Services.AddSingleton(new RateLimitStore(Services.Database));
         backend.Services.AddSingleton<RateLimiter>();
         backend.Services.AddSingleton(provider => new Authenticator(DevelopmentKeys, provider.GetService<IAuthenticationSchemeProvider>(), provider.GetService<SignatureNonces>() is not null));
-        backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, new OutboxOptions(), signal,
-            provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
+        backend.Services.AddSingleton(new Outbox(backend.Messages, desk));
+        backend.Services.AddSingleton(new Jobs(backend.Messages, desk, transactor));
+        backend.Services.AddHostedService(provider => QueueBlock.CreateService(provider, transactor, backend.Queues, desk, queues));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
         if (Model.Operations.Any(operation => operation.RateLimits is not null))
             backend.Services.AddHostedService<RateLimitSweeper>();

@@ -20,7 +20,7 @@ namespace Mainstay.Internal;
 /// Nothing is written before step 3, so a process that dies leaves nothing. In step 4 the handler may have failed only because of a concurrent request
 /// with the same key, for example on a unique column; that request's answer is the right one then.
 /// </remarks>
-internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts receipts, IHostEnvironment environment, ILogger<Receipt> log, OutboxSignal? outbox = null)
+internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts receipts, IHostEnvironment environment, ILogger<Receipt> log, JobDesk? desk = null)
 {
     private int _warnedOfStrangers;
 
@@ -50,7 +50,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
         if (key is null)
         {
             await transaction.CommitAsync(CancellationToken.None);
-            outbox?.Raise();
+            desk?.Wake();
             return result;
         }
         RenderedAnswer answer;
@@ -73,7 +73,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyOptions options, Receipts r
         {
             throw CallerTransaction.OtherDatabase("MST2003", "receipts", e);
         }
-        outbox?.Raise();
+        desk?.Wake();
         return answer;
     }
 

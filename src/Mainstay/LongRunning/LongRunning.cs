@@ -15,7 +15,7 @@ internal sealed class LongRunning(OperationStore store, LongRunningOptions optio
     public LongRunningOptions Options { get; } = options;
 
     /// <summary>Raised when there may be something to begin.</summary>
-    public OutboxSignal Signal { get; } = new();
+    public Hint Signal { get; } = new();
 
     /// <summary>What this node runs now.</summary>
     public IReadOnlyDictionary<Guid, LongRunningRun> Runs => _runs;

@@ -16,7 +16,7 @@ public sealed class BlocksAloneTests(PostgresFixture postgres)
         services.AddIdempotency();
 
         HostedServices(services).ShouldBe(["BlockSchema", "ReceiptSweeper"]);
-        services.ShouldNotContain(service => service.ServiceType == typeof(Outbox) || service.ServiceType == typeof(OutboxSignal));
+        services.ShouldNotContain(service => service.ServiceType == typeof(Outbox) || service.ServiceType == typeof(JobDesk));
     }
 
     [Fact]
@@ -26,7 +26,7 @@ public sealed class BlocksAloneTests(PostgresFixture postgres)
 
         services.AddOutbox(outbox => outbox.Event<Placed>("order.placed"));
 
-        HostedServices(services).ShouldBe(["BlockSchema", "OutboxDispatcher"]);
+        HostedServices(services).ShouldBe(["BlockSchema", "QueueService"]);
         services.ShouldNotContain(service => service.ServiceType == typeof(Receipts) || service.ServiceType == typeof(IdempotencyEndpoint));
     }
 
@@ -75,7 +75,7 @@ public sealed class BlocksAloneTests(PostgresFixture postgres)
         var mistake = await Should.ThrowAsync<ConfigurationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
 
         mistake.Code.ShouldBe("MST2104");
-        mistake.Message.ShouldContain("OutboxOptions.ConnectionString");
+        mistake.Message.ShouldContain("QueueOptions.ConnectionString");
     }
 
     [Fact]
@@ -86,19 +86,19 @@ public sealed class BlocksAloneTests(PostgresFixture postgres)
         {
         }
 
-        (await source.ScalarAsync<long>("select count(*) from mainstay.outbox")).ShouldBe(0);
+        (await source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
     }
 
     [Fact]
     public void All_mistakes_in_options_are_reported_together()
     {
         var idempotency = Should.Throw<ConfigurationException>(() => new ServiceCollection().AddIdempotency(new IdempotencyOptions { Lifetime = TimeSpan.Zero, Wait = TimeSpan.Zero }));
-        var outbox = Should.Throw<ConfigurationException>(() => new ServiceCollection().AddOutbox(_ => { }, new OutboxOptions { Workers = -1, PollInterval = TimeSpan.Zero }));
+        var outbox = Should.Throw<ConfigurationException>(() => new ServiceCollection().AddOutbox(_ => { }, new QueueOptions { Workers = -1, PollInterval = TimeSpan.Zero }));
 
         idempotency.Message.ShouldContain("IdempotencyOptions.Lifetime is 00:00:00");
         idempotency.Message.ShouldContain("IdempotencyOptions.Wait is 00:00:00");
-        outbox.Message.ShouldContain("OutboxOptions.Workers is -1");
-        outbox.Message.ShouldContain("OutboxOptions.PollInterval is 00:00:00");
+        outbox.Message.ShouldContain("QueueOptions.Workers is -1");
+        outbox.Message.ShouldContain("QueueOptions.PollInterval is 00:00:00");
     }
 
     private static List<string> HostedServices(IServiceCollection services) =>

@@ -39,8 +39,8 @@ public sealed class DeliveryTests(PostgresFixture postgres)
     private static async Task SettledAsync(TestBackend backend, bool hurries = true) => await Waiting.UntilAsync(async () =>
     {
         if (hurries)
-            await backend.ExecuteAsync("update mainstay.outbox set due_at = now() where dead_at is null and due_at > now()");
-        return await backend.ScalarAsync<bool>("select not exists (select from mainstay.outbox where dead_at is null)");
+            await backend.ExecuteAsync("update mainstay.jobs set due_at = now() where state = 2 and due_at > now()");
+        return await backend.ScalarAsync<bool>("select not exists (select from mainstay.jobs)");
     });
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
         await SettledAsync(backend);
 
         (await backend.Anonymous.GetAsync("/v1/notes/" + note.Id)).Data.GetProperty("copies").GetInt32().ShouldBe(1);
-        (await backend.CountAsync("mainstay.outbox")).ShouldBe(0);
+        (await backend.ScalarAsync<string>("select handler || ' ' || attempt from mainstay.jobs_done")).ShouldBe("copy 1");
         (await backend.ScalarAsync<string>("select string_agg(actor || ' ' || action || ' ' || coalesce(request_id, '-'), ', ' order by id) from mainstay.audit")).ShouldBe("anonymous insert write-the-note, system update write-the-note");
     }
 
@@ -86,7 +86,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
         var note = (await backend.Anonymous.PostAsync("/v1/notes/write", new { name = "fine" })).Expect(201);
         await SettledAsync(backend);
 
-        (await backend.ScalarAsync<string>("select attempt || ' ' || last_error from mainstay.outbox")).ShouldBe("3 InvalidOperationException: cannot stand it");
+        (await backend.ScalarAsync<string>("select attempt || ' ' || reason || ' ' || jsonb_array_length(errors) || ' ' || (errors -> 2 ->> 'error') from mainstay.jobs_dead")).ShouldBe("3 failed 3 InvalidOperationException: cannot stand it");
         (await backend.Anonymous.GetAsync("/v1/notes/" + note.Id)).Data.GetProperty("copies").GetInt32().ShouldBe(1);
     }
 
@@ -120,7 +120,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
         });
         var database = await postgres.CreateDatabaseAsync();
         string id;
-        await using (var first = await TestBackend.StartAsync(database, Declare(hook)))
+        await using (var first = await TestBackend.StartAsync(database, Declare(hook), "--Mainstay:Queues:Drain=00:00:00"))
         {
             id = (await first.Anonymous.PostAsync("/v1/notes/write", new { name = "a" })).Expect(201).Id;
             await meeting.Arrived.Task;
@@ -128,6 +128,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
         await using var second = await TestBackend.StartAsync(database, Declare(new Hook(CopyAsync)));
 
         await SettledAsync(second);
+        (await second.ScalarAsync<int>("select attempt from mainstay.jobs_done")).ShouldBe(1);
 
         (await second.Anonymous.GetAsync("/v1/notes/" + id)).Data.GetProperty("copies").GetInt32().ShouldBe(1);
         (await second.CountAsync("mainstay.audit where action = 'update'")).ShouldBe(1);
@@ -161,12 +162,12 @@ public sealed class DeliveryTests(PostgresFixture postgres)
         var database = await postgres.CreateDatabaseAsync();
         await using var older = await TestBackend.StartAsync(database, Declare(new Hook(CopyAsync)));
         await older.ExecuteAsync("""
-            insert into mainstay.outbox (id, subscription, event, body, operation, actor) values ('01890a5d-ac96-774b-bcce-b302099a8057', 'of the next release', 'note.noted', '{"noteId":"note_01h455vb4pex5vsknk084sn02q","text":"x"}', 'x', 'x')
+            insert into mainstay.jobs (id, handler, payload) values ('01890a5d-ac96-774b-bcce-b302099a8057', 'of the next release', '{"noteId":"note_01h455vb4pex5vsknk084sn02q","text":"x"}')
             """);
 
         (await older.Anonymous.PostAsync("/v1/notes/write", new { name = "a" })).Expect(201);
-        await older.UntilAsync("select count(*) = 1 from mainstay.outbox");
+        await older.UntilAsync("select count(*) = 1 from mainstay.jobs");
 
-        (await older.ScalarAsync<int>("select attempt from mainstay.outbox")).ShouldBe(0);
+        (await older.ScalarAsync<int>("select attempt from mainstay.jobs")).ShouldBe(0);
     }
 }

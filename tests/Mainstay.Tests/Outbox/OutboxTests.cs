@@ -33,7 +33,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
         await PublishAsync(app, new Placed("tea", 2));
 
         await _source.ShouldBecomeAsync("select coalesce(sum(sold), 0)::bigint from counts", 2L);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.outbox", 0L);
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
     }
 
     [Fact]
@@ -44,7 +44,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
 
         await Task.WhenAll(Enumerable.Range(0, 60).Select(i => PublishAsync(i % 2 == 0 ? one : other, new Placed($"tea {i % 3}", 1))));
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.outbox", 0L);
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
         (await _source.ScalarAsync<decimal>("select sum(sold) from counts")).ShouldBe(60);
     }
 
@@ -72,7 +72,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
         await transaction.CommitAsync(Stop);
 
         await _source.ShouldBecomeAsync("select count(*) from orders where product = 'copy of tea' and quantity = 3", 1L);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.outbox", 0L);
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
         await PublishAsync(app, new Placed("tea", 2));
 
         await _source.ShouldBecomeAsync("select coalesce(sum(sold), 0)::bigint from counts", 2L);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.outbox", 0L);
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
         attempts.ShouldBe(2);
     }
 
@@ -108,7 +108,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
 
         await PublishAsync(app, new Placed("tea", 2));
 
-        await _source.ShouldBecomeAsync("select coalesce((select last_error from mainstay.outbox where dead_at is not null), '')", "InvalidOperationException: Broken.");
+        await _source.ShouldBecomeAsync("select coalesce((select reason || ' ' || (errors -> 0 ->> 'error') from mainstay.jobs_dead), '')", "failed InvalidOperationException: Broken.");
     }
 
     [Fact]
@@ -122,13 +122,13 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
 
         await PublishAsync(app, new Placed("tea", 2));
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.outbox where dead_at is not null", 1L);
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
     }
 
     [Fact]
     public async Task A_node_leaves_messages_alone_that_are_for_others()
     {
-        await using (var publisher = await StartAsync(Count, new OutboxOptions { Workers = 0 }))
+        await using (var publisher = await StartAsync(Count, new QueueOptions { Workers = 0 }))
             await PublishAsync(publisher, new Placed("tea", 2));
         var isDone = new TaskCompletionSource();
         await using var other = await StartAsync(outbox =>
@@ -140,7 +140,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
         await PublishAsync(other, new Placed("coffee", 1));
         await isDone.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
 
-        (await _source.ScalarAsync<int>("select attempt from mainstay.outbox where subscription = 'count'")).ShouldBe(0);
+        (await _source.ScalarAsync<int>("select attempt from mainstay.jobs where handler = 'count'")).ShouldBe(0);
         await using var late = await StartAsync(Count);
         await _source.ShouldBecomeAsync("select coalesce(sum(sold), 0)::bigint from counts", 2L);
     }
@@ -196,7 +196,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
             outbox.Event<Counted>("order.placed");
             outbox.On("count", (Seen seen, UnitOfWork work) => { });
             outbox.On("count", (Placed placed) => { });
-        }, new OutboxOptions { ConnectionString = _connectionString });
+        }, new QueueOptions { ConnectionString = _connectionString });
         using var host = builder.Build();
 
         var mistakes = await Should.ThrowAsync<ConfigurationException>(() => host.StartAsync(Stop));
@@ -216,8 +216,8 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
     private static async Task CountAsync(Placed placed, UnitOfWork work) =>
         await work.ExecuteAsync($"insert into counts values ({placed.Product}, {placed.Quantity}) on conflict (product) do update set sold = counts.sold + excluded.sold");
 
-    private Task<PlainApplication> StartAsync(Action<OutboxBuilder> declare, OutboxOptions? options = null) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddOutbox(declare, options ?? new OutboxOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
+    private Task<PlainApplication> StartAsync(Action<OutboxBuilder> declare, QueueOptions? options = null) =>
+        PlainApplication.StartAsync(_connectionString, services => services.AddOutbox(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
 
     private async Task PublishAsync<T>(PlainApplication app, T @event, bool commits = true) where T : class
     {

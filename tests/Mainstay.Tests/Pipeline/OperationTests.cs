@@ -128,7 +128,7 @@ public sealed class OperationTests(OperationFixture fixture) : IClassFixture<Ope
 
     private async Task<bool> LeftNothingAsync(string name) =>
         await Backend.CountAsync($"counters where name = '{name}'") == 0 && await Backend.CountAsync($"mainstay.audit where after ->> 'name' = '{name}'") == 0
-        && await Backend.CountAsync("mainstay.outbox") == 0;
+        && await Backend.CountAsync("mainstay.jobs") == 0;
 
     [Fact]
     public async Task Input_comes_from_route_query_and_body_and_services_from_the_application()

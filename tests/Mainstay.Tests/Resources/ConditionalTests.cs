@@ -196,9 +196,9 @@ public sealed class ConditionalTests(ShopFixture shop) : IClassFixture<ShopFixtu
     {
         const string key = "Idempotency-Key: conditional-1";
         var product = await shop.ProductAsync();
-        async Task<long[]> CountsAsync() => [await shop.Backend.CountAsync("mainstay.audit"), await shop.Backend.CountAsync("mainstay.outbox"), await shop.Backend.CountAsync("mainstay.receipts"),
+        async Task<long[]> CountsAsync() => [await shop.Backend.CountAsync("mainstay.audit"), await shop.Backend.CountAsync("mainstay.jobs"), await shop.Backend.CountAsync("mainstay.receipts"),
             await shop.Backend.ScalarAsync<long>("select coalesce(sum(row_version + stock), 0)::bigint from products"), await shop.Backend.CountAsync("orders")];
-        await shop.Backend.UntilAsync("select count(*) = 0 from mainstay.outbox");
+        await shop.Backend.UntilAsync("select count(*) = 0 from mainstay.jobs");
         var before = await CountsAsync();
 
         (await shop.Staff.PatchAsync("/v1/products/" + product, """{"stock":1}""", "If-Match: \"v9\"", key)).Expect(412, "precondition-failed");

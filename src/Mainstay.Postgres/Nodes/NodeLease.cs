@@ -1,0 +1,55 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// This process as the holder of leases: one row, renewed for everything that it holds. The database decides when the lease is over; the process stops relying on
+/// it earlier, by its own monotonic clock, so that it has stopped when others begin.
+/// </summary>
+internal sealed class NodeLease(Database database, TimeSpan length)
+{
+    private static readonly string name = $"{Environment.MachineName}:{Environment.ProcessId}";
+
+    private long _reliableUntil = database.Clock.GetTimestamp();
+
+    /// <summary>New at every start: what an earlier process of the same machine held is not ours.</summary>
+    public Guid Id { get; } = Guid.CreateVersion7();
+
+    public TimeSpan Length => length;
+
+    /// <summary>How often to renew it: a few failures in a row do not end it.</summary>
+    public TimeSpan Pace => length / 6;
+
+    /// <summary>Whether others are sure not to take over what this node holds.</summary>
+    public bool IsHeld => new Deadline(Volatile.Read(ref _reliableUntil)).Left(database.Clock) > TimeSpan.Zero;
+
+    /// <summary>How many other nodes were alive at the last renewal.</summary>
+    public int Others { get; private set; }
+
+    public async Task ExtendAsync(CancellationToken cancellation)
+    {
+        // From before the question: however long the answer takes, the database's lease is not shorter.
+        var reliable = Deadline.After(length * 2 / 3, database.Clock);
+        await using var command = database.Source.CreateCommand(NodeSql.Extend);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = Id });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = length, NpgsqlDbType = NpgsqlDbType.Interval });
+        Others = (int)(long)(await command.ExecuteScalarAsync(cancellation))!;
+        Volatile.Write(ref _reliableUntil, reliable.Timestamp);
+    }
+
+    public async Task EndAsync()
+    {
+        Volatile.Write(ref _reliableUntil, database.Clock.GetTimestamp());
+        await using var command = database.Source.CreateCommand(NodeSql.End);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = Id });
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public async Task DeleteDeadAsync(CancellationToken cancellation)
+    {
+        await using var command = database.Source.CreateCommand(NodeSql.DeleteDead);
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+}

@@ -1,0 +1,20 @@
+namespace Mainstay.Internal;
+
+/// <summary>All statements about nodes and their leases.</summary>
+internal static class NodeSql
+{
+    /// <summary>Renews the one lease of a node, whatever it holds, and counts who is alive.</summary>
+    public const string Extend = """
+        with lease as (
+            insert into mainstay.nodes (id, name, lease_until) values ($1, $2, mainstay.now() + $3)
+            on conflict (id) do update set lease_until = excluded.lease_until
+        )
+        select count(*) from mainstay.nodes where lease_until > mainstay.now() and id <> $1
+        """;
+
+    /// <summary>Ends it, so that what is left can be taken over at once.</summary>
+    public const string End = "update mainstay.nodes set lease_until = mainstay.now() where id = $1";
+
+    /// <summary>Dead nodes are kept for a day: whoever is behind in noticing its end may still take something in its name.</summary>
+    public const string DeleteDead = "delete from mainstay.nodes where lease_until < mainstay.now() - interval '1 day'";
+}

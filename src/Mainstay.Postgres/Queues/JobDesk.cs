@@ -1,0 +1,52 @@
+namespace Mainstay.Internal;
+
+/// <summary>Where this process hands in what it commits, and learns which of it the process may run itself.</summary>
+internal sealed class JobDesk
+{
+    /// <summary>What runs jobs on this node; null while it starts, and on a node that runs none.</summary>
+    public IJobRunner? Runner { get; set; }
+
+    /// <summary>Tells other nodes; null while this one starts.</summary>
+    public NodeHints? Others { get; set; }
+
+    /// <summary>Lets rows be born leased where the runner has room for them. Every call is followed by <see cref="Committed"/> or <see cref="Dropped"/>.</summary>
+    public void Reserve(IReadOnlyList<JobRow> rows)
+    {
+        if (Runner is not { } runner)
+            return;
+        foreach (var row in rows)
+            if (!row.IsDelayed)
+                row.Node = runner.Reserve(row.Handler);
+    }
+
+    public void Committed(IReadOnlyList<JobRow> rows)
+    {
+        if (Runner is not { } runner || runner.Committed(rows))
+            Others?.Raise();
+    }
+
+    /// <param name="rows">What was not committed.</param>
+    /// <param name="isInDoubt">The connection broke during the commit, so that the rows may be there after all.</param>
+    public void Dropped(IReadOnlyList<JobRow> rows, bool isInDoubt) => Runner?.Dropped(rows, isInDoubt);
+
+    /// <summary>There may be work. Said after a commit that was not made here.</summary>
+    public void Wake()
+    {
+        Runner?.Wake();
+        Others?.Raise();
+    }
+}
+
+/// <summary>What runs jobs on a node, as seen by those who write them.</summary>
+internal interface IJobRunner
+{
+    /// <returns>The node whose lease a row of this handler may be born under, with a slot kept for it; null when it shall wait in the queue.</returns>
+    Guid? Reserve(string handler);
+
+    /// <returns>Whether something of it waits that another node might begin sooner.</returns>
+    bool Committed(IReadOnlyList<JobRow> rows);
+
+    void Dropped(IReadOnlyList<JobRow> rows, bool isInDoubt);
+
+    void Wake();
+}

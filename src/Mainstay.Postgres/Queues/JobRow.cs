@@ -1,0 +1,36 @@
+namespace Mainstay.Internal;
+
+/// <summary>Work for one handler, on its way into the table.</summary>
+/// <param name="Id">Made here, so that the row is known before it is written.</param>
+/// <param name="Handler">The stored name of the subscription or job.</param>
+/// <param name="Message">The event's id, the same for all its subscriptions; null for a job.</param>
+/// <param name="Payload">The event or job as JSON.</param>
+/// <param name="Origin">What caused it.</param>
+internal sealed record JobRow(Guid Id, string Handler, Guid? Message, string Payload, Origin Origin)
+{
+    /// <summary>How long after the commit's beginning it shall run; null for at once.</summary>
+    public TimeSpan? After { get; init; }
+
+    /// <summary>When it shall run; wins over <see cref="After"/>.</summary>
+    public DateTimeOffset? At { get; init; }
+
+    /// <summary>The node that it is born under the lease of, because that node has room for it; null for a row that waits to be claimed.</summary>
+    public Guid? Node { get; set; }
+
+    public bool IsDelayed => After is not null || At is not null;
+}
+
+/// <summary>A job that this node has the lease of.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Handler">The stored name of the subscription or job.</param>
+/// <param name="Message">The event's id; null for a job.</param>
+/// <param name="Payload">The event or job as JSON.</param>
+/// <param name="Origin">What caused it, as JSON; null when plain SQL did not say.</param>
+/// <param name="Attempt">The number of this run, from 1. Runs that were given back are not counted.</param>
+/// <param name="Fence">The number of this claim, from 1. All are counted.</param>
+/// <param name="Crashes">How many processes have died with it.</param>
+/// <param name="Seq">Its place in the order of ready rows; 0 when it was born leased and never had one that mattered.</param>
+internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq)
+{
+    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0);
+}

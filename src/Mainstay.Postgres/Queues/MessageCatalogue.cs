@@ -1,0 +1,64 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+
+namespace Mainstay.Internal;
+
+/// <summary>The declared events with who listens to each, and the declared jobs. Fixed when the application starts.</summary>
+internal sealed class MessageCatalogue
+{
+    private readonly Dictionary<Type, (string Name, List<string> Subscriptions)> _events = [];
+    private readonly Dictionary<Type, string> _jobs = [];
+
+    public IEnumerable<string> Names => _events.Values.Select(entry => entry.Name);
+
+    /// <exception cref="ConfigurationException">MST2102: the name or the type is taken.</exception>
+    public void DeclareEvent(Type type, string name)
+    {
+        if (_events.Values.Any(entry => entry.Name == name) || !_events.TryAdd(type, (name, [])))
+            throw new ConfigurationException("MST2102", $"Event '{name}' ({type.Name}) is declared twice. Stored names and event types are unique; remove one declaration.");
+    }
+
+    /// <exception cref="ConfigurationException">MST2502: the type has a job already.</exception>
+    public void DeclareJob(Type type, string name)
+    {
+        if (!_jobs.TryAdd(type, name))
+            throw new ConfigurationException("MST2502", $"{type.Name} is the input of the jobs '{_jobs[type]}' and '{name}', expected one job for each record. To have several handlers, publish it as an event.");
+    }
+
+    /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
+    public string NameOf(Type type) => Require(type).Name;
+
+    public void Subscribe(Type type, string subscription) => Require(type).Subscriptions.Add(subscription);
+
+    /// <summary>One row for each subscription of the event: fan-out happens at the write, so that every subscription is delivered, retried and counted on its own.</summary>
+    public IEnumerable<JobRow> Fan(object @event, Origin origin)
+    {
+        var (_, subscriptions) = Require(@event.GetType());
+        if (subscriptions.Count == 0)
+            return [];
+        var message = Guid.CreateVersion7();
+        var payload = Json(@event);
+        return subscriptions.Select(subscription => new JobRow(Guid.CreateVersion7(), subscription, message, payload, origin));
+    }
+
+    /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
+    public JobRow Enqueue(object job, Origin origin, TimeSpan? after, DateTimeOffset? at)
+    {
+        if (!_jobs.TryGetValue(job.GetType(), out var name))
+            throw new ConfigurationException("MST2501", $"{job.GetType().Name} is not declared as a job. Declare it with Job<{job.GetType().Name}>(\"…\", …), giving it the name under which it is stored.");
+        return new JobRow(Guid.CreateVersion7(), name, null, Json(job), origin) { After = after, At = at };
+    }
+
+    private (string Name, List<string> Subscriptions) Require(Type type) => _events.TryGetValue(type, out var entry)
+        ? entry
+        : throw new ConfigurationException("MST2101", $"{type.Name} is not declared as an event. Declare it with Event<{type.Name}>(\"…\"), giving it the name under which it is stored.");
+
+    private static string Json(object message)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
+            Shape.Of(message.GetType()).Write(writer, message);
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+}

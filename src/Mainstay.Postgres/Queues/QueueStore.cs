@@ -1,0 +1,201 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Jobs in the database. Every end of a run names the fence of its claim, so that a node which has lost its lease without noticing ends nothing.
+/// </summary>
+/// <remarks>
+/// <code>
+///   insert ──▶ ready ── claim ──▶ leased ── complete ──▶ jobs_done
+///     │ │        ▲                │ │ │ └── bury ──────▶ jobs_dead
+///     │ │        ├── release ─────┘ │ └──── reap ──▶ suspect ── claim, alone ──▶ leased
+///     │ └─ delayed ◀─── retry ──────┘
+///     │        └── promote ──▶ ready
+///     └─ leased, when the node that commits it has room
+/// </code>
+/// </remarks>
+internal sealed class QueueStore(Database database)
+{
+    /// <summary>A job that has taken so many processes with it is not given another one.</summary>
+    private const int CrashesMost = 3;
+
+    public Database Database => database;
+
+    public static NpgsqlBatchCommand Insert(IReadOnlyList<JobRow> rows)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.Insert);
+        void Array<T>(NpgsqlDbType type, Func<JobRow, T> select) =>
+            command.Parameters.Add(new NpgsqlParameter<T[]> { TypedValue = [.. rows.Select(select)], NpgsqlDbType = NpgsqlDbType.Array | type });
+        Array(NpgsqlDbType.Uuid, row => row.Id);
+        Array(NpgsqlDbType.Text, row => row.Handler);
+        Array(NpgsqlDbType.Uuid, row => row.Message);
+        Array(NpgsqlDbType.Json, row => row.Payload);
+        Array(NpgsqlDbType.Interval, row => row.After);
+        Array(NpgsqlDbType.TimestampTz, row => row.At?.UtcDateTime);
+        Array(NpgsqlDbType.Uuid, row => row.Node);
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = OriginJson.Write(rows[0].Origin), NpgsqlDbType = NpgsqlDbType.Json });
+        return command;
+    }
+
+    /// <summary>The statement that ends a run well, in the commit of its effect.</summary>
+    public static BatchItem Complete(ClaimedJob job)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.Complete);
+        Identify(command.Parameters, job);
+        return new BatchItem(command);
+    }
+
+    /// <summary>Runs one turn. Not cancellable: a claim whose answer is lost holds its jobs until somebody notices.</summary>
+    public async Task<CycleResult> RunAsync(CyclePlan plan)
+    {
+        await using var connection = await database.Source.OpenConnectionAsync();
+        await using var batch = new NpgsqlBatch(connection);
+        if (plan.Promotes)
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.Promote));
+        batch.BatchCommands.Add(Cycle(plan));
+        if (plan.AsksForNextDue)
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.NextDue));
+        var claimed = new List<ClaimedJob>();
+        TimeSpan? nextDue = null;
+        await using var reader = await batch.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+            claimed.Add(new ClaimedJob(reader.GetGuid(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetGuid(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4),
+                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8)));
+        if (plan.AsksForNextDue && await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0))
+            nextDue = TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9));
+        return new CycleResult(claimed, nextDue);
+    }
+
+    /// <returns>False when it is no longer ours.</returns>
+    public async Task<bool> RetryAsync(ClaimedJob job, TimeSpan after, string error)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.Retry);
+        Identify(command.Parameters, job);
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = after, NpgsqlDbType = NpgsqlDbType.Interval });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = error });
+        return await command.ExecuteNonQueryAsync() > 0;
+    }
+
+    /// <returns>False when it is no longer ours.</returns>
+    public async Task<bool> BuryAsync(ClaimedJob job, string reason, string error)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.Bury);
+        Identify(command.Parameters, job);
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = reason });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = error });
+        return await command.ExecuteNonQueryAsync() > 0;
+    }
+
+    public async Task ReleaseAsync(IReadOnlyCollection<(Guid Id, int Fence)> held)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.Release);
+        Add(command.Parameters, [.. held.Select(job => job.Id)]);
+        Add(command.Parameters, [.. held.Select(job => job.Fence)]);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Takes back what dead nodes hold.</summary>
+    public async Task<List<(Guid Id, string Handler, bool IsDead)>> ReapAsync(CancellationToken cancellation)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.Reap);
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = CrashesMost });
+        var reaped = new List<(Guid, string, bool)>();
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        while (await reader.ReadAsync(cancellation))
+            reaped.Add((reader.GetGuid(0), reader.GetString(1), reader.GetBoolean(2)));
+        return reaped;
+    }
+
+    public async Task<HashSet<(Guid Id, int Fence)>> HeldAsync(Guid node, CancellationToken cancellation)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.Held);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = node });
+        var held = new HashSet<(Guid, int)>();
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        while (await reader.ReadAsync(cancellation))
+            held.Add((reader.GetGuid(0), reader.GetInt32(1)));
+        return held;
+    }
+
+    public async Task<List<(string Handler, long Count)>> CountOrphansAsync(string[] handlers, CancellationToken cancellation)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.CountOrphans);
+        Add(command.Parameters, handlers);
+        var orphans = new List<(string, long)>();
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        while (await reader.ReadAsync(cancellation))
+            orphans.Add((reader.GetString(0), reader.GetInt64(1)));
+        return orphans;
+    }
+
+    /// <summary>Makes the partitions of the days to come, and drops those that are over.</summary>
+    public async Task KeepPartitionsAsync(TimeSpan done, TimeSpan dead, CancellationToken cancellation)
+    {
+        await using var add = database.Source.CreateCommand(QueueSql.AddPartitions);
+        await add.ExecuteNonQueryAsync(cancellation);
+        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
+        await using var batch = new NpgsqlBatch(connection);
+        // Dropping waits for whoever reads the history, and everybody who writes it waits behind that: rather try again in an hour.
+        batch.BatchCommands.Add(Work.Timeouts(TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100)));
+        var drop = new NpgsqlBatchCommand(QueueSql.DropPartitions);
+        drop.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = done, NpgsqlDbType = NpgsqlDbType.Interval });
+        drop.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = dead, NpgsqlDbType = NpgsqlDbType.Interval });
+        batch.BatchCommands.Add(drop);
+        await batch.ExecuteNonQueryAsync(cancellation);
+    }
+
+    private static NpgsqlBatchCommand Cycle(CyclePlan plan)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.Cycle);
+        Add(command.Parameters, [.. plan.Finished.Select(job => job.Id)]);
+        Add(command.Parameters, [.. plan.Finished.Select(job => job.Fence)]);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = plan.Node });
+        Add(command.Parameters, [.. plan.Queues.Select(queue => queue.Number)]);
+        Add(command.Parameters, [.. plan.Queues.Select(queue => queue.Most)]);
+        Add(command.Parameters, [.. plan.Handlers.Select(handler => handler.Name)]);
+        Add(command.Parameters, [.. plan.Handlers.Select(handler => handler.Queue)]);
+        command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = [.. plan.Handlers.Select(handler => handler.Floor)] });
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = plan.SuspectsMost });
+        return command;
+    }
+
+    private static void Identify(NpgsqlParameterCollection parameters, ClaimedJob job)
+    {
+        parameters.Add(new NpgsqlParameter<Guid> { TypedValue = job.Id });
+        parameters.Add(new NpgsqlParameter<int> { TypedValue = job.Fence });
+    }
+
+    private static void Add(NpgsqlParameterCollection parameters, Guid[] values) => parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid });
+
+    private static void Add(NpgsqlParameterCollection parameters, int[] values) => parameters.Add(new NpgsqlParameter<int[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
+
+    private static void Add(NpgsqlParameterCollection parameters, string[] values) => parameters.Add(new NpgsqlParameter<string[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+}
+
+/// <summary>What one turn of the loop shall do.</summary>
+internal sealed record CyclePlan
+{
+    public required Guid Node { get; init; }
+
+    public IReadOnlyList<(Guid Id, int Fence)> Finished { get; init; } = [];
+
+    /// <summary>How much each queue has room for. A queue without room is not among them.</summary>
+    public IReadOnlyList<(int Number, int Most)> Queues { get; init; } = [];
+
+    /// <summary>Who may run, and from which place on to look.</summary>
+    public IReadOnlyList<(string Name, int Queue, long Floor)> Handlers { get; init; } = [];
+
+    public int SuspectsMost { get; init; }
+
+    /// <summary>Whether to make ready what is due, before claiming.</summary>
+    public bool Promotes { get; init; }
+
+    public bool AsksForNextDue { get; init; }
+}
+
+/// <summary>What one turn gave.</summary>
+/// <param name="Claimed">In the order of their queue.</param>
+/// <param name="NextDue">How long until something becomes due; null when nothing does, or it was not asked for.</param>
+internal sealed record CycleResult(List<ClaimedJob> Claimed, TimeSpan? NextDue);

@@ -1,0 +1,56 @@
+using System.Data.Common;
+using Mainstay.Internal;
+
+namespace Mainstay;
+
+/// <summary>
+/// Records jobs, in transactions that the application began itself or in one of their own. They run after the commit and only then: a transaction that rolls
+/// back, or whose process dies, leaves no job.
+/// </summary>
+public sealed class Jobs
+{
+    private readonly MessageCatalogue _messages;
+    private readonly JobDesk _desk;
+    private readonly Transactor _transactor;
+
+    internal Jobs(MessageCatalogue messages, JobDesk desk, Transactor transactor)
+    {
+        _messages = messages;
+        _desk = desk;
+        _transactor = transactor;
+    }
+
+    /// <summary>Records a job.</summary>
+    /// <param name="job">A record that was declared as a job.</param>
+    /// <param name="transaction">
+    /// The open transaction of the effect, which the caller commits: of Npgsql or Dapper as it is, of EF Core from <c>GetDbTransaction()</c>. Default: one of its
+    /// own, committed at the return.
+    /// </param>
+    /// <param name="after">How long after now it shall run. Default: as soon as possible.</param>
+    /// <param name="at">When it shall run, instead of <paramref name="after"/>.</param>
+    /// <param name="cancellation">Ends the statement.</param>
+    /// <returns>The id of the job.</returns>
+    /// <exception cref="ConfigurationException">MST2501: the job is not declared. MST2105: the transaction cannot carry it.</exception>
+    public async Task<Guid> EnqueueAsync<T>(T job, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, CancellationToken cancellation = default) where T : class
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        var row = _messages.Enqueue(job, ApplicationOrigin.Here(), after, at);
+        if (transaction is not null)
+        {
+            await CallerRows.InsertAsync([row], transaction, cancellation);
+            return row.Id;
+        }
+        var request = new TransactionRequest(User.System(row.Origin.Operation), row.Origin, Deadline.After(TimeSpan.FromSeconds(30), _transactor.Database.Clock), cancellation);
+        return await _transactor.RunAsync(request, work =>
+        {
+            work.Record(row);
+            return Task.FromResult(new Completed<Guid>(row.Id, null));
+        });
+    }
+
+    /// <summary>
+    /// Makes this node look for work now. A hint to call after a commit of the application's own, which cannot be seen from here; without it the work is found
+    /// within <see cref="QueueOptions.PollInterval"/>.
+    /// </summary>
+    public void Wake() => _desk.Wake();
+}

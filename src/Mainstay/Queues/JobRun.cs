@@ -1,0 +1,171 @@
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>How a run ended. Retried and released jobs run again; of a lost one, another node decides.</summary>
+internal enum JobOutcome { Done, Retried, Dead, Released, Lost }
+
+/// <summary>Why a run is ended from outside.</summary>
+internal enum JobEnd { None, Stopping, Lost }
+
+/// <summary>What runs need of their node.</summary>
+internal sealed record JobRunServices(Transactor Transactor, QueueStore Store, IServiceScopeFactory Scopes, ILogger Log)
+{
+    public TimeProvider Clock => Transactor.Database.Clock;
+}
+
+/// <summary>
+/// One run of a job that this node has the lease of. With a unit of work, the commit of the effect also ends the job; otherwise the loop ends it with others, in
+/// its next turn. A process that dies anywhere in here leaves it leased, and another node takes it back when the lease is over.
+/// </summary>
+internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunServices services) : IDisposable
+{
+    private readonly CancellationTokenSource _ending = new();
+    private int _end;
+
+    public ClaimedJob Job => job;
+
+    /// <summary>Whether the row is still to be ended, with the next turn of the loop.</summary>
+    public bool IsToFinish { get; private set; }
+
+    /// <summary>Until when it was found to be due again; null when it is not.</summary>
+    public TimeSpan? RetriesAfter { get; private set; }
+
+    private JobEnd End => (JobEnd)Volatile.Read(ref _end);
+
+    /// <summary>Cancels the handler. The first reason counts.</summary>
+    public void Cancel(JobEnd why)
+    {
+        if (Interlocked.CompareExchange(ref _end, (int)why, (int)JobEnd.None) == (int)JobEnd.None)
+            _ = _ending.CancelAsync();
+    }
+
+    /// <summary>Left to the collector when it is being ended at the same moment.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.CompareExchange(ref _end, (int)JobEnd.Lost, (int)JobEnd.None) == (int)JobEnd.None)
+            _ending.Dispose();
+    }
+
+    public async Task<JobOutcome> RunAsync()
+    {
+        var started = services.Clock.GetTimestamp();
+        var origin = OriginJson.Read(job.Origin);
+        using var activity = QueueMetrics.StartRun(job, origin.TraceParent);
+        var outcome = await OutcomeAsync(origin);
+        QueueMetrics.Ended(job.Handler, outcome, services.Clock.GetElapsedTime(started));
+        if (outcome is JobOutcome.Retried or JobOutcome.Dead)
+            activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error);
+        return outcome;
+    }
+
+    private async Task<JobOutcome> OutcomeAsync(Origin origin)
+    {
+        object input;
+        try
+        {
+            input = ReadPayload();
+        }
+        catch (Exception e) when (e is ProblemException or JsonException)
+        {
+            // The type has changed under the stored name. No retry reads it better; a later release, or an edit, can.
+            return await BuryAsync("unreadable", e);
+        }
+        using var timeout = new CancellationTokenSource(handler.Timeout, services.Clock);
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _ending.Token);
+        try
+        {
+            if (handler.IsTransactional)
+                await RunInTransactionAsync(input, origin, cancellation.Token);
+            else
+                await RunOutboundAsync(input, cancellation.Token);
+            IsToFinish = !handler.IsTransactional;
+            return JobOutcome.Done;
+        }
+        catch (Exception e)
+        {
+            return await AfterAsync(e, timeout.IsCancellationRequested);
+        }
+    }
+
+    private object ReadPayload()
+    {
+        using var json = JsonDocument.Parse(job.Payload);
+        var faults = new InputFaults();
+        var input = Shape.Of(handler.Input).Read(json.RootElement, JsonPath.Root, faults);
+        faults.ThrowIfAny();
+        return input!;
+    }
+
+    private async Task RunInTransactionAsync(object input, Origin origin, CancellationToken cancellation)
+    {
+        // What the handler changes and publishes comes from this job, in the chain that one request began.
+        var cause = origin with { Operation = $"{(handler.IsJob ? "job" : "on")} {job.Handler}", Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
+        var request = new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation)
+        {
+            IsKeyed = true,     // the row is: a commit whose answer was lost has deleted it, so the next run is refused
+        };
+        await services.Transactor.RunAsync(request, async work =>
+        {
+            await using var scope = services.Scopes.CreateAsyncScope();
+            await handler.Handler.InvokeAsync(input, work, scope.ServiceProvider, work.Cancellation);
+            return new Completed<bool>(true, QueueStore.Complete(job));
+        });
+    }
+
+    private async Task RunOutboundAsync(object input, CancellationToken cancellation)
+    {
+        await using var scope = services.Scopes.CreateAsyncScope();
+        await handler.Handler.InvokeAsync(input, new Outbound(job.Id.ToString(), job.Attempt, cancellation), scope.ServiceProvider, cancellation);
+    }
+
+    /// <summary>What a run that has not had its effect means for the job.</summary>
+    private async Task<JobOutcome> AfterAsync(Exception error, bool isLate)
+    {
+        if (QueueSql.IsFenced(error))
+        {
+            QueueLog.Fenced(services.Log, job.Handler, job.Id);
+            return JobOutcome.Lost;
+        }
+        if (IsOutage(error) || (End != JobEnd.None && !isLate))
+            return await RecordAsync(async () => { await services.Store.ReleaseAsync([(job.Id, job.Fence)]); return true; }, JobOutcome.Released);
+        QueueLog.Failed(services.Log, job.Handler, job.Id, job.Attempt, handler.AttemptsMost, error);
+        if (job.Attempt >= handler.AttemptsMost)
+            return await BuryAsync("failed", error);
+        var after = QueueHandler.Backoff(job.Attempt, error);
+        var outcome = await RecordAsync(() => services.Store.RetryAsync(job, after, Text(error)), JobOutcome.Retried);
+        RetriesAfter = outcome == JobOutcome.Retried ? after : null;
+        return outcome;
+    }
+
+    private Task<JobOutcome> BuryAsync(string reason, Exception error) => RecordAsync(() => services.Store.BuryAsync(job, reason, Text(error)), JobOutcome.Dead);
+
+    /// <summary>
+    /// Records how it ended, again and again while the database is away: otherwise the job would wait for the end of the lease, which this node keeps renewing.
+    /// </summary>
+    private async Task<JobOutcome> RecordAsync(Func<Task<bool>> record, JobOutcome outcome)
+    {
+        while (true)
+            try
+            {
+                return await record() ? outcome : JobOutcome.Lost;
+            }
+            catch (NpgsqlException e) when (DatabaseErrors.IsUnavailable(e))
+            {
+                QueueLog.NotRecorded(services.Log, job.Handler, job.Id, e);
+                if (End == JobEnd.Stopping)
+                    return JobOutcome.Lost;     // the process ends, and with it the lease
+                await Task.Delay(TimeSpan.FromSeconds(1), services.Clock, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+    }
+
+    /// <summary>The database went away: nobody's attempt. Counted, a bad night of the database would turn healthy jobs into dead letters.</summary>
+    private static bool IsOutage(Exception error) => error is ProblemException { Type: var type }
+        ? type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown
+        : error is NpgsqlException && DatabaseErrors.IsUnavailable(error);
+
+    private static string Text(Exception error) => $"{error.GetType().Name}: {(error.Message.Length <= 2000 ? error.Message : error.Message[..2000])}";
+}

@@ -1,0 +1,365 @@
+using System.Collections.Frozen;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Runs jobs on this node. One loop turns: each turn ends what was done and claims what there is room for, for all queues in one statement. It turns when there is
+/// something to end, when there is room and a hint or a full last claim says that there may be more, when something becomes due, and now and then in any case.
+/// </summary>
+internal sealed class QueueEngine : IJobRunner
+{
+    private static readonly TimeSpan pollLeast = TimeSpan.FromMilliseconds(50);
+
+    private readonly Lock _lock = new();
+    private readonly JobRunServices _services;
+    private readonly NodeLease _lease;
+    private readonly QueueOptions _options;
+    private readonly FrozenDictionary<string, Entry> _handlers;
+    private readonly QueueRoom[] _rooms;
+    private readonly Dictionary<(Guid, int), JobRun> _runs = [];
+    private readonly Hint _hint = new();
+    private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private List<(Guid Id, int Fence)> _finished = [];
+    private TimeSpan _pause = pollLeast;
+    private long _pollAt;
+    private long _dueAt = long.MaxValue;
+    private int _wakes;
+    private int _turns;
+    private bool _stops;
+    private bool _holdsSuspect;
+
+    public QueueEngine(JobRunServices services, NodeLease lease, QueueModel model, QueueOptions options)
+    {
+        (_services, _lease, _options) = (services, lease, options);
+        var rooms = model.Handlers.Select(handler => handler.Queue).Distinct().Select((name, i) => (name, Room: new QueueRoom(i, model.SlotsOf(name, options.Workers)))).ToDictionary(pair => pair.name, pair => pair.Room);
+        _rooms = [.. rooms.Values];
+        _handlers = model.Handlers.ToFrozenDictionary(handler => handler.Name, handler => new Entry(handler, rooms[handler.Queue], new ClaimFloor(services.Clock)));
+    }
+
+    private sealed record Entry(QueueHandler Handler, QueueRoom Room, ClaimFloor Floor);
+
+    public string[] Handlers => [.. _handlers.Keys];
+
+    /// <summary>Set when the answer of a claim or a commit was lost: this node may hold what it does not run.</summary>
+    public bool MayHoldStrays { get; set; }
+
+    private TimeProvider Clock => _services.Clock;
+
+    private long Now => Clock.GetTimestamp();
+
+    public Guid? Reserve(string handler)
+    {
+        if (!_handlers.TryGetValue(handler, out var entry))
+            return null;
+        lock (_lock)
+        {
+            if (_stops || !entry.Room.IsIdle || !_lease.IsHeld)
+                return null;
+            entry.Room.TakeSlot();
+            return _lease.Id;
+        }
+    }
+
+    public bool Committed(IReadOnlyList<JobRow> rows)
+    {
+        bool isWaiting = false, othersMayHelp = false;
+        foreach (var row in rows)
+            if (row.Node is not null)
+                Start(ClaimedJob.Born(row), _handlers[row.Handler]);
+            else if (row.IsDelayed)
+                DueIn(row.At is { } at ? at - Clock.GetUtcNow() : row.After!.Value);
+            else if (_handlers.TryGetValue(row.Handler, out var entry))
+            {
+                isWaiting = true;
+                othersMayHelp |= entry.Room.Free == 0;
+            }
+            else
+                othersMayHelp = true;
+        if (isWaiting)
+            Wake();
+        return othersMayHelp;
+    }
+
+    public void Dropped(IReadOnlyList<JobRow> rows, bool isInDoubt)
+    {
+        foreach (var row in rows)
+            if (row.Node is not null)
+                lock (_lock)
+                {
+                    row.Node = null;
+                    _handlers[row.Handler].Room.GiveSlot();
+                    MayHoldStrays |= isInDoubt;
+                }
+        _hint.Raise();
+    }
+
+    public void Wake()
+    {
+        lock (_lock)
+            NoteMore_NeedsLock();
+        _hint.Raise();
+    }
+
+    /// <summary>Turns until the node stops; gives back what was claimed ahead, and lets the handlers that run come to an end.</summary>
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        while (!stopping.IsCancellationRequested)
+            try
+            {
+                if (!await TurnAsync(stopping))
+                    await _hint.WaitAsync(UntilNext(), Clock, stopping);
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                break;
+            }
+        await StopAsync();
+    }
+
+    /// <summary>Whether this node knows that it holds the job; what it does not know of is to be given back.</summary>
+    public bool Holds(Guid id, int fence)
+    {
+        lock (_lock)
+            return _runs.ContainsKey((id, fence)) || _finished.Contains((id, fence)) || _rooms.Any(room => room.Has(id));
+    }
+
+    /// <summary>Others may begin what runs here. Their commits would be refused; handlers that reach out can only be told to stop.</summary>
+    public void LeaseLost()
+    {
+        JobRun[] runs;
+        lock (_lock)
+        {
+            runs = [.. _runs.Values];
+            var ahead = _rooms.SelectMany(room => room.Clear()).ToArray();
+            _holdsSuspect &= !ahead.Any(job => job.Crashes > 0);
+            MayHoldStrays = true;
+        }
+        if (runs.Length > 0)
+            QueueLog.LeaseLost(_services.Log, runs.Length);
+        foreach (var run in runs)
+            run.Cancel(JobEnd.Lost);
+    }
+
+    /// <returns>False when there was nothing to do.</returns>
+    private async Task<bool> TurnAsync(CancellationToken stopping)
+    {
+        var (plan, wakes) = Plan();
+        if (plan is null)
+            return false;
+        try
+        {
+            Apply(plan, await _services.Store.RunAsync(plan), wakes);
+            return true;
+        }
+        catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
+        {
+            QueueLog.Unavailable(_services.Log, e);
+            lock (_lock)
+            {
+                _finished.AddRange(plan.Finished);      // ending twice ends once
+                MayHoldStrays = true;
+                NoteMore_NeedsLock();
+            }
+            await Task.Delay(TimeSpan.FromSeconds(1), Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return true;
+        }
+    }
+
+    private (CyclePlan? Plan, int Wakes) Plan()
+    {
+        lock (_lock)
+        {
+            var now = Now;
+            var promotes = _dueAt <= now;
+            var polls = _pollAt <= now;
+            if (polls || promotes)
+                NoteMore_NeedsLock();
+            var wanted = _stops || !_lease.IsHeld ? [] : _rooms.Select(room => (room.Number, Most: room.Wanted)).Where(room => room.Most > 0).ToList();
+            if (_finished.Count == 0 && wanted.Count == 0 && !promotes && !polls)
+                return (null, _wakes);
+            if (polls || promotes)
+            {
+                _pollAt = now + Ticks(_pause * (0.75 + Random.Shared.NextDouble() / 4));
+                _dueAt = long.MaxValue;
+            }
+            // Whoever comes first in the statement gets the room; so everybody begins once.
+            var handlers = wanted.Count == 0 ? [] : _handlers.Values.Where(entry => wanted.Any(room => room.Number == entry.Room.Number)).ToArray();
+            var turn = handlers.Length == 0 ? 0 : _turns++ % handlers.Length;
+            var finished = _finished;
+            _finished = [];
+            return (new CyclePlan
+            {
+                Node = _lease.Id,
+                Finished = finished,
+                Queues = wanted,
+                Handlers = [.. handlers[turn..].Concat(handlers[..turn]).Select(entry => (entry.Handler.Name, entry.Room.Number, entry.Floor.Take()))],
+                SuspectsMost = wanted.Count > 0 && !_holdsSuspect ? 1 : 0,
+                Promotes = promotes,
+                AsksForNextDue = polls || promotes,
+            }, _wakes);
+        }
+    }
+
+    private void Apply(CyclePlan plan, CycleResult result, int wakes)
+    {
+        if (result.NextDue is { } nextDue)
+            DueIn(nextDue);
+        List<(ClaimedJob, Entry)> begins = [];
+        lock (_lock)
+        {
+            foreach (var job in result.Claimed)
+            {
+                var entry = _handlers[job.Handler];
+                if (job.Crashes > 0)
+                    _holdsSuspect = true;
+                else
+                    entry.Floor.Claimed(job.Seq);
+                if (entry.Room.Free > 0)
+                {
+                    entry.Room.TakeSlot();
+                    begins.Add((job, entry));
+                }
+                else
+                    entry.Room.Put(job);
+            }
+            foreach (var (number, most) in plan.Queues)
+            {
+                var hasAll = result.Claimed.Count(job => job.Crashes == 0 && _handlers[job.Handler].Room.Number == number) >= most;
+                foreach (var entry in _handlers.Values.Where(entry => entry.Room.Number == number))
+                    entry.Floor.HasBacklog = hasAll;
+                if (!hasAll && wakes == _wakes)
+                    _rooms[number].MayHaveMore = false;
+            }
+            if (result.Claimed.Count > 0)
+                _pause = pollLeast;
+            else if (plan.AsksForNextDue)
+                _pause = Least(_pause * 2, _options.PollInterval);
+        }
+        foreach (var (job, entry) in begins)
+            Start(job, entry);
+    }
+
+    /// <param name="job">What to run.</param>
+    /// <param name="entry">Its handler, in whose room a slot has been taken.</param>
+    private void Start(ClaimedJob job, Entry entry)
+    {
+        JobRun? run = null;
+        lock (_lock)
+            if (!_stops)
+                _runs[(job.Id, job.Fence)] = run = new JobRun(job, entry.Handler, _services);
+        _ = Task.Run(() => run is null ? GiveBackAsync([job]) : RunAsync(run, entry));
+    }
+
+    /// <summary>Runs it, and whatever was claimed ahead and can have the slot then.</summary>
+    private async Task RunAsync(JobRun run, Entry entry)
+    {
+        try
+        {
+            await run.RunAsync();
+        }
+        catch (Exception e)
+        {
+            // Not the handler, whose failures are recorded: the recording. Nobody runs it now, which the next renewal of the lease finds out.
+            QueueLog.NotRecorded(_services.Log, run.Job.Handler, run.Job.Id, e);
+            MayHoldStrays = true;
+        }
+        run.Dispose();
+        ClaimedJob? next;
+        lock (_lock)
+        {
+            _runs.Remove((run.Job.Id, run.Job.Fence));
+            if (run.IsToFinish)
+                _finished.Add((run.Job.Id, run.Job.Fence));
+            if (run.Job.Crashes > 0)
+            {
+                _holdsSuspect = false;
+                NoteMore_NeedsLock();
+            }
+            entry.Room.GiveSlot();
+            entry.Room.Ended(Clock);
+            next = entry.Room.Next();
+            if (_stops && _runs.Count == 0 && next is null)
+                _empty.TrySetResult();
+        }
+        if (run.RetriesAfter is { } after)
+            DueIn(after);
+        if (next is not null)
+            Start(next, _handlers[next.Handler]);
+        _hint.Raise();
+    }
+
+    private async Task StopAsync()
+    {
+        List<ClaimedJob> ahead;
+        lock (_lock)
+        {
+            _stops = true;
+            ahead = [.. _rooms.SelectMany(room => room.Clear())];
+            if (_runs.Count == 0)
+                _empty.TrySetResult();
+        }
+        if (ahead.Count > 0)
+            await GiveBackAsync(ahead);
+        using (var drained = new CancellationTokenSource(_options.Drain, Clock))
+        await using (drained.Token.Register(() => { foreach (var run in Running()) run.Cancel(JobEnd.Stopping); }))
+            await _empty.Task;
+        while (Plan().Plan is { Finished.Count: > 0 } plan)
+            try
+            {
+                await _services.Store.RunAsync(plan);
+            }
+            catch (NpgsqlException e)
+            {
+                QueueLog.Unavailable(_services.Log, e);     // they run again: at least once
+                break;
+            }
+    }
+
+    private async Task GiveBackAsync(IReadOnlyList<ClaimedJob> jobs)
+    {
+        try
+        {
+            await _services.Store.ReleaseAsync([.. jobs.Select(job => (job.Id, job.Fence))]);
+        }
+        catch (NpgsqlException e)
+        {
+            QueueLog.Unavailable(_services.Log, e);     // the end of the lease gives them back
+        }
+    }
+
+    private JobRun[] Running()
+    {
+        lock (_lock)
+            return [.. _runs.Values];
+    }
+
+    private void DueIn(TimeSpan time)
+    {
+        lock (_lock)
+            _dueAt = Math.Min(_dueAt, Now + Ticks(time < TimeSpan.Zero ? TimeSpan.Zero : time));
+        _hint.Raise();
+    }
+
+    private TimeSpan UntilNext()
+    {
+        lock (_lock)
+        {
+            var left = Clock.GetElapsedTime(Now, Math.Min(_pollAt, _dueAt));
+            return left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left;
+        }
+    }
+
+    private void NoteMore_NeedsLock()
+    {
+        _wakes++;
+        foreach (var room in _rooms)
+            room.MayHaveMore = true;
+    }
+
+    private long Ticks(TimeSpan time) => (long)(time.TotalSeconds * Clock.TimestampFrequency);
+
+    private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
+}

@@ -1,0 +1,70 @@
+namespace Mainstay.Internal;
+
+/// <summary>Who does the work of a subscription or a job, and how hard it is tried.</summary>
+internal sealed class QueueHandler(string name, Delegate declared)
+{
+    public const string DefaultQueue = "default";
+
+    /// <summary>The stored name.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>The type that must be the input; null for a subscription, whose handler says which event it is for.</summary>
+    public Type? JobType { get; init; }
+
+    public bool IsJob => JobType is not null;
+
+    public int AttemptsMost { get; private set; } = 10;
+
+    public TimeSpan Timeout { get; private set; } = TimeSpan.FromSeconds(30);
+
+    public string Queue { get; private set; } = DefaultQueue;
+
+    /// <summary>Compiled when the application starts, once all events are known.</summary>
+    public Handler Handler { get; private set; } = null!;
+
+    public Type Input => Handler.Input!;
+
+    /// <summary>Whether effect and acknowledgement are one commit.</summary>
+    public bool IsTransactional => Handler.Context == HandlerContext.UnitOfWork;
+
+    public void Retry(int attempts)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(attempts, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(attempts, 100);
+        AttemptsMost = attempts;
+    }
+
+    public void Limit(TimeSpan timeout)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(timeout, TimeSpan.FromMilliseconds(10));
+        Timeout = timeout;
+    }
+
+    public void In(string queue)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(queue);
+        Queue = queue;
+    }
+
+    /// <summary>1 s, 2 s, 4 s … 1 h, each with jitter on its upper half, and never sooner than the other side asked for.</summary>
+    public static TimeSpan Backoff(int attempt, Exception error)
+    {
+        var seconds = Math.Min(3600, 1L << Math.Min(attempt - 1, 12)) * (0.5 + Random.Shared.NextDouble() / 2);
+        return error is ProblemException { RetryAfter: { } asked } && asked.TotalSeconds > seconds ? asked : TimeSpan.FromSeconds(seconds);
+    }
+
+    /// <summary>Compiles the handler and enters it in the catalogue.</summary>
+    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken.</exception>
+    public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
+    {
+        Handler = Handler.Compile(Name, declared, isService, JobType);
+        if (Handler is not { Context: HandlerContext.UnitOfWork or HandlerContext.Outbound, Input: { } type })
+            throw new ConfigurationException("MST1002", IsJob
+                ? $"The handler of job '{Name}' must take the job and a UnitOfWork or an Outbound, for example ({JobType!.Name} job, UnitOfWork work) => …."
+                : $"The handler of subscription '{Name}' must take the event and a UnitOfWork or an Outbound, for example (OrderPlaced placed, UnitOfWork work) => ….");
+        if (IsJob)
+            messages.DeclareJob(type, Name);
+        else
+            messages.Subscribe(type, Name);
+    }
+}

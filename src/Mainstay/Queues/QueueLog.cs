@@ -1,0 +1,33 @@
+using Microsoft.Extensions.Logging;
+
+namespace Mainstay.Internal;
+
+internal static partial class QueueLog
+{
+    [LoggerMessage(20, LogLevel.Warning, "'{Handler}' could not handle {Id} (attempt {Attempt} of {Most}).")]
+    public static partial void Failed(ILogger log, string handler, Guid id, int attempt, int most, Exception error);
+
+    [LoggerMessage(21, LogLevel.Warning, "The queues cannot be read at the moment; trying again.")]
+    public static partial void Unavailable(ILogger log, Exception error);
+
+    [LoggerMessage(22, LogLevel.Warning, "MST2103: {Count} rows of mainstay.jobs wait for '{Handler}', which this application does not declare. Unless another one does, declare it again, or delete them: delete from mainstay.jobs where handler = '…'.")]
+    public static partial void Orphans(ILogger log, long count, string handler);
+
+    [LoggerMessage(23, LogLevel.Warning, "How '{Handler}' ended with {Id} could not be recorded; trying again.")]
+    public static partial void NotRecorded(ILogger log, string handler, Guid id, Exception error);
+
+    [LoggerMessage(24, LogLevel.Error, "The lease of this node could not be renewed in time. Its {Running} handlers are cancelled, because others may begin them again.")]
+    public static partial void LeaseLost(ILogger log, int running);
+
+    [LoggerMessage(25, LogLevel.Warning, "A node died with {Id} of '{Handler}'. It runs again, alone if it may have been the cause.")]
+    public static partial void Reaped(ILogger log, Guid id, string handler);
+
+    [LoggerMessage(26, LogLevel.Error, "{Id} of '{Handler}' has taken several processes with it. It is a dead letter now.")]
+    public static partial void Crashed(ILogger log, Guid id, string handler);
+
+    [LoggerMessage(27, LogLevel.Warning, "'{Handler}' had been given to another node when it wanted to commit {Id}; its effect was refused.")]
+    public static partial void Fenced(ILogger log, string handler, Guid id);
+
+    [LoggerMessage(28, LogLevel.Warning, "Partitions of the history could not be made or dropped; trying again in an hour.")]
+    public static partial void PartitionsPostponed(ILogger log, Exception error);
+}

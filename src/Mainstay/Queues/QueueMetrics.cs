@@ -1,0 +1,32 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace Mainstay.Internal;
+
+internal static class QueueMetrics
+{
+    private static readonly ActivitySource source = new(OperationTelemetry.Name);
+    private static readonly Meter meter = new(OperationTelemetry.Name);
+    private static readonly Histogram<double> duration = meter.CreateHistogram<double>("mainstay.queue.duration", "s", "Time of one run of a subscription or job, by outcome.");
+
+    public static void Ended(string handler, JobOutcome outcome, TimeSpan elapsed) =>
+        duration.Record(elapsed.TotalSeconds, new TagList { { "mainstay.handler", handler }, { "mainstay.outcome", Name(outcome) } });
+
+    /// <summary>A span of its own, linked to the request that caused it.</summary>
+    public static Activity? StartRun(ClaimedJob job, string? traceParent)
+    {
+        if (!source.HasListeners())
+            return null;
+        ActivityLink[] links = ActivityContext.TryParse(traceParent, null, out var cause) ? [new ActivityLink(cause)] : [];
+        return source.StartActivity(ActivityKind.Consumer, tags: [new("mainstay.handler", job.Handler), new("mainstay.attempt", job.Attempt)], links: links, name: $"run {job.Handler}");
+    }
+
+    private static string Name(JobOutcome outcome) => outcome switch
+    {
+        JobOutcome.Done => "done",
+        JobOutcome.Retried => "retried",
+        JobOutcome.Dead => "dead",
+        JobOutcome.Released => "released",
+        _ => "lost",
+    };
+}

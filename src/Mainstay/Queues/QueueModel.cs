@@ -1,0 +1,51 @@
+namespace Mainstay.Internal;
+
+/// <summary>The declared handlers and queues of an application.</summary>
+internal sealed class QueueModel
+{
+    private readonly List<QueueHandler> _handlers = [];
+    private readonly List<QueueDeclaration> _queues = [];
+
+    public IReadOnlyList<QueueHandler> Handlers => _handlers;
+
+    public QueueHandler Add(QueueHandler handler)
+    {
+        _handlers.Add(handler);
+        return handler;
+    }
+
+    public QueueDeclaration Queue(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        if (_queues.Find(queue => queue.Name == name) is { } known)
+            return known;
+        var declared = new QueueDeclaration(name);
+        _queues.Add(declared);
+        return declared;
+    }
+
+    public int SlotsOf(string queue, int otherwise) => _queues.Find(declared => declared.Name == queue)?.Slots ?? otherwise;
+
+    /// <summary>Compiles the handlers and ties them to their events and jobs.</summary>
+    public IEnumerable<ConfigurationException> Compile(MessageCatalogue messages, Func<Type, bool> isService)
+    {
+        var mistakes = new List<ConfigurationException>();
+        foreach (var handler in _handlers)
+            try
+            {
+                handler.Compile(messages, isService);
+                if (handler.Queue != QueueHandler.DefaultQueue && _queues.TrueForAll(queue => queue.Name != handler.Queue))
+                    mistakes.Add(new ConfigurationException("MST2503", $"'{handler.Name}' runs in the queue '{handler.Queue}', which is not declared.{Suggestion.For(handler.Queue, _queues.Select(queue => queue.Name))} Declare it with Queue(\"{handler.Queue}\")."));
+            }
+            catch (ConfigurationException mistake)
+            {
+                mistakes.Add(mistake);
+            }
+        mistakes.AddRange(
+            from handler in _handlers
+            group handler by handler.Name into same
+            where same.Count() > 1
+            select new ConfigurationException("MST2102", $"{(same.First().IsJob ? "Job" : "Subscription")} '{same.Key}' is declared twice. Its name is stored with all its work, so it must be unique."));
+        return mistakes;
+    }
+}

@@ -1,0 +1,66 @@
+namespace Mainstay.Internal;
+
+/// <summary>
+/// What a node has of one queue: its slots, and what has been claimed ahead of them. Ahead is only claimed what the queue gets done in 50 ms, so that a node
+/// which dies, or is slow, keeps little from the others. Every member is to be used under the engine's lock.
+/// </summary>
+internal sealed class QueueRoom(int number, int slots)
+{
+    private const int AheadMost = 500;
+    private static readonly TimeSpan aheadTime = TimeSpan.FromMilliseconds(50);
+
+    private readonly Queue<ClaimedJob> _ahead = new();
+    private long _windowStart;
+    private int _endedInWindow;
+    private int _aheadWanted;
+
+    public int Number => number;
+
+    public int Free { get; private set; } = slots;
+
+    /// <summary>Whether there may be rows that are not claimed yet.</summary>
+    public bool MayHaveMore { get; set; } = true;
+
+    /// <summary>Whether a row may be born here: nobody waits who was there before it.</summary>
+    public bool IsIdle => Free > 0 && _ahead.Count == 0 && !MayHaveMore;
+
+    /// <summary>How many to claim now; 0 while enough is at hand.</summary>
+    public int Wanted => !MayHaveMore || (Free == 0 && _ahead.Count > _aheadWanted / 2) ? 0 : Free + _aheadWanted - _ahead.Count;
+
+    public void TakeSlot() => Free--;
+
+    public void GiveSlot() => Free++;
+
+    public void Put(ClaimedJob job) => _ahead.Enqueue(job);
+
+    /// <summary>The next job, when there is one and a slot for it, which is then taken.</summary>
+    public ClaimedJob? Next()
+    {
+        if (Free == 0 || !_ahead.TryDequeue(out var job))
+            return null;
+        Free--;
+        return job;
+    }
+
+    public bool Has(Guid id) => _ahead.Any(job => job.Id == id);
+
+    public List<ClaimedJob> Clear()
+    {
+        var jobs = _ahead.ToList();
+        _ahead.Clear();
+        return jobs;
+    }
+
+    /// <summary>Counts an end, and measures in windows how far ahead is worth it.</summary>
+    public void Ended(TimeProvider clock)
+    {
+        _endedInWindow++;
+        var now = clock.GetTimestamp();
+        var elapsed = clock.GetElapsedTime(_windowStart, now);
+        if (elapsed < aheadTime)
+            return;
+        _aheadWanted = (int)Math.Min(AheadMost, _endedInWindow * (aheadTime / elapsed));
+        _windowStart = now;
+        _endedInWindow = 0;
+    }
+}

@@ -1,0 +1,160 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// The queues of this process: takes the lease of the node before anything is claimed under it, keeps it while the engine runs and until that has come to an end,
+/// and does what any node may do for all: take back the work of the dead, keep the partitions of the history.
+/// </summary>
+internal sealed class QueueService(QueueEngine engine, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
+{
+    private static readonly TimeSpan partitionPace = TimeSpan.FromHours(1);
+
+    private long _partitionsAt = clock.GetTimestamp();
+
+    /// <summary>Whoever disposes of a host without stopping it first gets what runs back all the same.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None);
+        Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (engine.Handlers.Length == 0 || !await RegisterAsync(stoppingToken))
+            return;
+        var hints = new NodeHints(store.Database, lease);
+        desk.Others = hints;
+        using var hasStopped = new CancellationTokenSource();
+        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
+        if (options.Workers > 0)
+        {
+            desk.Runner = engine;
+            await engine.RunAsync(stoppingToken);
+        }
+        else
+            await Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await hasStopped.CancelAsync();
+        await keeping;
+        await EndAsync();
+    }
+
+    /// <returns>False when the node stops before the database answers.</returns>
+    private async Task<bool> RegisterAsync(CancellationToken stopping)
+    {
+        while (!stopping.IsCancellationRequested)
+            try
+            {
+                await store.KeepPartitionsAsync(options.KeepDone, options.KeepDead, stopping);
+                await lease.ExtendAsync(stopping);
+                foreach (var (handler, count) in await store.CountOrphansAsync(engine.Handlers, stopping))
+                    QueueLog.Orphans(log, count, handler);
+                return true;
+            }
+            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            {
+                if (!stopping.IsCancellationRequested)
+                    QueueLog.Unavailable(log, e);
+                await Task.Delay(TimeSpan.FromSeconds(1), clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        return false;
+    }
+
+    private async Task KeepAsync(CancellationToken hasStopped)
+    {
+        HashSet<(Guid, int)> strays = [];
+        var wasHeld = true;
+        while (!hasStopped.IsCancellationRequested)
+        {
+            try
+            {
+                await ExtendAsync(hasStopped);
+                if (!wasHeld)
+                    engine.Wake();
+                wasHeld = true;
+                await ReapAsync(hasStopped);
+                strays = await ReturnStraysAsync(strays, hasStopped);
+                await KeepPartitionsAsync(hasStopped);
+            }
+            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            {
+                if (!hasStopped.IsCancellationRequested)
+                    QueueLog.Unavailable(log, e);
+            }
+            if (wasHeld && !lease.IsHeld)
+            {
+                wasHeld = false;
+                engine.LeaseLost();
+            }
+            await Task.Delay(lease.IsHeld ? lease.Pace : TimeSpan.FromSeconds(1), clock, hasStopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Gives up early, so that a database which does not answer is noticed before the lease is over.</summary>
+    private async Task ExtendAsync(CancellationToken hasStopped)
+    {
+        using var timeout = new CancellationTokenSource(lease.Pace, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(hasStopped, timeout.Token);
+        await lease.ExtendAsync(either.Token);
+    }
+
+    private async Task ReapAsync(CancellationToken cancellation)
+    {
+        var reaped = await store.ReapAsync(cancellation);
+        foreach (var (id, handler, isDead) in reaped)
+            if (isDead)
+                QueueLog.Crashed(log, id, handler);
+            else
+                QueueLog.Reaped(log, id, handler);
+        if (reaped.Count > 0)
+            engine.Wake();
+    }
+
+    /// <param name="strays">What the node held last time without running it.</param>
+    /// <param name="cancellation">Ends the attempt.</param>
+    /// <remarks>Twice in a row, because between the question and the look at what runs here a job may begin or end.</remarks>
+    private async Task<HashSet<(Guid, int)>> ReturnStraysAsync(HashSet<(Guid, int)> strays, CancellationToken cancellation)
+    {
+        if (!engine.MayHoldStrays)
+            return [];
+        var unknown = await store.HeldAsync(lease.Id, cancellation);
+        unknown.RemoveWhere(held => engine.Holds(held.Id, held.Fence));
+        var lost = unknown.Where(strays.Contains).ToArray();
+        if (lost.Length > 0)
+            await store.ReleaseAsync(lost);
+        if (unknown.Count == 0)
+            engine.MayHoldStrays = false;
+        engine.Wake();
+        return unknown;
+    }
+
+    private async Task KeepPartitionsAsync(CancellationToken cancellation)
+    {
+        if (clock.GetElapsedTime(_partitionsAt) < partitionPace)
+            return;
+        _partitionsAt = clock.GetTimestamp();
+        try
+        {
+            await store.KeepPartitionsAsync(options.KeepDone, options.KeepDead, cancellation);
+            await lease.DeleteDeadAsync(cancellation);
+        }
+        catch (NpgsqlException e)
+        {
+            QueueLog.PartitionsPostponed(log, e);
+        }
+    }
+
+    private async Task EndAsync()
+    {
+        try
+        {
+            await lease.EndAsync();
+        }
+        catch (NpgsqlException e)
+        {
+            QueueLog.Unavailable(log, e);       // it ends by itself
+        }
+    }
+}
