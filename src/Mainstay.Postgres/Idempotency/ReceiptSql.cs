@@ -2,18 +2,12 @@ using Npgsql;
 
 namespace Mainstay.Internal;
 
-/// <summary>All statements about receipts (idempotency records).</summary>
+/// <summary>The statements about receipts (idempotency records). The one that inserts them is in <see cref="CommitSql"/>, without "on conflict": a used key must abort the whole transaction, and a concurrent one must wait for the first to end.</summary>
 internal static class ReceiptSql
 {
     /// <summary>Whether the error says that the key has a receipt. An application may well have a table named receipts of its own, so the schema counts too.</summary>
     public static bool IsTaken(Exception error) =>
         error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "receipts_pkey", SchemaName: "mainstay" };
-
-    /// <summary>Without "on conflict": a used key must abort the whole transaction, and a concurrent one must wait for the first to end.</summary>
-    public const string Insert = """
-        insert into mainstay.receipts (scope, key, fingerprint, status, headers, body, expires_at)
-        values ($1, $2, $3, $4, $5, $6, mainstay.now() + $7)
-        """;
 
     public const string Find = "select fingerprint, status, headers, body from mainstay.receipts where scope = $1 and key = $2 and expires_at > mainstay.now()";
 

@@ -8,8 +8,7 @@ internal static class OutboxSql
 {
     private const string InsertAll = """
         insert into mainstay.outbox (id, subscription, event, body, operation, actor, request_id, trace_parent, causation_id, correlation_id)
-        select message.id, message.subscription, message.event, message.body, $5, $6, $7, $8, $9, $10
-        from unnest($1, $2, $3, $4) as message (id, subscription, event, body)
+        select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """;
 
     /// <summary>
@@ -40,24 +39,21 @@ internal static class OutboxSql
         where id = $1 and subscription = $2 and attempt = $6
         """;
 
-    /// <summary>One statement for all messages of a unit of work. They share their origin.</summary>
+    /// <summary>One statement for all messages of a commit.</summary>
     public static NpgsqlBatchCommand Insert(IReadOnlyList<OutboxRow> rows)
     {
         var command = new NpgsqlBatchCommand(InsertAll);
-        void Array<T>(NpgsqlDbType type, Func<OutboxRow, T> select) =>
-            command.Parameters.Add(new NpgsqlParameter<T[]> { TypedValue = [.. rows.Select(select)], NpgsqlDbType = NpgsqlDbType.Array | type });
-        void Text(string? value) => command.Parameters.Add(new NpgsqlParameter { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text });
+        void Array<T>(NpgsqlDbType type, Func<OutboxRow, T> select) => command.Parameters.Add(SqlValue.Array(type, [.. rows.Select(select)]));
         Array(NpgsqlDbType.Uuid, row => row.Id);
         Array(NpgsqlDbType.Text, row => row.Subscription);
         Array(NpgsqlDbType.Text, row => row.Event);
         Array(NpgsqlDbType.Jsonb, row => row.Body);
-        var origin = rows[0].Origin;
-        Text(origin.Operation);
-        Text(origin.Actor);
-        Text(origin.RequestId);
-        Text(origin.TraceParent);
-        Text(origin.CausationId);
-        Text(origin.CorrelationId);
+        Array(NpgsqlDbType.Text, row => row.Origin.Operation);
+        Array(NpgsqlDbType.Text, row => row.Origin.Actor);
+        Array(NpgsqlDbType.Text, row => row.Origin.RequestId);
+        Array(NpgsqlDbType.Text, row => row.Origin.TraceParent);
+        Array(NpgsqlDbType.Text, row => row.Origin.CausationId);
+        Array(NpgsqlDbType.Text, row => row.Origin.CorrelationId);
         return command;
     }
 }

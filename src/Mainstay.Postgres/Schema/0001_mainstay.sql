@@ -25,7 +25,7 @@ create table mainstay.receipts (
     key text not null,
     fingerprint bytea not null,
     status smallint not null,
-    headers text[] not null,
+    headers text not null,
     body bytea not null,
     expires_at timestamptz not null,
     constraint receipts_pkey primary key (key, scope)

@@ -50,6 +50,16 @@ internal static class SqlValue
         throw NoColumnType(type);
     }
 
+    /// <summary>A parameter of the type <c>text</c>.</summary>
+    public static NpgsqlParameter Text(string? value) => new NpgsqlParameter<string?> { NpgsqlDbType = NpgsqlDbType.Text, TypedValue = value };
+
+    /// <summary>A parameter that is an array, of exactly this type of element.</summary>
+    public static NpgsqlParameter Array<T>(NpgsqlDbType element, T[] values) => new NpgsqlParameter<T[]> { NpgsqlDbType = NpgsqlDbType.Array | element, TypedValue = values };
+
+    /// <summary>How values of this declared type become parameters, looked up once for a column instead of once for a value.</summary>
+    /// <exception cref="ConfigurationException">MST1302: PostgreSQL has no column type for it.</exception>
+    public static Mapping Of(Type type) => MappingOf(type) ?? throw NoColumnType(type);
+
     private static Mapping? MappingOf(Type type) => mappings.GetOrAdd(Nullable.GetUnderlyingType(type) ?? type, static plain =>
         plain.IsEnum && !plain.IsDefined(typeof(FlagsAttribute), inherit: false) ? new ReferenceMapping<string>(NpgsqlDbType.Text, NameOf)
         : IId.OwnerOf(plain) is not null ? new ValueMapping<Guid>(NpgsqlDbType.Uuid, static value => ((IId)value).Value)
@@ -85,7 +95,8 @@ internal static class SqlValue
 
     private static KeyValuePair<Type, Mapping?> MapStruct<T>(NpgsqlDbType type, Func<object, T> convert) where T : struct => new(typeof(T), new ValueMapping<T>(type, convert));
 
-    private abstract class Mapping(NpgsqlDbType type)
+    /// <summary>The way of one .NET type into one PostgreSQL type.</summary>
+    internal abstract class Mapping(NpgsqlDbType type)
     {
         public NpgsqlParameter One(object? value) => value is null ? Null(type) : One(type, value);
 

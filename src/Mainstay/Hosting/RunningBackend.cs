@@ -101,6 +101,8 @@ internal sealed class RunningBackend : IAsyncDisposable
             Keys = keys,
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };
+        foreach (var command in Model.Operations.OfType<CommandOperation>().Where(command => command.IsCoalesced))
+            command.Group = new GroupCommits(database);
         foreach (var resource in backend.Resources)
             resource.Shape = ETags.ShapeOf(resource.Table, Services.Format);
         App = Build(backend, transactor, signal);

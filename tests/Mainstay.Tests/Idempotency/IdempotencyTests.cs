@@ -192,7 +192,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync(options: Options with { Wait = TimeSpan.FromMilliseconds(200) });
         await using var connection = await _source.OpenConnectionAsync(Stop);
         await using var running = await connection.BeginTransactionAsync(Stop);
-        await connection.ExecuteAsync("insert into mainstay.receipts values ('me', 'k', '', 200, '{}', '', now() + interval '1 day')", transaction: running);
+        await connection.ExecuteAsync("insert into mainstay.receipts values ('me', 'k', '', 200, '', '', now() + interval '1 day')", transaction: running);
 
         var refused = await PostAsync(app, "/ef", "k", Tea);
         await running.RollbackAsync(Stop);

@@ -263,7 +263,7 @@ public sealed class KeyRuleTests(KeyFixture fixture) : IClassFixture<KeyFixture>
     [Fact]
     public async Task The_sweeper_removes_what_has_expired_and_nothing_else()
     {
-        await fixture.Backend.ExecuteAsync("insert into mainstay.receipts select 'ann', 'swept-' || i, '', 200, '{}', '', mainstay.now() - interval '1 minute' from generate_series(1, 1500) i");
+        await fixture.Backend.ExecuteAsync("insert into mainstay.receipts select 'ann', 'swept-' || i, '', 200, '', '', mainstay.now() - interval '1 minute' from generate_series(1, 1500) i");
         (await Ann.PostAsync("/v1/marks", new { text = "young" }, "Idempotency-Key: young")).Expect(201);
 
         while (await fixture.Backend.Running.Services.Receipts.DeleteExpiredAsync(TestContext.Current.CancellationToken) > 0)
