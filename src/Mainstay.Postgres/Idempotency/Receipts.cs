@@ -1,4 +1,5 @@
 using Npgsql;
+using NpgsqlTypes;
 
 namespace Mainstay.Internal;
 
@@ -11,6 +12,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
     /// <summary>The largest answer that is kept, headers and body together, unless the application says otherwise. Above what a body of 1 MiB and 1,000 new rows can come to.</summary>
     public const int AnswerBytesMost = 4 * 1024 * 1024;
 
+    private static readonly TimeSpan lockMost = TimeSpan.FromMilliseconds(100);
     private static readonly Origin nobody = new("", "", null, null, null, null);
 
     /// <summary>What records an answer. It goes first into the commit, so that a used key costs nothing but the key's lookup.</summary>
@@ -65,7 +67,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
         var connection = transaction.Connection!;
         await using var batch = new NpgsqlBatch(connection, transaction);
         batch.BatchCommands.Add(LockTimeout(wait));
-        batch.BatchCommands.Add(Insert(Record(key, answer)));
+        batch.BatchCommands.Add(Insert(Record(key, answer), keepsView: true));
         try
         {
             await batch.ExecuteNonQueryAsync(cancellation);
@@ -103,7 +105,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
             {
                 await using var connection = await database.OpenAsync(deadline, cancellation);
                 await using var batch = new NpgsqlBatch(connection);
-                batch.BatchCommands.Add(Insert(new ReceiptRow(key, answer, lifetime)));
+                batch.BatchCommands.Add(Insert(new ReceiptRow(key, answer, lifetime), keepsView: false));
                 await batch.ExecuteNonQueryAsync(cancellation);
                 return null;
             }
@@ -126,11 +128,21 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
         await command.ExecuteNonQueryAsync(cancellation);
     }
 
-    /// <summary>Removes expired receipts in small batches.</summary>
-    public async Task<int> DeleteExpiredAsync(CancellationToken cancellation)
+    /// <summary>Removes all receipts of the lifetime before, if they have expired, in no time. Those of this one become those before.</summary>
+    /// <returns>Whether it was time.</returns>
+    public async Task<bool> RotateAsync(CancellationToken cancellation)
     {
-        await using var command = database.Source.CreateCommand(ReceiptSql.DeleteExpired);
-        return await command.ExecuteNonQueryAsync(cancellation);
+        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
+        await using var batch = new NpgsqlBatch(connection);
+        // Who waits for the tables holds up all who come behind: rather give up, and come again.
+        batch.BatchCommands.Add(LockTimeout(lockMost));
+        var rotate = new NpgsqlBatchCommand(ReceiptSql.Rotate);
+        rotate.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = lifetime, NpgsqlDbType = NpgsqlDbType.Interval });
+        batch.BatchCommands.Add(rotate);
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        await reader.NextResultAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        return reader.GetBoolean(0);
     }
 
     public static ProblemException TooLarge(int most) => ProblemCatalogue.AnswerTooLarge.Because(
@@ -157,7 +169,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
     }
 
     /// <summary>A receipt alone: without changes of ours, nobody needs to be named as their origin.</summary>
-    private static NpgsqlBatchCommand Insert(ReceiptRow receipt) => CommitSql.Of(receipt, [], nobody, limits: null);
+    private static NpgsqlBatchCommand Insert(ReceiptRow receipt, bool keepsView) => CommitSql.Of(receipt, [], nobody, keepsView, limits: null);
 
     private static NpgsqlBatchCommand LockTimeout(TimeSpan wait)
     {

@@ -197,7 +197,7 @@ public sealed class UnitOfWork
             items.Add(condition);
         var carriesLimits = first is null && CommitSql.CanCarryLimits(receipt, _changes);
         if (receipt is not null || _changes.Count > 0)
-            items.Add(new BatchItem(CommitSql.Of(receipt, _changes, _context.Origin, carriesLimits ? _work.LimitsOfCommit : null)));
+            items.Add(new BatchItem(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView, carriesLimits ? _work.LimitsOfCommit : null)));
         Drain(items);
         if (_published.Count > 0)
             items.Add(new BatchItem(OutboxSql.Insert(_published)));

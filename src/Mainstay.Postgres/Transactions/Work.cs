@@ -32,6 +32,9 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
     /// <summary>Whether it has been to the database. Until then everything about it is in memory.</summary>
     public bool HasBegun => _connection is not null;
 
+    /// <summary>Whether all its statements see the database as the first one did.</summary>
+    public bool KeepsView => isolation != IsolationLevel.ReadCommitted;
+
     /// <summary>The longest wait for a lock; by default half of what is left of the deadline.</summary>
     public TimeSpan LockMost { get; init; } = TimeSpan.MaxValue;
 
@@ -85,7 +88,7 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
     {
         if (items.Count > 0 || _begun)
         {
-            var needsBegin = !_begun && isolation != IsolationLevel.ReadCommitted;
+            var needsBegin = !_begun && KeepsView;
             var batch = await BatchAsync(needsBegin);
             if (!carriesLimits)
                 SetLimits(batch);

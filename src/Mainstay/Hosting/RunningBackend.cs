@@ -66,6 +66,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var schema = SchemaMode.Check;
         var longRunning = new LongRunningOptions();
         var idempotency = new IdempotencyOptions();
+        TimeSpan? auditRetention = null;
         CheckSettings(
             () => backend.Wire.Check(),
             () => Settings.Check(backend.Configuration),
@@ -76,6 +77,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => RateLimitDefaults(RateLimitSetting.Of(backend.Configuration)),
             () => longRunning = LongRunningOptions.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
+            () => auditRetention = AuditSettings.RetentionOf(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
@@ -105,7 +107,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             command.Group = new GroupCommits(database);
         foreach (var resource in backend.Resources)
             resource.Shape = ETags.ShapeOf(resource.Table, Services.Format);
-        App = Build(backend, transactor, signal);
+        App = Build(backend, transactor, signal, new AuditPartitions(database, auditRetention));
         _parts.Push(App);
         await ListenAsync();
         await Banner.PrintAsync(backend, Model, Addresses, server, DevelopmentKeys, report, database);
@@ -142,7 +144,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             operation.RateLimits ??= limits;
     }
 
-    private WebApplication Build(Backend backend, Transactor transactor, OutboxSignal signal)
+    private WebApplication Build(Backend backend, Transactor transactor, OutboxSignal signal, AuditPartitions audit)
     {
         backend.Services.AddSingleton(Services);
         backend.Services.AddSingleton<OperationPipeline>();
@@ -152,6 +154,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, new OutboxOptions(), signal,
             provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
+        backend.Services.AddHostedService(provider => new AuditKeeper(audit, Services.Clock, provider.GetRequiredService<ILogger<AuditKeeper>>()));
         if (Model.Operations.Any(operation => operation.RateLimits is not null))
             backend.Services.AddHostedService<RateLimitSweeper>();
         if (Model.Operations.OfType<LongRunningCommand>().ToArray() is { Length: > 0 } commands)

@@ -331,12 +331,19 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync();
         await PostAsync(app, "/ef", "old", Tea);
-        await _source.ExecuteAsync("update mainstay.receipts set expires_at = now() - interval '1 second'");
+        async Task<bool> RotateAsync()
+        {
+            await _source.ExecuteAsync("update mainstay.receipts_since set at = at - interval '25 hours'");
+            return await app.Services.GetRequiredService<Receipts>().RotateAsync(Stop);
+        }
+
+        (await RotateAsync()).ShouldBeTrue();
         await PostAsync(app, "/ef", "new", new OrderByName("coffee", 1));
+        (await RotateAsync()).ShouldBeFalse("the old ones have not expired");
+        await _source.ExecuteAsync("update mainstay.receipts_before set expires_at = now() - interval '1 second'");
+        (await RotateAsync()).ShouldBeTrue();
 
-        await app.Services.GetRequiredService<Receipts>().DeleteExpiredAsync(Stop);
-
-        (await _source.ScalarAsync<string>("select string_agg(key, ',') from mainstay.receipts")).ShouldBe("new");
+        (await _source.ScalarAsync<string>("select string_agg(key, ',') from (select key from mainstay.receipts union all select key from mainstay.receipts_before) as kept")).ShouldBe("new");
     }
 
     private static OrderByName Tea { get; } = new("tea", 2);
