@@ -25,4 +25,8 @@ internal sealed record WorkContext
 /// <param name="TraceParent">W3C trace context, or null when nothing is traced.</param>
 /// <param name="CausationId">The message whose handling caused this, or null.</param>
 /// <param name="CorrelationId">The first cause of the chain: the request's id, carried on by every message.</param>
-internal sealed record Origin(string Operation, string Actor, string? RequestId, string? TraceParent, string? CausationId, string? CorrelationId);
+internal sealed record Origin(string Operation, string Actor, string? RequestId, string? TraceParent, string? CausationId, string? CorrelationId)
+{
+    /// <summary>Of what changes nothing, so that nothing is ever traced back to it.</summary>
+    public static readonly Origin OfRead = new("read", "reader", null, null, null, null);
+}

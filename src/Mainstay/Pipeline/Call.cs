@@ -41,6 +41,9 @@ internal sealed class Call(Operation operation, IIncoming incoming, BackendServi
 
     public Origin Origin => new(Operation.Name, User.IsAuthenticated ? User.Id : "anonymous", RequestId, System.Diagnostics.Activity.Current?.Id, null, RequestId);
 
+    /// <summary>For reads that are statements and no handlers.</summary>
+    public TransactionRequest Reading => new(User, Origin.OfRead, Deadline, Cancellation) { Usage = Usage };
+
     public TransactionRequest Transaction => new(User, Origin, Deadline, Cancellation) { IsKeyed = Key is not null, Usage = Usage };
 }
 

@@ -28,14 +28,20 @@ internal sealed class OperationTelemetry : IDisposable
 
     public void End(Answer answer)
     {
+        if (duration.Enabled || roundTrips.Enabled || answer.IsReplayed)
+            Record(answer);
+        _activity?.SetTag("http.response.status_code", answer.Status).SetTag("mainstay.round_trips", _call.Usage.RoundTrips);
+        if (answer.Status >= 500)
+            _activity?.SetStatus(ActivityStatusCode.Error);
+    }
+
+    private void Record(Answer answer)
+    {
         var tags = new TagList { { "mainstay.operation", _call.Operation.Name }, { "http.response.status_code", answer.Status } };
         duration.Record(_call.Backend.Clock.GetElapsedTime(_started).TotalSeconds, tags);
         roundTrips.Record(_call.Usage.RoundTrips, tags);
         if (answer.IsReplayed)
             IdempotencyMetrics.Replayed(tags);
-        _activity?.SetTag("http.response.status_code", answer.Status).SetTag("mainstay.round_trips", _call.Usage.RoundTrips);
-        if (answer.Status >= 500)
-            _activity?.SetStatus(ActivityStatusCode.Error);
     }
 
     public void Dispose() => _activity?.Dispose();

@@ -10,7 +10,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     private static readonly KeyValuePair<string, string> json = new("Content-Type", WireFormat.Json);
 
     /// <summary>One row, or the problem that there is none that the caller may see.</summary>
-    public Task<Answer> GetAsync(Call call, Guid id, Representation representation) => backend.Transactor.ReadAsync(call.Transaction, () => GetOnceAsync(call, id, representation));
+    public Task<Answer> GetAsync(Call call, Guid id, Representation representation) => backend.Transactor.ReadAsync(call.Reading, () => GetOnceAsync(call, id, representation));
 
     private async Task<Answer> GetOnceAsync(Call call, Guid id, Representation representation)
     {
@@ -52,7 +52,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     /// <param name="call">The call.</param>
     /// <param name="query">What is asked for.</param>
     /// <param name="parent">The row they belong to, which must be visible too, or null.</param>
-    public Task<Answer> ListAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent) => backend.Transactor.ReadAsync(call.Transaction, () => ListOnceAsync(call, query, parent));
+    public Task<Answer> ListAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent) => backend.Transactor.ReadAsync(call.Reading, () => ListOnceAsync(call, query, parent));
 
     private async Task<Answer> ListOnceAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent)
     {
