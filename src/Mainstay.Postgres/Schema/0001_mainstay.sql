@@ -127,7 +127,7 @@ begin
     return added;
 end $$;
 
--- Drops the months that are over for longer than that.
+-- Drops the months that are over for longer than that. Not for everybody: whoever may write the audit trail shall not be able to make it disappear.
 create function mainstay.drop_audit_partitions(retention interval) returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     partition record;
@@ -144,6 +144,7 @@ begin
     end loop;
     return dropped;
 end $$;
+revoke execute on function mainstay.drop_audit_partitions(interval) from public;
 select mainstay.add_audit_partitions();
 
 -- Nonces of signed requests, until their signatures are too old to be used again.

@@ -107,6 +107,15 @@ public sealed class AuditPartitionTests(PostgresFixture postgres) : IAsyncLifeti
         (await _backend.ScalarAsync<string>("select string_agg(after ->> 'text', ' ') from mainstay.audit")).ShouldBe("young");
     }
 
+    /// <summary>A role that may write the trail, or read everything, cannot make it disappear.</summary>
+    [Fact]
+    public async Task Only_the_owner_drops_months()
+    {
+        (await _backend.ScalarAsync<bool>("select has_function_privilege('mainstay.drop_audit_partitions(interval)', 'execute')")).ShouldBeTrue();
+        (await _backend.ScalarAsync<bool>("select has_function_privilege('pg_write_all_data', 'mainstay.drop_audit_partitions(interval)', 'execute')")).ShouldBeFalse();
+        (await _backend.ScalarAsync<bool>("select has_function_privilege('pg_write_all_data', 'mainstay.add_audit_partitions()', 'execute')")).ShouldBeTrue();
+    }
+
     [Theory, InlineData("soon"), InlineData("00:30:00"), InlineData("40000.00:00:00")]
     public async Task A_retention_that_makes_no_sense_refuses_the_start(string retention)
     {
