@@ -11,14 +11,18 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     private readonly Process _process;
 
-    private ServerProcess(Process process, Uri address)
+    private ServerProcess(Process process, Uri address, BenchmarkDatabase database)
     {
         _process = process;
+        Database = database;
         Address = address;
         Http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = address };
     }
 
     public Uri Address { get; }
+
+    /// <summary>The database behind it.</summary>
+    public BenchmarkDatabase Database { get; }
 
     public HttpClient Http { get; }
 
@@ -32,16 +36,20 @@ internal sealed class ServerProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>The most memory it has held at once, in MiB.</summary>
+    public double PeakMemory => ProcessTimes.PeakMemory(_process.Id) / 1024.0 / 1024;
+
     /// <summary>Starts this program again as a server.</summary>
-    /// <param name="arguments">Makes the arguments from the address to listen on.</param>
+    /// <param name="database">What it reads and writes.</param>
+    /// <param name="contestant">Which server.</param>
     /// <returns>When it is ready.</returns>
     /// <exception cref="MeasurementException">It ended, or did not become ready.</exception>
-    public static async Task<ServerProcess> StartAsync(Func<Uri, IEnumerable<string>> arguments)
+    public static async Task<ServerProcess> StartAsync(BenchmarkDatabase database, Contestant contestant)
     {
         var address = new Uri($"http://127.0.0.1:{FreePort()}");
         // Log lines are written, as in production, and go where reading them costs nothing. What it says of a failed start comes through.
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" \"$@\" > /dev/null", Environment.ProcessPath!, .. arguments(address)]);
-        var server = new ServerProcess(Process.Start(start)!, address);
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" \"$@\" > /dev/null", Environment.ProcessPath!, .. contestant.Arguments(address, database)]);
+        var server = new ServerProcess(Process.Start(start)!, address, database);
         try
         {
             await server.UntilReadyAsync();

@@ -5,12 +5,6 @@ namespace Mainstay.Benchmarks;
 /// <summary>The server under test: the products of samples/shop.cs as production runs them, readable and writable by everyone because the machine is alone.</summary>
 internal static class ShopServer
 {
-    /// <summary>The word on the command line for a server as it is delivered.</summary>
-    public const string Strict = "strict";
-
-    /// <summary>The word for one whose switchable checks are off.</summary>
-    public const string Lenient = "lenient";
-
     public static Task<int> RunAsync(bool isStrict, string[] settings)
     {
         var shop = Backend.Create("shop", settings);

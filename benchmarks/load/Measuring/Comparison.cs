@@ -11,11 +11,12 @@ internal enum Verdict
 }
 
 /// <summary>Two servers under the same load, run against run. A pair is two runs that follow each other, so that the machine is in much the same state for both.</summary>
-internal sealed class Comparison(LoadRequest request)
+/// <param name="name">What is asked for, for the table.</param>
+internal sealed class Comparison(string name)
 {
     private readonly List<(Measured Measured, Measured Base)> _pairs = [];
 
-    public LoadRequest Request => request;
+    public string Name => name;
 
     public int Pairs => _pairs.Count;
 

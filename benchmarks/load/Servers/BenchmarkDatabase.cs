@@ -1,5 +1,7 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
+using Npgsql;
 
 namespace Mainstay.Benchmarks;
 
@@ -9,12 +11,21 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
     private readonly DirectoryInfo _folder;
     private readonly PrivatePostgres _postgres;
 
-    private BenchmarkDatabase(DirectoryInfo folder, PrivatePostgres postgres) => (_folder, _postgres) = (folder, postgres);
+    private readonly Lazy<int> _postmaster;
+
+    private BenchmarkDatabase(DirectoryInfo folder, PrivatePostgres postgres)
+    {
+        (_folder, _postgres) = (folder, postgres);
+        _postmaster = new(() => int.Parse(File.ReadLines(_folder.EnumerateFiles("postmaster.pid", SearchOption.AllDirectories).Single().FullName).First(), CultureInfo.InvariantCulture));
+    }
 
     public string ConnectionString => _postgres.ConnectionString;
 
     /// <summary>For the table, for example <c>PostgreSQL 18.4</c>.</summary>
     public string Version => _postgres.Description.Split(',')[0];
+
+    /// <summary>What PostgreSQL has cost the processors so far. Zero where the operating system does not tell: elsewhere than on Linux.</summary>
+    public TimeSpan ProcessorTime => OperatingSystem.IsLinux() ? ProcessTimes.OfFamily(_postmaster.Value) : TimeSpan.Zero;
 
     public static async Task<BenchmarkDatabase> StartAsync()
     {
@@ -26,6 +37,14 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
         // The load is for this server, whatever the developer's own application uses.
         builder.Configuration.AddInMemoryCollection([new("ConnectionStrings:mainstay", ""), new("Mainstay:DataFolder", Path.Combine(folder.FullName, ".mainstay"))]);
         return new BenchmarkDatabase(folder, await PrivatePostgres.StartAsync(builder));
+    }
+
+    /// <summary>Runs one statement beside the servers.</summary>
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var source = NpgsqlDataSource.Create(ConnectionString);
+        await using var command = source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
     }
 
     public async ValueTask DisposeAsync()

@@ -1,0 +1,32 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Benchmarks;
+
+/// <summary>
+/// The limit: what a patient expert gets out of ASP.NET Core and Npgsql for exactly these routes. Few connections, prepared statements, no log, no objects
+/// between row and JSON, nothing checked that the routes do not need.
+/// </summary>
+internal static class RawServer
+{
+    public static async Task<int> RunAsync(string[] settings)
+    {
+        var builder = WebApplication.CreateSlimBuilder(settings);
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(server => server.AddServerHeader = false);
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(builder.Configuration.GetConnectionString("mainstay"))
+        {
+            MaxPoolSize = 16, MaxAutoPrepare = 32, AutoPrepareMinUsages = 2, NoResetOnClose = true, Enlist = false,
+        });
+        await using var app = builder.Build();
+        app.MapGet("/health/ready", () => "ready");
+        var reads = new RawReads(source);
+        app.MapGet("/v1/products/{id}", reads.GetAsync);
+        app.MapGet("/v1/products", reads.ListAsync);
+        await app.RunAsync();
+        return 0;
+    }
+}
