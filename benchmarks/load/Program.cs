@@ -10,6 +10,7 @@ try
     return args switch
     {
         ["reads", .. var options] => await ReadsScenario.RunAsync(options),
+        ["peers", .. var options] => await PeersScenario.RunAsync(options),
         ["strictness", .. var options] => await StrictnessScenario.RunAsync(options),
         ["serve", var name, .. var settings] => await Contestant.Named(name).RunAsync(settings),
         _ => throw new MeasurementException("Expected the name of a scenario: reads, strictness."),

@@ -5,13 +5,35 @@ internal sealed class Field : IAsyncDisposable
 {
     private readonly List<(Contestant Contestant, ServerProcess Server)> _entries = [];
 
+    private Field()
+    {
+    }
+
     public ServerProcess this[Contestant contestant] => _entries.Single(entry => entry.Contestant == contestant).Server;
 
-    public async Task<ServerProcess> StartAsync(BenchmarkDatabase database, Contestant contestant)
+    /// <summary>Starts servers. The first fills the database, and all others must answer as it does.</summary>
+    /// <exception cref="MeasurementException">One did not start, or answers in another way.</exception>
+    public static async Task<Field> StartAsync(BenchmarkDatabase database, params Contestant[] contestants)
     {
-        var server = await ServerProcess.StartAsync(database, contestant);
-        _entries.Add((contestant, server));
-        return server;
+        var field = new Field();
+        try
+        {
+            foreach (var contestant in contestants)
+            {
+                var server = await ServerProcess.StartAsync(database, contestant);
+                field._entries.Add((contestant, server));
+                if (field._entries.Count == 1)
+                    await Products.FillAsync(server);
+                else
+                    await Equivalence.CheckAsync(field._entries[0].Server, server);
+            }
+            return field;
+        }
+        catch
+        {
+            await field.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Warms all servers up, then lets them take turns. The one that begins changes from round to round.</summary>

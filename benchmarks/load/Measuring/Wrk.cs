@@ -16,25 +16,25 @@ internal static partial class Wrk
     /// <exception cref="MeasurementException">A request was not answered with success, so the figure would mean nothing.</exception>
     public static async Task<Measured> RunAsync(ServerProcess server, LoadRequest request, int connections, int seconds)
     {
-        var targets = Path.GetTempFileName();
+        var lines = Path.GetTempFileName();
         try
         {
-            await File.WriteAllLinesAsync(targets, request.Targets);
-            return await RunAsync(server, connections, seconds, "rotate.lua", targets);
+            await File.WriteAllLinesAsync(lines, request.Lines);
+            var (before, databaseBefore) = (server.ProcessorTime, server.Database.ProcessorTime);
+            var output = await OutputAsync("-t1", $"-c{connections}", $"-d{seconds}s", "--latency", "-s", Path.Combine(AppContext.BaseDirectory, request.Script), server.Address.AbsoluteUri, "--", lines, $"{Guid.CreateVersion7():N}");
+            var (processorTime, databaseTime) = (server.ProcessorTime - before, server.Database.ProcessorTime - databaseBefore);
+            return Read($"{server.Name}, {request.Name}", output, processorTime, databaseTime);
         }
         finally
         {
-            File.Delete(targets);
+            File.Delete(lines);
         }
     }
 
-    private static async Task<Measured> RunAsync(ServerProcess server, int connections, int seconds, string script, params string[] arguments)
+    private static Measured Read(string what, string output, TimeSpan processorTime, TimeSpan databaseTime)
     {
-        var (before, databaseBefore) = (server.ProcessorTime, server.Database.ProcessorTime);
-        var output = await OutputAsync(["-t1", $"-c{connections}", $"-d{seconds}s", "--latency", "-s", Path.Combine(AppContext.BaseDirectory, script), server.Address.AbsoluteUri, "--", .. arguments]);
-        var (processorTime, databaseTime) = (server.ProcessorTime - before, server.Database.ProcessorTime - databaseBefore);
         if (output.Contains("Non-2xx", StringComparison.Ordinal) || output.Contains("Socket errors", StringComparison.Ordinal))
-            throw new MeasurementException($"Not every request was answered with success:\n{output}");
+            throw new MeasurementException($"{what}: not every request was answered with success.\n{output}");
         var requests = Number(Requests(), output);
         return new Measured(Number(PerSecond(), output), processorTime.TotalMicroseconds / requests, databaseTime.TotalMicroseconds / requests, Milliseconds(Percentile50(), output), Milliseconds(Percentile99(), output));
     }

@@ -13,10 +13,8 @@ internal static class ReadsScenario
         var plan = Plan.Of(options, usual);
         var (versions, loadBefore) = (await Wrk.VersionAsync(), ResultPage.LoadAverage());
         await using var database = await BenchmarkDatabase.StartAsync();
-        await using var field = new Field();
-        await Products.FillAsync(await field.StartAsync(database, Contestant.Shop));
-        await field.StartAsync(database, Contestant.Raw);
-        var series = await field.MeasureAsync(plan, server => Products.ReadsAsync(server.Http));
+        await using var field = await Field.StartAsync(database, Contestant.Shop, Contestant.Raw);
+        var series = await field.MeasureAsync(plan, Products.ReadsAsync);
 
         var verdicts = series.Select(one => one.Compare(Contestant.Shop, Contestant.Raw).AtLeast(RatioLeast)).ToArray();
         var verdict = verdicts.Contains(Verdict.Broken) ? Verdict.Broken : verdicts.Max();

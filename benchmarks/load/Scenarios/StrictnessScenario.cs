@@ -33,7 +33,7 @@ internal static class StrictnessScenario
         await using var first = await StartAsync(database, isStrict: round % 2 == 1);
         if (comparisons.Count == 0)
             await Products.FillAsync(first);
-        var requests = await Products.ReadsAsync(first.Http);
+        var requests = await Products.ReadsAsync(first);
         if (comparisons.Count == 0)
             comparisons.AddRange(requests.Select(request => new Comparison(request.Name)));
         await using var second = await StartAsync(database, isStrict: round % 2 == 0);

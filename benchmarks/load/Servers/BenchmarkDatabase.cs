@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Mainstay.Benchmarks;
@@ -34,8 +35,13 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(folder.FullName, File.GetUnixFileMode(folder.FullName) | UnixFileMode.OtherExecute | UnixFileMode.GroupExecute);
         var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
         // The load is for this server, whatever the developer's own application uses.
         builder.Configuration.AddInMemoryCollection([new("ConnectionStrings:mainstay", ""), new("Mainstay:DataFolder", Path.Combine(folder.FullName, ".mainstay"))]);
+        await (await PrivatePostgres.StartAsync(builder)).DisposeAsync();
+        // Room for the pools of several peers at once, which are larger by default than one application needs.
+        await File.AppendAllTextAsync(folder.EnumerateFiles("postgresql.auto.conf", SearchOption.AllDirectories).Single().FullName, "max_connections = 400\n");
+        builder.Configuration["ConnectionStrings:mainstay"] = "";
         return new BenchmarkDatabase(folder, await PrivatePostgres.StartAsync(builder));
     }
 

@@ -1,9 +1,10 @@
+using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
 
 namespace Mainstay.Benchmarks;
 
-/// <summary>The rows that all servers serve.</summary>
+/// <summary>The rows that all servers serve, and the questions about them.</summary>
 internal static class Products
 {
     public const int Count = 10_000;
@@ -12,7 +13,7 @@ internal static class Products
 
     private const int PagesWalked = 25;
 
-    /// <summary>Fills the table through the first server that is ready, and lets PostgreSQL do now what it would otherwise do in the middle of the runs.</summary>
+    /// <summary>Fills the tables through the first server that is ready, and lets PostgreSQL do now what it would otherwise do in the middle of the runs.</summary>
     public static async Task FillAsync(ServerProcess server)
     {
         string[] categories = ["tea", "coffee", "cocoa"];
@@ -22,19 +23,53 @@ internal static class Products
             using var answer = await server.Http.PostAsJsonAsync("/v1/products:batch", batch);
             answer.EnsureSuccessStatusCode();
         }
+        // Five orders of each product, of which the three newest are shown.
+        await server.Database.ExecuteAsync("""
+            insert into orders (id, customer_id, product_id, quantity, total, placed_at)
+            select ('01900000-0000-7000-8000-' || lpad(to_hex(turn * 100000 + place), 12, '0'))::uuid, 'customer ' || place % 1000, id, 1 + place % 5, (1 + place % 5) * price,
+                timestamptz '2026-01-01 00:00:00Z' + turn * interval '1 day' + place * interval '1 second'
+            from (select id, price, row_number() over (order by id) as place from products) p cross join generate_series(0, 4) as turn
+            order by 1
+            """);
         await server.Database.ExecuteAsync("vacuum analyze products");
+        await server.Database.ExecuteAsync("vacuum analyze orders");
     }
 
     /// <summary>The two reads that every backend has, a row by its id and a page of 20, with what to ask this server for. Cursors are each server's own.</summary>
-    public static async Task<LoadRequest[]> ReadsAsync(HttpClient http)
+    public static async Task<LoadRequest[]> ReadsAsync(ServerProcess server)
     {
-        var (ids, pages) = (new List<string>(), new List<string>());
-        for (string? target = "/v1/products?pageSize=20"; pages.Count < PagesWalked; pages.Add(target))
+        var pages = await WalkAsync(server, "", PagesWalked);
+        return [LoadRequest.Get("GET by id", (await IdsAsync(server)).Select(id => $"/v1/products/{id}")), LoadRequest.Get("GET page of 20", pages)];
+    }
+
+    /// <summary>The same, and a page of 20 with the three newest orders of each product.</summary>
+    public static async Task<LoadRequest[]> AllReadsAsync(ServerProcess server) =>
+        [.. await ReadsAsync(server), LoadRequest.Get("GET page of 20, 3 orders each", await WalkAsync(server, "&include=orders", PagesWalked))];
+
+    /// <summary>Placing an order.</summary>
+    /// <param name="server">Knows the products.</param>
+    /// <param name="target">Where orders go.</param>
+    public static async Task<LoadRequest> PostAsync(ServerProcess server, string target = "/v1/orders") =>
+        LoadRequest.Post("POST", target, (await IdsAsync(server)).Select((id, place) => string.Create(CultureInfo.InvariantCulture, $$"""{"productId":"{{id}}","quantity":{{1 + (place % 5)}},"total":{{(1 + (place % 5)) * 4.95m}}}""")));
+
+    /// <summary>The targets of pages from the first on, each made from the cursor of the one before.</summary>
+    public static async Task<List<string>> WalkAsync(ServerProcess server, string suffix, int pages)
+    {
+        var targets = new List<string>();
+        for (var target = $"/v1/products?pageSize=20{suffix}"; targets.Count < pages;)
         {
-            var page = await http.GetFromJsonAsync<JsonElement>(target);
-            ids.AddRange(page.GetProperty("data").EnumerateArray().Select(row => $"/v1/products/{row.GetProperty("id").GetString()}"));
-            target = $"/v1/products?pageSize=20&cursor={page.GetProperty("meta").GetProperty("nextCursor").GetString()}";
+            targets.Add(target);
+            var page = await server.Http.GetFromJsonAsync<JsonElement>(target);
+            target = $"/v1/products?pageSize=20&cursor={page.GetProperty("meta").GetProperty("nextCursor").GetString()}{suffix}";
         }
-        return [new("GET by id", [.. ids]), new("GET page of 20", [.. pages])];
+        return targets;
+    }
+
+    private static async Task<List<string>> IdsAsync(ServerProcess server)
+    {
+        var ids = new List<string>();
+        foreach (var target in await WalkAsync(server, "", PagesWalked))
+            ids.AddRange((await server.Http.GetFromJsonAsync<JsonElement>(target)).GetProperty("data").EnumerateArray().Select(row => row.GetProperty("id").GetString()!));
+        return ids;
     }
 }

@@ -11,13 +11,17 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     private readonly Process _process;
 
-    private ServerProcess(Process process, Uri address, BenchmarkDatabase database)
+    private ServerProcess(string name, Process process, Uri address, BenchmarkDatabase database)
     {
+        Name = name;
         _process = process;
         Database = database;
         Address = address;
         Http = new HttpClient(new SocketsHttpHandler()) { BaseAddress = address };
     }
+
+    /// <summary>Of the contestant.</summary>
+    public string Name { get; }
 
     public Uri Address { get; }
 
@@ -39,17 +43,21 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>The most memory it has held at once, in MiB.</summary>
     public double PeakMemory => ProcessTimes.PeakMemory(_process.Id) / 1024.0 / 1024;
 
-    /// <summary>Starts this program again as a server.</summary>
+    /// <summary>Starts a server.</summary>
     /// <param name="database">What it reads and writes.</param>
     /// <param name="contestant">Which server.</param>
+    /// <param name="connectionString">Another way to the database, if there is one in between.</param>
     /// <returns>When it is ready.</returns>
     /// <exception cref="MeasurementException">It ended, or did not become ready.</exception>
-    public static async Task<ServerProcess> StartAsync(BenchmarkDatabase database, Contestant contestant)
+    public static async Task<ServerProcess> StartAsync(BenchmarkDatabase database, Contestant contestant, string? connectionString = null)
     {
         var address = new Uri($"http://127.0.0.1:{FreePort()}");
         // Log lines are written, as in production, and go where reading them costs nothing. What it says of a failed start comes through.
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" \"$@\" > /dev/null", Environment.ProcessPath!, .. contestant.Arguments(address, database)]);
-        var server = new ServerProcess(Process.Start(start)!, address, database);
+        var launch = contestant.Launch(address, connectionString ?? database.ConnectionString);
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" \"$@\" > /dev/null", launch.Program, .. launch.Arguments]);
+        foreach (var (name, value) in launch.Environment)
+            start.Environment[name] = value;
+        var server = new ServerProcess(contestant.Name, Process.Start(start)!, address, database);
         try
         {
             await server.UntilReadyAsync();

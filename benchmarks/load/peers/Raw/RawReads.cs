@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Buffers.Text;
 using System.Data;
 using System.Text.Json;
@@ -16,6 +15,12 @@ internal sealed class RawReads(NpgsqlDataSource source)
     // One row more tells whether there is another page. As a parameter, the limit would be unknown to a plan that is made once for all values.
     private const string FirstPage = $"select {Columns} from products order by id limit 21";
     private const string NextPage = $"select {Columns} from products where id > $1 order by id limit 21";
+    private const string NestedFirstPage = $"select {NestedColumns} from ({FirstPage}) p {NewestOrders}";
+    private const string NestedNextPage = $"select {NestedColumns} from ({NextPage}) p {NewestOrders}";
+    private const string NestedColumns = "p.id, p.sku, p.name, p.category, p.price, p.stock, p.sold, o.id, o.customer_id, o.product_id, o.quantity, o.total, o.placed_at";
+
+    // Parents repeated beside their children: that costs less than a second statement, and much less than JSON made by the database.
+    private const string NewestOrders = "left join lateral (select * from orders where product_id = p.id order by id desc limit 3) o on true order by p.id, o.id desc";
     private const int PageSize = 20;
 
     public async Task GetAsync(HttpContext http)
@@ -36,29 +41,26 @@ internal sealed class RawReads(NpgsqlDataSource source)
                 return;
             }
             answer.Writer.WriteStartObject();
-            answer.Writer.WritePropertyName(Names.Data);
+            answer.Writer.WritePropertyName(RawNames.Data);
             WriteProduct(answer.Writer, reader);
+            answer.Writer.WriteEndObject();
         }
-        answer.Writer.WriteStartObject(Names.Meta);
+        answer.Writer.WriteStartObject(RawNames.Meta);
         answer.Writer.WriteEndObject();
         answer.Writer.WriteEndObject();
         await answer.SendAsync(http.Response);
     }
 
-    public async Task ListAsync(HttpContext http)
+    public Task ListAsync(HttpContext http) => http.Request.Query.ContainsKey("include") ? ListNestedAsync(http) : ListFlatAsync(http);
+
+    private async Task ListFlatAsync(HttpContext http)
     {
-        var after = http.Request.Query.TryGetValue("cursor", out var cursors) ? new Guid(Base64Url.DecodeFromChars(cursors.ToString()), bigEndian: true) : (Guid?)null;
-        var answer = RawAnswer.Rent();
-        var writer = answer.Writer;
-        writer.WriteStartObject();
-        writer.WriteStartArray(Names.Data);
+        var answer = BeginPage();
         string? next = null;
         await using (var connection = await source.OpenConnectionAsync())
-        await using (var command = new NpgsqlCommand(after is null ? FirstPage : NextPage, connection))
+        await using (var command = Page(connection, http, FirstPage, NextPage))
+        await using (var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult))
         {
-            if (after is { } position)
-                command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = position });
-            await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult);
             var last = Guid.Empty;
             for (var count = 0; await reader.ReadAsync(); count++)
             {
@@ -67,32 +69,96 @@ internal sealed class RawReads(NpgsqlDataSource source)
                     next = Cursor(last);
                     break;
                 }
-                last = WriteProduct(writer, reader);
+                last = WriteProduct(answer.Writer, reader);
+                answer.Writer.WriteEndObject();
             }
         }
-        writer.WriteEndArray();
-        writer.WriteStartObject(Names.Meta);
-        writer.WriteNumber(Names.PageSize, PageSize);
-        writer.WriteString(Names.NextCursor, next);
-        writer.WriteEndObject();
-        writer.WriteEndObject();
-        await answer.SendAsync(http.Response);
+        await EndPageAsync(answer, next, http);
     }
 
+    private async Task ListNestedAsync(HttpContext http)
+    {
+        var answer = BeginPage();
+        var writer = answer.Writer;
+        string? next = null;
+        await using (var connection = await source.OpenConnectionAsync())
+        await using (var command = Page(connection, http, NestedFirstPage, NestedNextPage))
+        await using (var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleResult))
+        {
+            var (last, count) = (Guid.Empty, 0);
+            while (await reader.ReadAsync())
+            {
+                var id = reader.GetFieldValue<Guid>(0);
+                if (id != last)
+                {
+                    if (count > 0)
+                        EndNested(writer);
+                    if (count == PageSize)
+                    {
+                        next = Cursor(last);
+                        break;
+                    }
+                    last = WriteProduct(writer, reader);
+                    writer.WriteStartArray(RawNames.Orders);
+                    count++;
+                }
+                if (!reader.IsDBNull(7))
+                    RawOrders.Write(writer, reader, 7);
+            }
+            if (next is null && count > 0)
+                EndNested(writer);
+        }
+        await EndPageAsync(answer, next, http);
+    }
+
+    private static void EndNested(Utf8JsonWriter writer)
+    {
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+
+    private static NpgsqlCommand Page(NpgsqlConnection connection, HttpContext http, string first, string following)
+    {
+        if (!http.Request.Query.TryGetValue("cursor", out var cursor))
+            return new NpgsqlCommand(first, connection);
+        var after = new Guid(Base64Url.DecodeFromChars(cursor.ToString()), bigEndian: true);
+        return new NpgsqlCommand(following, connection) { Parameters = { new NpgsqlParameter<Guid> { TypedValue = after } } };
+    }
+
+    private static RawAnswer BeginPage()
+    {
+        var answer = RawAnswer.Rent();
+        answer.Writer.WriteStartObject();
+        answer.Writer.WriteStartArray(RawNames.Data);
+        return answer;
+    }
+
+    private static ValueTask EndPageAsync(RawAnswer answer, string? next, HttpContext http)
+    {
+        var writer = answer.Writer;
+        writer.WriteEndArray();
+        writer.WriteStartObject(RawNames.Meta);
+        writer.WriteNumber(RawNames.PageSize, PageSize);
+        writer.WriteString(RawNames.NextCursor, next);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+        return answer.SendAsync(http.Response);
+    }
+
+    /// <summary>Leaves the object open.</summary>
     private static Guid WriteProduct(Utf8JsonWriter writer, NpgsqlDataReader reader)
     {
         var id = reader.GetFieldValue<Guid>(0);
         Span<byte> text = stackalloc byte[64];
         Id<Product>.From(id).TryFormat(text, out var length);
         writer.WriteStartObject();
-        writer.WriteString(Names.Id, text[..length]);
-        writer.WriteString(Names.Sku, reader.GetString(1));
-        writer.WriteString(Names.Name, reader.GetString(2));
-        writer.WriteString(Names.Category, reader.GetString(3));
-        writer.WriteNumber(Names.Price, reader.GetFieldValue<decimal>(4));
-        writer.WriteNumber(Names.Stock, reader.GetFieldValue<int>(5));
-        writer.WriteNumber(Names.Sold, reader.GetFieldValue<int>(6));
-        writer.WriteEndObject();
+        writer.WriteString(RawNames.Id, text[..length]);
+        writer.WriteString(RawNames.Sku, reader.GetString(1));
+        writer.WriteString(RawNames.Name, reader.GetString(2));
+        writer.WriteString(RawNames.Category, reader.GetString(3));
+        writer.WriteNumber(RawNames.Price, reader.GetFieldValue<decimal>(4));
+        writer.WriteNumber(RawNames.Stock, reader.GetFieldValue<int>(5));
+        writer.WriteNumber(RawNames.Sold, reader.GetFieldValue<int>(6));
         return id;
     }
 
@@ -101,20 +167,5 @@ internal sealed class RawReads(NpgsqlDataSource source)
         Span<byte> bytes = stackalloc byte[16];
         id.TryWriteBytes(bytes, bigEndian: true, out _);
         return Base64Url.EncodeToString(bytes);
-    }
-
-    private static class Names
-    {
-        public static readonly JsonEncodedText Data = JsonEncodedText.Encode("data");
-        public static readonly JsonEncodedText Meta = JsonEncodedText.Encode("meta");
-        public static readonly JsonEncodedText PageSize = JsonEncodedText.Encode("pageSize");
-        public static readonly JsonEncodedText NextCursor = JsonEncodedText.Encode("nextCursor");
-        public static readonly JsonEncodedText Id = JsonEncodedText.Encode("id");
-        public static readonly JsonEncodedText Sku = JsonEncodedText.Encode("sku");
-        public static readonly JsonEncodedText Name = JsonEncodedText.Encode("name");
-        public static readonly JsonEncodedText Category = JsonEncodedText.Encode("category");
-        public static readonly JsonEncodedText Price = JsonEncodedText.Encode("price");
-        public static readonly JsonEncodedText Stock = JsonEncodedText.Encode("stock");
-        public static readonly JsonEncodedText Sold = JsonEncodedText.Encode("sold");
     }
 }

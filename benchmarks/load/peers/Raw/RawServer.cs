@@ -26,6 +26,11 @@ internal static class RawServer
         var reads = new RawReads(source);
         app.MapGet("/v1/products/{id}", reads.GetAsync);
         app.MapGet("/v1/products", reads.ListAsync);
+        var orders = new RawOrders(source, TimeProvider.System);
+        app.MapPost("/v1/orders", orders.PlaceAsync);
+        await using (var tables = source.CreateCommand(NaiveOrders.Tables))
+            await tables.ExecuteNonQueryAsync();
+        app.MapPost("/naive/orders", new NaiveOrders(source, orders).PlaceAsync);
         await app.RunAsync();
         return 0;
     }
