@@ -49,6 +49,9 @@ internal sealed class Comparison(string name)
         }
     }
 
+    /// <summary>99 of 100 answers came within this time, divided by that of the other server.</summary>
+    public double Ratio99 => Median([.. _pairs.Select(pair => pair.Measured.Milliseconds99 / pair.Base.Milliseconds99)]);
+
     public double MedianOf(Func<Measured, double> value) => Median([.. _pairs.Select(pair => value(pair.Measured))]);
 
     public double MedianOfBase(Func<Measured, double> value) => Median([.. _pairs.Select(pair => value(pair.Base))]);

@@ -5,17 +5,20 @@ namespace Mainstay.Benchmarks;
 /// <param name="Connections">At once.</param>
 internal sealed record Series(string Question, int Connections)
 {
-    private readonly Dictionary<Contestant, List<Measured>> _runs = [];
+    private readonly Dictionary<string, List<Measured>> _runs = [];
 
-    public void Add(Contestant contestant, Measured run)
+    /// <summary>In the order of their first runs.</summary>
+    public IEnumerable<string> Runners => _runs.Keys;
+
+    public void Add(string runner, Measured run)
     {
-        if (!_runs.TryGetValue(contestant, out var runs))
-            _runs.Add(contestant, runs = []);
+        if (!_runs.TryGetValue(runner, out var runs))
+            _runs.Add(runner, runs = []);
         runs.Add(run);
     }
 
     /// <summary>Pairs of runs of the same round.</summary>
-    public Comparison Compare(Contestant measured, Contestant @base)
+    public Comparison Compare(string measured, string @base)
     {
         var comparison = new Comparison(Question);
         foreach (var (run, baseRun) in _runs[measured].Zip(_runs[@base]))

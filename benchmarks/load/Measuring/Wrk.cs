@@ -36,7 +36,7 @@ internal static partial class Wrk
         if (output.Contains("Non-2xx", StringComparison.Ordinal) || output.Contains("Socket errors", StringComparison.Ordinal))
             throw new MeasurementException($"{what}: not every request was answered with success.\n{output}");
         var requests = Number(Requests(), output);
-        return new Measured(Number(PerSecond(), output), processorTime.TotalMicroseconds / requests, databaseTime.TotalMicroseconds / requests, Milliseconds(Percentile50(), output), Milliseconds(Percentile99(), output));
+        return new Measured((long)requests, Number(PerSecond(), output), processorTime.TotalMicroseconds / requests, databaseTime.TotalMicroseconds / requests, Milliseconds(Percentile50(), output), Milliseconds(Percentile99(), output));
     }
 
     private static async Task<string> OutputAsync(params string[] arguments)

@@ -1,19 +1,26 @@
 namespace Mainstay.Benchmarks;
 
-/// <summary>Reads and bare inserts beside what teams use today.</summary>
+/// <summary>Reads and inserts beside what teams use today. The peers' inserts are bare: no key, no audit entry, no message.</summary>
 internal static class PeersScenario
 {
-    private static readonly Plan usual = new(Rounds: 1, Pairs: 5, Seconds: 2, WarmUpSeconds: 3, 16, 64);
+    public static readonly Plan Usual = new(Rounds: 1, Pairs: 6, Seconds: 2, WarmUpSeconds: 2, 64);
 
-    public static async Task<int> RunAsync(string[] options)
+    public static async Task<Section> RunAsync(Plan plan)
     {
-        var plan = Plan.Of(options, usual);
-        var (versions, loadBefore) = ($"{await Wrk.VersionAsync()}, {await NodePeers.InstallAsync()}", ResultPage.LoadAverage());
+        var versions = await NodePeers.InstallAsync();
         await using var database = await BenchmarkDatabase.StartAsync();
-        Contestant[] contestants = [Contestant.Shop, Contestant.Raw, Contestant.EntityFramework, Contestant.Dapper, Contestant.Fastify, Contestant.Express];
-        await using var field = await Field.StartAsync(database, contestants);
-        var series = await field.MeasureAsync(plan, async server => [.. await Products.AllReadsAsync(server), await Products.PostAsync(server)]);
-        await ResultPage.WriteAsync("peers", "Beside other servers", $"{database.Version}, {versions}", "dotnet run -c Release --project benchmarks/load -- peers", loadBefore, RatioTable.Of(series, Contestant.Raw, contestants));
-        return 0;
+        Contestant[] peers = [Contestant.EntityFramework, Contestant.Dapper, Contestant.Fastify, Contestant.Express];
+        await using var field = await Field.StartAsync(database, [Contestant.Shop, .. peers, Contestant.Raw]);
+        var series = await Turns.TakeAsync(plan, await field.QuestionsAsync(async server => [.. await Products.AllReadsAsync(server), await Products.PostAsync(server)]));
+        return new Section("Beside other servers", $"""
+            Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn; the ratio is to "raw". Each peer is written as its documentation recommends, in production mode, with the
+            defaults of its driver, and answers what the shop answers. Their POST is a bare insert; the shop's records key, audit entry and message in the same commit. {versions}.
+
+            {RatioTable.Of(series, Contestant.Raw.Name)}
+            """,
+            [.. from one in series
+                where one.Question != Products.Post
+                from peer in peers
+                select Finding.AtLeast(1, $"{one.Question}, {one.Connections} connections, shop divided by {peer.Name}", one.Compare(Contestant.Shop.Name, peer.Name))]);
     }
 }

@@ -3,29 +3,36 @@ namespace Mainstay.Benchmarks;
 /// <summary>What reads cost beside code that is written by hand for nothing else.</summary>
 internal static class ReadsScenario
 {
-    /// <summary>The promise: at least 90 % of the requests per second.</summary>
-    private const double RatioLeast = 0.9;
+    public static readonly Plan Usual = new(Rounds: 1, Pairs: 9, Seconds: 2, WarmUpSeconds: 3, 16, 64);
 
-    private static readonly Plan usual = new(Rounds: 1, Pairs: 9, Seconds: 3, WarmUpSeconds: 4, 16, 64);
-
-    public static async Task<int> RunAsync(string[] options)
+    public static async Task<Section> RunAsync(Plan plan)
     {
-        var plan = Plan.Of(options, usual);
-        var (versions, loadBefore) = (await Wrk.VersionAsync(), ResultPage.LoadAverage());
         await using var database = await BenchmarkDatabase.StartAsync();
-        await using var field = await Field.StartAsync(database, Contestant.Shop, Contestant.Raw);
-        var series = await field.MeasureAsync(plan, Products.ReadsAsync);
+        await using var field = await Field.StartAsync(database, [.. ReadPromise.All.Select(promise => promise.Contestant).Distinct(), Contestant.Raw]);
+        var series = await Turns.TakeAsync(plan, await field.QuestionsAsync(Products.AllReadsAsync));
+        return new Section("Reads beside code written by hand", $"""
+            Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn. "raw" is a minimal API on Npgsql, tuned by hand: the limit.
 
-        var verdicts = series.Select(one => one.Compare(Contestant.Shop, Contestant.Raw).AtLeast(RatioLeast)).ToArray();
-        var verdict = verdicts.Contains(Verdict.Broken) ? Verdict.Broken : verdicts.Max();
-        await ResultPage.WriteAsync("reads", "Reads beside code written by hand", $"{database.Version}, {versions}",
-            $"dotnet run -c Release --project benchmarks/load -- reads --pairs {plan.Pairs} --seconds {plan.Seconds} --warm-up {plan.WarmUpSeconds} --connections {string.Join(',', plan.Connections)}", loadBefore, $"""
-            Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn. "raw" is a minimal API on Npgsql, tuned by hand.
-
-            {RatioTable.Of(series, Contestant.Raw, [Contestant.Shop, Contestant.Raw])}
-
-            Most memory held at once: shop {field[Contestant.Shop].PeakMemory:0} MiB, raw {field[Contestant.Raw].PeakMemory:0} MiB.
-            """);
-        return (int)verdict;
+            {RatioTable.Of(series, Contestant.Raw.Name)}
+            """,
+            [.. from promise in ReadPromise.All
+                from one in series
+                where one.Question == promise.Question && one.Connections >= promise.ConnectionsLeast
+                select Finding.AtLeast(promise.Ratio, $"{one.Question}, {one.Connections} connections, {promise.Contestant.Name} divided by raw", one.Compare(promise.Contestant.Name, Contestant.Raw.Name))]);
     }
+}
+
+/// <summary>What is promised about reads.</summary>
+/// <param name="Contestant">A form of the shop.</param>
+/// <param name="Question">What it is asked.</param>
+/// <param name="ConnectionsLeast">From how many connections on it is promised.</param>
+/// <param name="Ratio">Requests per second, divided by those of the limit.</param>
+internal sealed record ReadPromise(Contestant Contestant, string Question, int ConnectionsLeast, double Ratio)
+{
+    public static readonly ReadPromise[] All =
+    [
+        new(Contestant.Shop, Products.ById, 1, 0.9),
+        new(Contestant.Shop, Products.Page, 1, 0.9),
+        new(Contestant.Shop, Products.Nested, 1, 0.9),
+    ];
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Mainstay.Benchmarks;
@@ -25,24 +24,25 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
     /// <summary>For the table, for example <c>PostgreSQL 18.4</c>.</summary>
     public string Version => _postgres.Description.Split(',')[0];
 
+    /// <summary>The version of the one that was started last, for pages about several.</summary>
+    public static string LastVersion { get; private set; } = "";
+
     /// <summary>What PostgreSQL has cost the processors so far. Zero where the operating system does not tell: elsewhere than on Linux.</summary>
     public TimeSpan ProcessorTime => OperatingSystem.IsLinux() ? ProcessTimes.OfFamily(_postmaster.Value) : TimeSpan.Zero;
 
     public static async Task<BenchmarkDatabase> StartAsync()
     {
-        var folder = Directory.CreateTempSubdirectory("mainstay-load-");
-        // The account of the private server can only reach its folder if it may pass through this one.
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(folder.FullName, File.GetUnixFileMode(folder.FullName) | UnixFileMode.OtherExecute | UnixFileMode.GroupExecute);
+        var folder = TemporaryFolder.Create();
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
         // The load is for this server, whatever the developer's own application uses.
-        builder.Configuration.AddInMemoryCollection([new("ConnectionStrings:mainstay", ""), new("Mainstay:DataFolder", Path.Combine(folder.FullName, ".mainstay"))]);
+        builder.Configuration.AddInMemoryCollection([new("Logging:LogLevel:Default", "Warning"), new("ConnectionStrings:mainstay", ""), new("Mainstay:DataFolder", Path.Combine(folder.FullName, ".mainstay"))]);
         await (await PrivatePostgres.StartAsync(builder)).DisposeAsync();
         // Room for the pools of several peers at once, which are larger by default than one application needs.
         await File.AppendAllTextAsync(folder.EnumerateFiles("postgresql.auto.conf", SearchOption.AllDirectories).Single().FullName, "max_connections = 400\n");
         builder.Configuration["ConnectionStrings:mainstay"] = "";
-        return new BenchmarkDatabase(folder, await PrivatePostgres.StartAsync(builder));
+        var database = new BenchmarkDatabase(folder, await PrivatePostgres.StartAsync(builder));
+        LastVersion = database.Version;
+        return database;
     }
 
     /// <summary>Runs one statement beside the servers.</summary>

@@ -9,6 +9,9 @@ internal abstract record Contestant(string Name)
     /// <summary>As it is delivered.</summary>
     public static readonly DotNetContestant Shop = new("shop", settings => ShopServer.RunAsync(settings));
 
+    /// <summary>A node that answers requests and leaves work in the background to others.</summary>
+    public static readonly DotNetContestant Answering = new("shop, no delivery", settings => ShopServer.RunAsync(settings, WithoutDelivery.Apply));
+
     /// <summary>With those checks off that can be switched off.</summary>
     public static readonly DotNetContestant Lenient = new("lenient", settings => ShopServer.RunAsync(settings, shop => shop.IsStrict = false));
 
@@ -23,7 +26,10 @@ internal abstract record Contestant(string Name)
 
     public static readonly NodeContestant Express = new("Express", "express.js");
 
-    private static readonly DotNetContestant[] served = [Shop, Lenient, Raw, EntityFramework, Dapper];
+    /// <summary>What a start is compared with.</summary>
+    public static readonly DotNetContestant Empty = new("empty", EmptyServer.RunAsync);
+
+    private static readonly DotNetContestant[] served = [Shop, Answering, Lenient, Raw, EntityFramework, Dapper, Empty];
 
     /// <summary>A server that this program is when it is called with <c>serve NAME settings…</c></summary>
     public static DotNetContestant Named(string name) => Array.Find(served, contestant => contestant.Name == name)

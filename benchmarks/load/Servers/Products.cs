@@ -7,7 +7,12 @@ namespace Mainstay.Benchmarks;
 /// <summary>The rows that all servers serve, and the questions about them.</summary>
 internal static class Products
 {
-    public const int Count = 10_000;
+    public const string ById = "GET by id";
+    public const string Page = "GET page of 20";
+    public const string Nested = "GET page of 20, 3 orders each";
+    public const string Post = "POST";
+
+    private const int Count = 10_000;
 
     private const int BatchSize = 1000;
 
@@ -39,18 +44,18 @@ internal static class Products
     public static async Task<LoadRequest[]> ReadsAsync(ServerProcess server)
     {
         var pages = await WalkAsync(server, "", PagesWalked);
-        return [LoadRequest.Get("GET by id", (await IdsAsync(server)).Select(id => $"/v1/products/{id}")), LoadRequest.Get("GET page of 20", pages)];
+        return [LoadRequest.Get(ById, (await IdsAsync(server)).Select(id => $"/v1/products/{id}")), LoadRequest.Get(Page, pages)];
     }
 
     /// <summary>The same, and a page of 20 with the three newest orders of each product.</summary>
     public static async Task<LoadRequest[]> AllReadsAsync(ServerProcess server) =>
-        [.. await ReadsAsync(server), LoadRequest.Get("GET page of 20, 3 orders each", await WalkAsync(server, "&include=orders", PagesWalked))];
+        [.. await ReadsAsync(server), LoadRequest.Get(Nested, await WalkAsync(server, "&include=orders", PagesWalked))];
 
     /// <summary>Placing an order.</summary>
     /// <param name="server">Knows the products.</param>
     /// <param name="target">Where orders go.</param>
     public static async Task<LoadRequest> PostAsync(ServerProcess server, string target = "/v1/orders") =>
-        LoadRequest.Post("POST", target, (await IdsAsync(server)).Select((id, place) => string.Create(CultureInfo.InvariantCulture, $$"""{"productId":"{{id}}","quantity":{{1 + (place % 5)}},"total":{{(1 + (place % 5)) * 4.95m}}}""")));
+        LoadRequest.Post(Post, target, (await IdsAsync(server)).Select((id, place) => string.Create(CultureInfo.InvariantCulture, $$"""{"productId":"{{id}}","quantity":{{1 + (place % 5)}},"total":{{(1 + (place % 5)) * 4.95m}}}""")));
 
     /// <summary>The targets of pages from the first on, each made from the cursor of the one before.</summary>
     public static async Task<List<string>> WalkAsync(ServerProcess server, string suffix, int pages)

@@ -43,6 +43,26 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>The most memory it has held at once, in MiB.</summary>
     public double PeakMemory => ProcessTimes.PeakMemory(_process.Id) / 1024.0 / 1024;
 
+    /// <summary>The memory it holds, in MiB.</summary>
+    public double ResidentMemory => ProcessTimes.ResidentMemory(_process.Id) / 1024.0 / 1024;
+
+    /// <summary>Load of one kind.</summary>
+    public Runner Runner(string name, LoadRequest request) => new(name, (connections, seconds) => Wrk.RunAsync(this, request, connections, seconds));
+
+    /// <summary>Returns when it has worked off what it does in the background.</summary>
+    /// <exception cref="MeasurementException">It goes on for more than a minute.</exception>
+    public async Task UntilQuietAsync()
+    {
+        for (var began = TimeProvider.System.GetTimestamp(); TimeProvider.System.GetElapsedTime(began) < patience;)
+        {
+            var before = ProcessorTime;
+            await Task.Delay(500);
+            if (ProcessorTime - before < TimeSpan.FromMilliseconds(40))
+                return;
+        }
+        throw new MeasurementException($"{Name} is still busy {patience.TotalSeconds:0} s after the load has ended.");
+    }
+
     /// <summary>Starts a server.</summary>
     /// <param name="database">What it reads and writes.</param>
     /// <param name="contestant">Which server.</param>
@@ -73,11 +93,17 @@ internal sealed class ServerProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();
-        if (!_process.HasExited)
-            using (var kill = Process.Start("kill", ["-TERM", $"{_process.Id}"]))
-                await kill.WaitForExitAsync();
-        await _process.WaitForExitAsync();
+        await StopAsync(_process);
         _process.Dispose();
+    }
+
+    /// <summary>Asks a process to end, and waits until it has.</summary>
+    public static async Task StopAsync(Process process)
+    {
+        if (!process.HasExited)
+            using (var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]))
+                await kill.WaitForExitAsync();
+        await process.WaitForExitAsync();
     }
 
     private async Task UntilReadyAsync()
@@ -100,7 +126,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         throw new MeasurementException($"A server under test was not ready within {patience.TotalSeconds:0} s.");
     }
 
-    private static int FreePort()
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -23,6 +23,7 @@ internal static class RawServer
         });
         await using var app = builder.Build();
         app.MapGet("/health/ready", () => "ready");
+        app.MapGet(AllocatedBytes.Path, () => new PeerItem<AllocatedBytes>(AllocatedBytes.Now()));
         var reads = new RawReads(source);
         app.MapGet("/v1/products/{id}", reads.GetAsync);
         app.MapGet("/v1/products", reads.ListAsync);
