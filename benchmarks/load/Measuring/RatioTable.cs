@@ -11,8 +11,8 @@ internal static class RatioTable
 
     private static string Row(Series series, string runner, Comparison comparison)
     {
-        var range = comparison.Certain is { } certain ? $"{certain.Low:0.00} to {certain.High:0.00}" : "too few runs";
-        return $"| {series.Question} | {series.Connections} | {runner} | {comparison.MedianOf(run => run.PerSecond):0} | **{comparison.Ratio:0.00}** | {range} "
+        var range = comparison.Rate.Certain is { } certain ? $"{certain.Low:0.00} to {certain.High:0.00}" : "too few runs";
+        return $"| {series.Question} | {series.Connections} | {runner} | {comparison.MedianOf(run => run.PerSecond):0} | **{comparison.Rate.Median:0.00}** | {range} "
             + $"| {comparison.MedianOf(run => run.Milliseconds50):0.0} ms | {comparison.MedianOf(run => run.Milliseconds99):0.0} ms "
             + $"| {Microseconds(comparison.MedianOf(run => run.ProcessorMicroseconds))} | {Microseconds(comparison.MedianOf(run => run.DatabaseMicroseconds))} |";
     }

@@ -3,8 +3,9 @@ namespace Mainstay.Benchmarks;
 /// <summary>What one scenario has found out.</summary>
 /// <param name="Title">The question.</param>
 /// <param name="Text">Tables and what they say.</param>
+/// <param name="Versions">What ran besides .NET and wrk.</param>
 /// <param name="Findings">The promises that it has measured.</param>
-internal sealed record Section(string Title, string Text, params Finding[] Findings)
+internal sealed record Section(string Title, string Text, string Versions, params Finding[] Findings)
 {
     /// <summary>Broken if one promise is, undecided if one is and none is broken.</summary>
     public static Verdict VerdictOf(IEnumerable<Finding> findings) => findings.Select(finding => finding.Verdict).ToHashSet() switch
@@ -18,11 +19,13 @@ internal sealed record Section(string Title, string Text, params Finding[] Findi
 /// <summary>A promise and what was measured.</summary>
 internal sealed record Finding(string Promise, string Measured, Verdict Verdict)
 {
-    /// <summary>At least this many times the requests per second, as far as the noise lets one tell.</summary>
-    public static Finding AtLeast(double least, string what, Comparison comparison) => new($"{what}: at least {least:0.00}",
-        comparison.Certain is { } certain ? $"{comparison.Ratio:0.00} ({certain.Low:0.00} to {certain.High:0.00})" : $"{comparison.Ratio:0.00} (too few runs for a range)", comparison.AtLeast(least));
+    /// <summary>At least this ratio, as far as the noise lets one tell.</summary>
+    public static Finding AtLeast(double least, string what, Ratio ratio) => new($"{what}: at least {least:0.00}", ratio.ToString(), ratio.AtLeast(least));
 
-    /// <summary>At most this value.</summary>
+    /// <summary>At most this ratio, as far as the noise lets one tell.</summary>
+    public static Finding AtMost(double most, string what, Ratio ratio) => new($"{what}: at most {most:0.00}", ratio.ToString(), ratio.AtMost(most));
+
+    /// <summary>At most this value, of which the median decides.</summary>
     public static Finding AtMost(double most, string what, double measured, string unit = "") =>
         new($"{what}: at most {most:0.##}{unit}", $"{measured:0.##}{unit}", measured <= most ? Verdict.Holds : Verdict.Broken);
 }

@@ -33,13 +33,13 @@ internal static class HalfLoadScenario
             {string.Join('\n', questions.Select(question => Row(question.PerSecond, question.Comparison)))}
 
             Half of what "raw" reached at most arrives at a fixed rate, whatever the answers take; a time counts from the arrival. Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn.
-            """,
-            [.. questions.Select(question => Finding.AtMost(1.2, $"{question.Name} at half load, 99 % within, shop divided by raw", question.Comparison.Ratio99))]);
+            """, database.Version,
+            [.. questions.Select(question => Finding.AtMost(1.2, $"{question.Name} at half load, 99 % within, shop divided by raw", question.Comparison.RatioOf(run => run.Milliseconds99)))]);
     }
 
     private static string Row(double perSecond, Comparison comparison) =>
         $"| {comparison.Name} | {perSecond:0} | {comparison.MedianOf(run => run.Milliseconds50):0.00} ms | {comparison.MedianOfBase(run => run.Milliseconds50):0.00} ms "
-        + $"| {comparison.MedianOf(run => run.Milliseconds99):0.00} ms | {comparison.MedianOfBase(run => run.Milliseconds99):0.00} ms | **{comparison.Ratio99:0.00}** |";
+        + $"| {comparison.MedianOf(run => run.Milliseconds99):0.00} ms | {comparison.MedianOfBase(run => run.Milliseconds99):0.00} ms | **{comparison.RatioOf(run => run.Milliseconds99)}** |";
 
     private static async Task<Measured> RunAsync(ServerProcess server, LoadRequest request, double perSecond, int seconds)
     {

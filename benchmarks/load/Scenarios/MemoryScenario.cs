@@ -26,7 +26,7 @@ internal static class MemoryScenario
             {string.Join('\n', ((ServerProcess[])[shop, raw]).Select(server => $"| {server.Name} | {server.PeakMemory:0} MiB | {server.ResidentMemory:0} MiB | {string.Join(" | ", questions.Select(question => $"{Kibibytes(question.Name, server.Name):0.0} KiB"))} |"))}
 
             {plan.Pairs} runs of {plan.Seconds} s with {plan.Connections[^1]} connections for each read. Memory is that of the process (VmHWM, VmRSS); allocations are what the runtime has counted, divided by the requests.
-            """,
+            """, database.Version,
             [
                 Finding.AtMost(1.5, "most memory held under load, shop divided by raw", shop.PeakMemory / raw.PeakMemory),
                 .. questions.Select(question => Finding.AtMost(KibibytesMore, $"{question.Name}, allocated by shop above raw", Kibibytes(question.Name, shop.Name) - Kibibytes(question.Name, raw.Name), " KiB")),

@@ -14,13 +14,13 @@ internal static class PeersScenario
         var series = await Turns.TakeAsync(plan, await field.QuestionsAsync(async server => [.. await Products.AllReadsAsync(server), await Products.PostAsync(server)]));
         return new Section("Beside other servers", $"""
             Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn; the ratio is to "raw". Each peer is written as its documentation recommends, in production mode, with the
-            defaults of its driver, and answers what the shop answers. Their POST is a bare insert; the shop's records key, audit entry and message in the same commit. {versions}.
+            defaults of its driver, and answers what the shop answers. Their POST is a bare insert; the shop's records key, audit entry and message in the same commit.
 
             {RatioTable.Of(series, Contestant.Raw.Name)}
-            """,
+            """, $"{database.Version}, {versions}",
             [.. from one in series
                 where one.Question != Products.Post
                 from peer in peers
-                select Finding.AtLeast(1, $"{one.Question}, {one.Connections} connections, shop divided by {peer.Name}", one.Compare(Contestant.Shop.Name, peer.Name))]);
+                select Finding.AtLeast(1, $"{one.Question}, {one.Connections} connections, shop divided by {peer.Name}", one.Compare(Contestant.Shop.Name, peer.Name).Rate)]);
     }
 }

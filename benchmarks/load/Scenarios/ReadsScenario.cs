@@ -14,11 +14,11 @@ internal static class ReadsScenario
             Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn. "raw" is a minimal API on Npgsql, tuned by hand: the limit.
 
             {RatioTable.Of(series, Contestant.Raw.Name)}
-            """,
+            """, database.Version,
             [.. from promise in ReadPromise.All
                 from one in series
                 where one.Question == promise.Question && one.Connections >= promise.ConnectionsLeast
-                select Finding.AtLeast(promise.Ratio, $"{one.Question}, {one.Connections} connections, {promise.Contestant.Name} divided by raw", one.Compare(promise.Contestant.Name, Contestant.Raw.Name))]);
+                select Finding.AtLeast(promise.Ratio, $"{one.Question}, {one.Connections} connections, {promise.Contestant.Name} divided by raw", one.Compare(promise.Contestant.Name, Contestant.Raw.Name).Rate)]);
     }
 }
 

@@ -25,7 +25,7 @@ internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section
         foreach (var scenario in scenarios)
             sections.Add(await scenario.MeasureAsync(Plan.Of(options, scenario.Usual)));
         var findings = sections.SelectMany(section => section.Findings).ToArray();
-        await ResultPage.WriteAsync(name, "Measured beside peers", $"{BenchmarkDatabase.LastVersion}, {versions}", $"dotnet run -c Release --project benchmarks/load -- {string.Join(' ', [name, .. options])}", loadBefore, $"""
+        await ResultPage.WriteAsync(name, "Measured beside peers", $"{string.Join(", ", sections.SelectMany(section => section.Versions.Split(", ")).Distinct())}, {versions}", $"dotnet run -c Release --project benchmarks/load -- {string.Join(' ', [name, .. options])}", loadBefore, $"""
             | promise | measured | verdict |
             |---|---|---|
             {string.Join('\n', findings.Select(finding => $"| {finding.Promise} | {finding.Measured} | {finding.Verdict.ToString().ToLowerInvariant()} |"))}

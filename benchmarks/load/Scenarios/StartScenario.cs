@@ -37,7 +37,7 @@ internal static class StartScenario
             {Row("an empty minimal API, for comparison", minimal)}
 
             {plan.Pairs} starts of each, in production mode; the shop with its private PostgreSQL, whose binaries are installed.
-            """,
+            """, "PostgreSQL of this machine",
             Finding.AtMost(5, "start from an empty data folder", Median(empty), " s"),
             Finding.AtMost(2, "start with an initialized data folder", Median(again), " s"));
     }
@@ -74,5 +74,5 @@ internal static class StartScenario
 
     private static string Row(string what, List<double> seconds) => $"| {what} | **{Median(seconds):0.00} s** | {seconds.Min():0.00} s | {seconds.Max():0.00} s |";
 
-    private static double Median(List<double> seconds) => seconds.Order().ElementAt(seconds.Count / 2);
+    private static double Median(List<double> seconds) => Ratio.MedianOf(seconds);
 }

@@ -20,7 +20,7 @@ internal static class StrictnessScenario
         for (var round = 1; round <= plan.Rounds; round++)
             await RunRoundAsync(plan, database, round, comparisons);
 
-        var verdicts = comparisons.Select(comparison => comparison.AtLeast(RatioLeast)).ToArray();
+        var verdicts = comparisons.Select(comparison => comparison.Rate.AtLeast(RatioLeast)).ToArray();
         var verdict = verdicts.Contains(Verdict.Broken) ? Verdict.Broken : verdicts.Max();
         await ResultPage.WriteAsync("strictness", "What the strictness costs", $"{database.Version}, {versions}",
             $"dotnet run -c Release --project benchmarks/load -- strictness --rounds {plan.Rounds} --pairs {plan.Pairs} --seconds {plan.Seconds}", loadBefore, Text(plan, comparisons, verdict));
@@ -75,8 +75,8 @@ internal static class StrictnessScenario
 
     private static string Row(Comparison comparison)
     {
-        var range = comparison.Certain is { } certain ? $"{certain.Low:0.000} to {certain.High:0.000}" : "too few pairs";
-        return $"| {comparison.Name} | **{comparison.Ratio:0.000}** | {range} | {comparison.Quartiles.Low:0.000} to {comparison.Quartiles.High:0.000} | {comparison.ProcessorRatio:0.000} "
+        var range = comparison.Rate.Certain is { } certain ? $"{certain.Low:0.000} to {certain.High:0.000}" : "too few pairs";
+        return $"| {comparison.Name} | **{comparison.Rate.Median:0.000}** | {range} | {comparison.Rate.Quartiles.Low:0.000} to {comparison.Rate.Quartiles.High:0.000} | {comparison.RatioOf(run => run.ProcessorMicroseconds).Median:0.000} "
             + $"| {comparison.MedianOf(run => run.PerSecond):0} | {comparison.MedianOfBase(run => run.PerSecond):0} "
             + $"| {comparison.MedianOf(run => run.ProcessorMicroseconds):0} µs | {comparison.MedianOfBase(run => run.ProcessorMicroseconds):0} µs "
             + $"| {comparison.MedianOf(run => run.Milliseconds50):0.0}, {comparison.MedianOf(run => run.Milliseconds99):0.0} ms | {comparison.MedianOfBase(run => run.Milliseconds50):0.0}, {comparison.MedianOfBase(run => run.Milliseconds99):0.0} ms |";

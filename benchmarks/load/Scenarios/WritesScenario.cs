@@ -15,7 +15,7 @@ internal static class WritesScenario
 
     public static async Task<Section> RunAsync(Plan plan)
     {
-        var series = await AnsweringAsync(plan);
+        var (series, versions) = await AnsweringAsync(plan);
         var delivering = await DeliveringAsync(plan);
         return new Section("Writes beside the database alone", $"""
             Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn; the ratio is to "pgbench". "shop" is a command with idempotency key, one row, one audit entry and one outgoing
@@ -27,26 +27,27 @@ internal static class WritesScenario
             With delivery in the same process, one effect in one transaction for each message; the ratio is to "raw", and every run waits until the one before has been delivered:
 
             {RatioTable.Of(delivering, Contestant.Raw.Name)}
-            """,
+            """, versions,
             [.. series.SelectMany(one => (Finding[])[
-                Finding.AtLeast(0.8, $"POST, {one.Connections} connections, shop divided by pgbench with the same statements", one.Compare(Contestant.Answering.Name, "pgbench")),
-                Finding.AtLeast(2, $"POST, {one.Connections} connections, shop divided by the naive form", one.Compare(Contestant.Answering.Name, Naive))])]);
+                Finding.AtLeast(0.8, $"POST, {one.Connections} connections, shop divided by pgbench with the same statements", one.Compare(Contestant.Answering.Name, "pgbench").Rate),
+                Finding.AtLeast(2, $"POST, {one.Connections} connections, shop divided by the naive form", one.Compare(Contestant.Answering.Name, Naive).Rate)])]);
     }
 
     /// <summary>Delivery is off in this part: it would take up the messages that pgbench leaves.</summary>
-    private static async Task<List<Series>> AnsweringAsync(Plan plan)
+    private static async Task<(List<Series> Series, string Versions)> AnsweringAsync(Plan plan)
     {
         await using var database = await BenchmarkDatabase.StartAsync();
         await using var field = await Field.StartAsync(database, Contestant.Answering, Contestant.Raw);
         var (shop, raw) = (field[Contestant.Answering], field[Contestant.Raw]);
         var pgbench = new Pgbench(database, await RecordAsync(database, await Products.PostAsync(shop)));
-        return await Turns.TakeAsync(plan, new Question(Products.Post,
+        var series = await Turns.TakeAsync(plan, new Question(Products.Post,
         [
             shop.Runner(Contestant.Answering.Name, await Products.PostAsync(shop)),
             pgbench.Runner,
             raw.Runner(Naive, await Products.PostAsync(raw, "/naive/orders")),
             raw.Runner(Contestant.Raw.Name, await Products.PostAsync(raw)),
         ]));
+        return (series, database.Version);
     }
 
     private static async Task<List<Series>> DeliveringAsync(Plan plan)

@@ -24,9 +24,6 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
     /// <summary>For the table, for example <c>PostgreSQL 18.4</c>.</summary>
     public string Version => _postgres.Description.Split(',')[0];
 
-    /// <summary>The version of the one that was started last, for pages about several.</summary>
-    public static string LastVersion { get; private set; } = "";
-
     /// <summary>What PostgreSQL has cost the processors so far. Zero where the operating system does not tell: elsewhere than on Linux.</summary>
     public TimeSpan ProcessorTime => OperatingSystem.IsLinux() ? ProcessTimes.OfFamily(_postmaster.Value) : TimeSpan.Zero;
 
@@ -40,9 +37,7 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
         // Room for the pools of several peers at once, which are larger by default than one application needs.
         await File.AppendAllTextAsync(folder.EnumerateFiles("postgresql.auto.conf", SearchOption.AllDirectories).Single().FullName, "max_connections = 400\n");
         builder.Configuration["ConnectionStrings:mainstay"] = "";
-        var database = new BenchmarkDatabase(folder, await PrivatePostgres.StartAsync(builder));
-        LastVersion = database.Version;
-        return database;
+        return new BenchmarkDatabase(folder, await PrivatePostgres.StartAsync(builder));
     }
 
     /// <summary>Runs one statement beside the servers.</summary>
