@@ -11,6 +11,9 @@ internal sealed record Answer(int Status, ReadOnlyMemory<byte> Body)
 
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 
+    /// <summary>What the bytes lie in, when they were lent: to be disposed once they have been sent.</summary>
+    public IDisposable? Rented { get; init; }
+
     /// <summary>Whether it comes from a receipt.</summary>
     public bool IsReplayed { get; init; }
 

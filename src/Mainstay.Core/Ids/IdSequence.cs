@@ -24,10 +24,22 @@ internal sealed class IdSequence(TimeProvider clock)
 
     public Guid Next()
     {
-        var step = TakeStep();
-
         Span<byte> bytes = stackalloc byte[16];
         RandomNumberGenerator.Fill(bytes[8..]);
+        return Make(bytes);
+    }
+
+    /// <summary>The same for what is no secret and is made for every request: whoever sees a few may guess the next one, and no system call is made for it.</summary>
+    public Guid NextGuessable()
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[8..], Random.Shared.NextInt64());
+        return Make(bytes);
+    }
+
+    private Guid Make(Span<byte> bytes)
+    {
+        var step = TakeStep();
         BinaryPrimitives.WriteInt64BigEndian(bytes, ((step >> 12) << 16) | 0x7000 | (step & 0xfff));
         bytes[8] = (byte)(0x80 | (bytes[8] & 0x3f));
         return new Guid(bytes, bigEndian: true);

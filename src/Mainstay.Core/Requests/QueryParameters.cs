@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Mainstay.Internal;
@@ -7,6 +8,11 @@ internal sealed class QueryParameters
 {
     /// <summary>The most parameters a request may have.</summary>
     public const int Most = 50;
+
+    /// <summary>Characters that stand for themselves.</summary>
+    private static readonly SearchValues<char> plain = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~,:");
+
+    private static readonly QueryParameters none = new();
 
     private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal);
 
@@ -22,6 +28,8 @@ internal sealed class QueryParameters
     /// <exception cref="ProblemException"><c>invalid-parameter</c> with every fault.</exception>
     public static QueryParameters Parse(string query)
     {
+        if (query.Length == 0)
+            return none;
         var parameters = new QueryParameters();
         var faults = new InputFaults();
         foreach (var part in query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
@@ -47,6 +55,11 @@ internal sealed class QueryParameters
 
     private static bool TryDecode(string text, out string decoded)
     {
+        if (!text.AsSpan().ContainsAnyExcept(plain))
+        {
+            decoded = text;
+            return true;
+        }
         var bytes = new byte[Encoding.UTF8.GetMaxByteCount(text.Length)];
         var length = 0;
         for (var i = 0; i < text.Length; i++)

@@ -1,7 +1,6 @@
 using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Mainstay.Internal;
 
@@ -9,22 +8,25 @@ namespace Mainstay.Internal;
 /// Finds out who calls: by a development key, or by whatever ASP.NET Core authentication scheme the application has registered as its default.
 /// A call without credentials is anonymous; a call with wrong ones is refused, never quietly anonymous.
 /// </summary>
-internal sealed class Authenticator(DevelopmentKeys? developmentKeys)
+internal sealed class Authenticator(DevelopmentKeys? developmentKeys, IAuthenticationSchemeProvider? schemes, bool takesSignatures)
 {
-    public async ValueTask<User> AuthenticateAsync(HttpContext http, CancellationToken cancellation)
+    public ValueTask<User> AuthenticateAsync(HttpContext http, CancellationToken cancellation) =>
+        schemes is null && http.Request.Headers.Authorization.Count == 0 ? new(User.Anonymous) : ReadAsync(http);
+
+    private async ValueTask<User> ReadAsync(HttpContext http)
     {
         var authorization = http.Request.Headers.Authorization;
         if (authorization.Count > 1)
             throw ProblemCatalogue.Unauthenticated.Because("There are two Authorization headers, expected one.");
         // Two credentials could name two callers. Only where signatures mean anything: elsewhere the header is one like any other.
-        if (authorization.Count > 0 && http.Request.Headers.ContainsKey("Signature-Input") && http.RequestServices.GetService<SignatureNonces>() is not null)
+        if (authorization.Count > 0 && takesSignatures && http.Request.Headers.ContainsKey("Signature-Input"))
             throw ProblemCatalogue.Unauthenticated.Because("The request has both an Authorization header and a signature, expected one credential.");
         if (developmentKeys is not null && authorization.ToString() is { Length: > 0 } header && header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
             && developmentKeys.Find(header.AsSpan(7).Trim()) is { } user)
             return DevelopmentKeys.IsLocal(http)
                 ? user
                 : throw ProblemCatalogue.Unauthenticated.Because("Development keys are accepted from this machine only.");
-        if (http.RequestServices.GetService<IAuthenticationSchemeProvider>() is { } schemes && await schemes.GetDefaultAuthenticateSchemeAsync() is { } scheme)
+        if (schemes is not null && await schemes.GetDefaultAuthenticateSchemeAsync() is { } scheme)
         {
             var result = await http.AuthenticateAsync(scheme.Name);
             if (result is { Succeeded: true, Principal: { } principal })

@@ -34,7 +34,7 @@ internal static class BackendHost
         builder.Services.Configure<HostFilteringOptions>(filter => filter.AllowedHosts = ["*"]);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(30));
         builder.Services.AddSingleton(TimeProvider.System);
-        ConsoleFormat.Use(builder.Logging, name);
+        ConsoleLog.Use(builder.Logging);
         return builder;
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Cors.Infrastructure;
@@ -66,6 +67,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var schema = SchemaMode.Check;
         var longRunning = new LongRunningOptions();
         var idempotency = new IdempotencyOptions();
+        var isCoalescing = true;
         CheckSettings(
             () => backend.Wire.Check(),
             () => Settings.Check(backend.Configuration),
@@ -75,10 +77,11 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => UseCors(backend),
             () => RateLimitDefaults(RateLimitSetting.Of(backend.Configuration)),
             () => longRunning = LongRunningOptions.Of(backend.Configuration),
+            () => isCoalescing = ReadSetting.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
-        using var logging = LoggerFactory.Create(logs => ConsoleFormat.Use(logs, backend.Name));
+        using var logging = LoggerFactory.Create(ConsoleLog.Use);
         var server = await DatabaseStart.RunAsync(backend, logging, CancellationToken.None);
         _parts.Push(server);
         var database = new Database(Database.CreateSource(server.ConnectionString, backend.Name), TimeProvider.System);
@@ -95,6 +98,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Name = backend.Name,
             Database = database,
             Transactor = transactor,
+            Reads = new Reads(database, isCoalescing),
             Receipts = new Receipts(database, idempotency.Lifetime, idempotency.AnswerBytesMost),
             Format = backend.Wire,
             LongRunning = new LongRunning(new OperationStore(database, longRunning.Lease, longRunning.Retention), longRunning),
@@ -146,7 +150,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddSingleton<OperationPipeline>();
         backend.Services.AddSingleton(new RateLimitStore(Services.Database));
         backend.Services.AddSingleton<RateLimiter>();
-        backend.Services.AddSingleton(new Authenticator(DevelopmentKeys));
+        backend.Services.AddSingleton(provider => new Authenticator(DevelopmentKeys, provider.GetService<IAuthenticationSchemeProvider>(), provider.GetService<SignatureNonces>() is not null));
         backend.Services.AddHostedService(provider => new OutboxDispatcher(transactor, backend.Subscriptions, new OutboxOptions(), signal,
             provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<OutboxDispatcher>>()));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));

@@ -26,6 +26,7 @@ internal static class Settings
         "Postgres:Account",
         "Postgres:Binaries",
         "RateLimit",
+        "Reads:Coalesce",
         "Schema",
         "TrustedProxies",
         "TrustedProxies:*",

@@ -11,6 +11,10 @@ internal sealed record BackendServices
 
     public required Transactor Transactor { get; init; }
 
+    public required Reads Reads { get; init; }
+
+    public AnswerBuffers Buffers { get; } = new();
+
     public required Receipts Receipts { get; init; }
 
     public required WireFormat Format { get; init; }

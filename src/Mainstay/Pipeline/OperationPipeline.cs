@@ -20,8 +20,8 @@ internal sealed class OperationPipeline(BackendServices backend, RateLimiter lim
     {
         var operation = call.Operation;
         using var measured = OperationTelemetry.Start(call);
-        using var timeout = new CancellationTokenSource(operation.Timeout, backend.Clock);
-        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, operation.IsCommand ? default : call.Aborted);
+        using var cancellation = new CancellationTokenSource(operation.Timeout, backend.Clock);
+        using var left = operation.IsCommand ? default : call.Aborted.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), cancellation);
         call.Deadline = Deadline.After(operation.Timeout, backend.Clock);
         call.Cancellation = cancellation.Token;
 

@@ -54,7 +54,9 @@ internal sealed record ListQuery
     /// Ties a cursor to this question and this caller: what decides which rows are listed in which order, and how the order's values are kept. Page
     /// size, fields, includes and count may change from page to page.
     /// </summary>
-    private byte[] Binding => Position.BindingOf([Resource.Path, Order.Shape, Search ?? "", User.Id, .. User.Roles.Order(StringComparer.Ordinal), "|", .. User.Permissions.Order(StringComparer.Ordinal), "|",
+    private byte[] Binding => User == User.Anonymous && Filters.Count == 0 && Search is null ? Resource.Texts.Binding(Order.Shape, static query => query.FullBinding, this) : FullBinding;
+
+    private byte[] FullBinding => Position.BindingOf([Resource.Path, Order.Shape, Search ?? "", User.Id, .. User.Roles.Order(StringComparer.Ordinal), "|", .. User.Permissions.Order(StringComparer.Ordinal), "|",
         .. Filters.Select(filter => $"{filter.Column.Name}.{filter.Operator}={filter.Text}").Order(StringComparer.Ordinal)]);
 
     /// <param name="resource">Whose rows.</param>

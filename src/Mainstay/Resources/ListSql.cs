@@ -1,4 +1,3 @@
-using System.Text;
 using Npgsql;
 
 namespace Mainstay.Internal;
@@ -15,83 +14,87 @@ internal static class ListSql
 {
     private const string Rank = "\"search rank\"";
 
-    /// <summary>The columns of <see cref="ResourceSql.Columns"/>, then the relevance if that is the order. One row more than asked for tells whether there is a next page.</summary>
-    public static NpgsqlBatchCommand List(ResourceModel resource, Predicate visible, ListQuery query)
+    /// <summary>All columns and the version, then the relevance if that is the order. One row more than asked for tells whether there is a next page.</summary>
+    public static ReadStatement List(ResourceModel resource, Predicate visible, ListQuery query)
     {
-        var command = new NpgsqlBatchCommand();
-        var text = new StringBuilder("select ").Append(ResourceSql.Columns(resource));
+        if (visible != Predicate.Always || query.Filters.Count > 0 || query.Search is not null || query.Page is not null)
+            return Write(resource, visible, query).ToStatement();
+        var start = query.After is null ? PageStart.First : query.Order.Column is not null && query.After.Value is null ? PageStart.BehindAbsentValue : PageStart.BehindValue;
+        return new ReadStatement(resource.Texts.Page(query.Order, start, query.PageSize, () => Write(resource, visible, query).Text.ToString()), ValuesOf(query.Order, query.After));
+    }
+
+    /// <summary>The same with what one include shows beside each row.</summary>
+    public static ReadStatement ListWithCompany(ResourceModel resource, Predicate visible, ListQuery query, ResourceInclude include, Predicate visibleCompany) => ResourceSql.WithCompany(resource, include, visibleCompany,
+        query.Order.Relevance is null ? "" : $", t.{Rank}", sql => AppendPage(sql, resource, visible, query, query.PageSize + 1), OrderBy(resource, query.Order, "p.")).ToStatement();
+
+    private static SqlText Write(ResourceModel resource, Predicate visible, ListQuery query)
+    {
+        var sql = new SqlText("select ").Append(resource.Texts.Columns);
         if (query.Order.Relevance is not null)
-            text.Append(", t.").Append(Rank);
-        AppendPage(text, command, resource, visible, query, query.PageSize + 1);
-        command.CommandText = text.ToString();
-        return command;
+            sql.Append(", t.").Append(Rank);
+        AppendPage(sql, resource, visible, query, query.PageSize + 1);
+        return sql;
     }
 
     /// <summary>How many rows there are on all pages, at most one more than <see cref="ListQuery.CountMost"/>: counting ends there.</summary>
-    public static NpgsqlBatchCommand Count(ResourceModel resource, Predicate visible, ListQuery query)
+    public static SqlText Count(ResourceModel resource, Predicate visible, ListQuery query)
     {
-        var command = new NpgsqlBatchCommand();
-        var text = new StringBuilder("select count(*)::integer from (select 1 from ").Append(resource.Table.QuotedName).Append(" t where true");
-        AppendConditions(text, command, resource, visible, query);
-        command.CommandText = text.Append(" limit ").Append(ListQuery.CountMost + 1).Append(") c").ToString();
-        return command;
+        var sql = new SqlText("select count(*)::integer from (select 1 from ").Append(resource.Table.QuotedName).Append(" t where true");
+        AppendConditions(sql, resource, visible, query);
+        return sql.Append(" limit ").Append(ListQuery.CountMost + 1).Append(") c");
     }
 
     /// <summary>"from … limit" of a page, with the table called t.</summary>
-    public static void AppendPage(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, Predicate visible, ListQuery query, int limit)
+    public static void AppendPage(SqlText sql, ResourceModel resource, Predicate visible, ListQuery query, int limit)
     {
         var table = resource.Table.QuotedName;
-        var behind = query.After is { } after ? Behind(command, resource, query.Order, after) : [];
+        var behind = query.After is { } after ? Behind(sql, resource, query.Order, after) : [];
         if (query.Search is not null)
         {
             // The fence keeps the planner from walking the table in the order of an index, hoping to meet enough rows that match.
-            text.Append(" from (select t.*");
+            sql.Append(" from (select t.*");
             if (query.Order.Relevance is { } search)
-                text.Append(", ts_rank(").Append(search.Words("t.")).Append(", ").Append(AddSearch(command, search, query.Search)).Append(") as ").Append(Rank);
-            text.Append(" from ").Append(table).Append(" t where true");
-            AppendConditions(text, command, resource, visible, query);
-            text.Append(" offset 0) t where ").Append(behind.Length == 0 ? "true" : $"({string.Join(" or ", behind)})");
+                sql.Append(", ts_rank(").Append(search.Words("t.")).Append(", ").Append(AddSearch(sql, search, query.Search)).Append(") as ").Append(Rank);
+            sql.Append(" from ").Append(table).Append(" t where true");
+            AppendConditions(sql, resource, visible, query);
+            sql.Append(" offset 0) t where ").Append(behind.Length == 0 ? "true" : $"({string.Join(" or ", behind)})");
         }
         else if (behind.Length == 2)
         {
             // Each part ends by itself: without its own limit, the planner reads and sorts a whole part.
-            text.Append(" from (");
+            sql.Append(" from (");
             for (var part = 0; part < 2; part++)
             {
-                text.Append(part == 0 ? "(" : " union all (").Append("select * from ").Append(table).Append(" t where ").Append(behind[part]);
-                AppendConditions(text, command, resource, visible, query);
-                AppendOrder(text, resource, query.Order);
-                text.Append(" limit ").Append(limit).Append(')');
+                sql.Append(part == 0 ? "(" : " union all (").Append("select * from ").Append(table).Append(" t where ").Append(behind[part]);
+                AppendConditions(sql, resource, visible, query);
+                AppendOrder(sql, resource, query.Order);
+                sql.Append(" limit ").Append(limit).Append(")");
             }
-            text.Append(") t");
+            sql.Append(") t");
         }
         else
         {
-            text.Append(" from ").Append(table).Append(" t where ").Append(behind.Length == 0 ? "true" : behind[0]);
-            AppendConditions(text, command, resource, visible, query);
+            sql.Append(" from ").Append(table).Append(" t where ").Append(behind.Length == 0 ? "true" : behind[0]);
+            AppendConditions(sql, resource, visible, query);
         }
-        AppendOrder(text, resource, query.Order);
-        text.Append(" limit ").Append(limit);
+        AppendOrder(sql, resource, query.Order);
+        sql.Append(" limit ").Append(limit);
         if (query.Page is { } page)
-        {
-            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = (page - 1) * query.PageSize });
-            text.Append(" offset $").Append(command.Parameters.Count);
-        }
+            sql.Append(" offset ").AppendValue(new NpgsqlParameter<int> { TypedValue = (page - 1) * query.PageSize });
     }
 
-    private static void AppendOrder(StringBuilder text, ResourceModel resource, ListOrder order)
+    private static void AppendOrder(SqlText sql, ResourceModel resource, ListOrder order) => sql.Append(OrderBy(resource, order, "t."));
+
+    private static string OrderBy(ResourceModel resource, ListOrder order, string alias)
     {
         var direction = order.IsDescending ? " desc" : "";
-        text.Append(" order by ");
-        if (ValueOf(order) is { } value)
-            text.Append(value).Append(direction).Append(", ");
-        text.Append("t.").Append(resource.Table.Key.QuotedName).Append(direction);
+        return $" order by {(ValueOf(order, alias) is { } value ? $"{value}{direction}, " : "")}{alias}{resource.Table.Key.QuotedName}{direction}";
     }
 
-    private static string? ValueOf(ListOrder order) => order switch
+    private static string? ValueOf(ListOrder order, string alias = "t.") => order switch
     {
-        { Relevance: not null } => "t." + Rank,
-        { Column: { } column } => "t." + column.QuotedName,
+        { Relevance: not null } => alias + Rank,
+        { Column: { } column } => alias + column.QuotedName,
         _ => null,
     };
 
@@ -99,11 +102,12 @@ internal static class ListSql
     /// The rows behind a position, as one condition or as two that no row meets both. A row comparison, <c>(price, id) &lt; ($3, $4)</c>, is an index
     /// condition; an "or" would not be. Both sides compare as the order does, by the collation of the column.
     /// </summary>
-    private static string[] Behind(NpgsqlBatchCommand command, ResourceModel resource, ListOrder order, Position after)
+    private static string[] Behind(SqlText sql, ResourceModel resource, ListOrder order, Position after)
     {
         var compare = order.IsDescending ? '<' : '>';
         var key = $"t.{resource.Table.Key.QuotedName}";
-        var id = Add(command, new NpgsqlParameter<Guid> { TypedValue = after.Id });
+        var (id, sortValue) = ($"${sql.Values.Count + 1}", $"${sql.Values.Count + 2}");
+        sql.Values.AddRange(ValuesOf(order, after));
         if (ValueOf(order) is not { } value)
             return [$"{key} {compare} {id}"];
         if (after.Value is null)
@@ -111,52 +115,50 @@ internal static class ListSql
             var absent = $"{value} is null and {key} {compare} {id}";
             return order.IsDescending ? [absent, $"{value} is not null"] : [absent];
         }
-        var present = $"({value}, {key}) {compare} ({Add(command, order.Parameter(after.Value)!)}, {id})";
+        var present = $"({value}, {key}) {compare} ({sortValue}, {id})";
         return order is { IsDescending: false, Column.Member.IsNullable: true } ? [present, $"{value} is null"] : [present];
     }
 
+    /// <summary>The values of a position, which come before all others: the id and, where the order has one that is there, the sort value.</summary>
+    private static IReadOnlyList<NpgsqlParameter> ValuesOf(ListOrder order, Position? after) =>
+        after is null ? [] : after.Value is null || order is { Column: null, Relevance: null } ? [ResourceSql.Id(after.Id)] : [ResourceSql.Id(after.Id), order.Parameter(after.Value)!];
+
     /// <summary>What rows must meet wherever the page begins: visible, filtered, found.</summary>
-    private static void AppendConditions(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, Predicate visible, ListQuery query)
+    private static void AppendConditions(SqlText sql, ResourceModel resource, Predicate visible, ListQuery query)
     {
-        ResourceSql.AppendVisible(text, command, resource, visible);
+        ResourceSql.AppendVisible(sql, resource, visible);
         foreach (var filter in query.Filters)
-            AppendFilter(text, command, filter);
+            AppendFilter(sql, filter);
         if (query.Search is { } words)
-            AppendSearch(text, command, resource.Search!, words);
+            AppendSearch(sql, resource.Search!, words);
     }
 
     /// <summary>A search without a word that must be there, such as <c>-tea</c> or only stop words, has nothing for an index to look up and finds nothing.</summary>
-    private static void AppendSearch(StringBuilder text, NpgsqlBatchCommand command, TextSearch search, string words)
+    private static void AppendSearch(SqlText sql, TextSearch search, string words)
     {
-        var query = AddSearch(command, search, words);
-        text.Append(" and ").Append(search.Words("t.")).Append(" @@ ").Append(query).Append(" and querytree(").Append(query).Append(") not in ('', 'T')");
+        var query = AddSearch(sql, search, words);
+        sql.Append(" and ").Append(search.Words("t.")).Append(" @@ ").Append(query).Append(" and querytree(").Append(query).Append(") not in ('', 'T')");
     }
 
-    private static string AddSearch(NpgsqlBatchCommand command, TextSearch search, string words)
+    private static string AddSearch(SqlText sql, TextSearch search, string words)
     {
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = words });
-        return search.Query(command.Parameters.Count);
+        sql.Values.Add(new NpgsqlParameter<string> { TypedValue = words, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        return search.Query(sql.Values.Count);
     }
 
-    private static void AppendFilter(StringBuilder text, NpgsqlBatchCommand command, ListFilter filter)
+    private static void AppendFilter(SqlText sql, ListFilter filter)
     {
-        text.Append(" and t.").Append(filter.Column.QuotedName);
+        sql.Append(" and t.").Append(filter.Column.QuotedName);
         if (filter.Operator == "null")
         {
-            text.Append((bool)filter.Value ? " is null" : " is not null");
+            sql.Append((bool)filter.Value ? " is null" : " is not null");
             return;
         }
-        command.Parameters.Add(filter.Operator == "in"
+        sql.Values.Add(filter.Operator == "in"
             ? SqlValue.Parameter(filter.Value, filter.Value.GetType())
             : filter.Column.Parameter(filter.Value));
-        text.Append(filter.Operator switch { "gt" => " > $", "gte" => " >= $", "lt" => " < $", "lte" => " <= $", "in" => " = any($", _ => " = $" }).Append(command.Parameters.Count);
+        sql.Append(filter.Operator switch { "gt" => " > $", "gte" => " >= $", "lt" => " < $", "lte" => " <= $", "in" => " = any($", _ => " = $" }).Append(sql.Values.Count);
         if (filter.Operator == "in")
-            text.Append(')');
-    }
-
-    private static string Add(NpgsqlBatchCommand command, NpgsqlParameter parameter)
-    {
-        command.Parameters.Add(parameter);
-        return $"${command.Parameters.Count}";
+            sql.Append(")");
     }
 }

@@ -29,6 +29,8 @@ internal sealed class GetOperation(ResourceModel resource) : Operation
 
     public override object? ReadInput(Call call)
     {
+        if (call.Incoming.Query.Values.Count == 0)
+            return (((IId)RouteIds.Read(resource, call.Incoming.Route("id"))).Value, Representation.Full);
         var faults = new InputFaults();
         foreach (var name in call.Incoming.Query.Values.Keys.Where(name => name is not ("fields" or "include")))
             faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{Suggestion.For(name, ["fields", "include"])} Accepted: fields, include."));

@@ -15,6 +15,8 @@ internal sealed record Representation(IReadOnlySet<int>? Fields, IReadOnlyList<R
 
     public static Representation Read(ResourceModel resource, QueryParameters parameters, InputFaults faults)
     {
+        if (parameters.Find("fields") is null && parameters.Find("include") is null)
+            return Full;
         HashSet<int>? fields = null;
         if (parameters.Find("fields") is { } names)
         {

@@ -47,6 +47,9 @@ internal sealed class ResourceModel(string path, TableModel table)
     /// <summary>What every tag of a row says about how rows are written, by <see cref="ETags.ShapeOf"/>. Known once the application starts.</summary>
     public string Shape { get; set; } = "";
 
+    /// <summary>The parts of its statements that are the same for every request.</summary>
+    public ResourceTexts Texts => field ??= new ResourceTexts(Table);
+
     public RateLimitDeclarations RateLimits { get; } = new();
 
     public bool RequiresKey { get; set; }

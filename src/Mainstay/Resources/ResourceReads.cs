@@ -1,18 +1,13 @@
-using System.Buffers;
 using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
 using Npgsql;
 
 namespace Mainstay.Internal;
 
-/// <summary>
-/// Reads rows and writes them as JSON without objects in between: each field goes from the reader to the writer by its column's type. A page is
-/// bounded, so its bytes are held until it is complete: that gives the length, the ETag and the 304, and an error in the middle is still an error.
-/// </summary>
+/// <summary>Reads rows into answers. What one statement can tell is asked through <see cref="Reads"/>; what stands beside it needs several, and one view of the data.</summary>
 internal sealed class ResourceReads(BackendServices backend, ResourceModel resource)
 {
     private static readonly KeyValuePair<string, string> varyByCaller = new("Vary", "Authorization");
+    private static readonly KeyValuePair<string, string> json = new("Content-Type", WireFormat.Json);
 
     /// <summary>One row, or the problem that there is none that the caller may see.</summary>
     public Task<Answer> GetAsync(Call call, Guid id, Representation representation) => backend.Transactor.ReadAsync(call.Transaction, () => GetOnceAsync(call, id, representation));
@@ -20,27 +15,37 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     private async Task<Answer> GetOnceAsync(Call call, Guid id, Representation representation)
     {
         var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
-        await using var connection = await backend.Database.OpenAsync(call.Deadline, call.Cancellation);
-        await using var batch = Batch(connection, call);
-        AddIncludes(batch, call, representation, (text, command) => ResourceSql.AppendOne(text, command, resource, visible, id));
-        batch.BatchCommands.Add(ResourceSql.Get(resource, visible, id));
-        await using var reader = await ReadAsync(batch, call);
-        var included = await ReadIncludesAsync(reader, representation, call.Cancellation);
-        if (!await reader.ReadAsync(call.Cancellation))
-            throw NotFound(resource, id);
-
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
+        var rows = new ItemRows(resource, representation, backend.Buffers.Rent(), backend.Format, call.Operation.SubjectOf(resource)) { Company = CompanyOf(representation, resource.Table.Columns.Count + 1) };
+        rows.Begin();
+        if (representation.Includes.Count <= 1)
         {
-            backend.Format.BeginItem(writer, call.Operation.SubjectOf(resource));
-            WriteRow(writer, reader, representation, included);
-            backend.Format.EndItem(writer, call.Operation.SubjectOf(resource), null);
+            call.Usage.RoundTrips++;
+            var statement = representation.Includes is [var include]
+                ? ResourceSql.WithCompany(resource, include, VisibleTo(call, include), "", sql => ResourceSql.AppendOne(sql, resource, visible, id), "").ToStatement()
+                : ResourceSql.Get(resource, visible, id);
+            await backend.Reads.RunAsync(statement, rows, call.Deadline, call.Cancellation);
         }
-        var version = reader.GetInt64(resource.Table.Columns.Count);
+        else
+        {
+            await using var connection = await backend.Database.OpenAsync(call.Deadline, call.Cancellation);
+            await using var batch = Batch(connection);
+            AddIncludes(batch, call, representation, sql => ResourceSql.AppendOne(sql, resource, visible, id));
+            batch.BatchCommands.Add(ResourceSql.Get(resource, visible, id).ToBatchCommand());
+            await using var reader = await ReadAsync(batch, call);
+            await ReadRowsAsync(reader, rows, representation, call.Cancellation);
+        }
+        rows.End();
+        if (rows.Count == 0)
+        {
+            rows.Buffer.Dispose();
+            throw NotFound(resource, id);
+        }
+        backend.Format.EndItem(rows.Buffer.Json, call.Operation.SubjectOf(resource), null);
+        rows.Buffer.Json.Flush();
         // What stands beside the row has versions of its own, so a tag of both is made from the bytes.
-        var tag = representation.Includes.Count == 0 ? ETags.OfRow(version, resource.Shape, representation.Tag) : ETags.OfRow(version, Hash(buffer.WrittenSpan));
+        var tag = representation.Includes.Count == 0 ? ETags.OfRow(rows.Version, resource.Shape, representation.Tag) : ETags.OfRow(rows.Version, Hash(rows.Buffer.Bytes.WrittenSpan));
         var isForAnyone = IsForAnyone(call, representation);
-        return Found(buffer, tag, isForAnyone, isForAnyone ? [] : [varyByCaller]);
+        return Found(rows.Buffer, tag, isForAnyone, isForAnyone ? null : varyByCaller);
     }
 
     /// <summary>One page of the rows that the caller may see.</summary>
@@ -52,51 +57,48 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     private async Task<Answer> ListOnceAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent)
     {
         var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
-        await using var connection = await backend.Database.OpenAsync(call.Deadline, call.Cancellation);
-        await using var batch = Batch(connection, call);
-        if (parent is { } owner)
-            batch.BatchCommands.Add(ResourceSql.Exists(owner.Resource, owner.Resource.Read?.Resolve(call.User, owner.Resource.Table.RowType) ?? Predicate.Never, owner.Id));
-        if (query.IsCounted)
-            batch.BatchCommands.Add(ListSql.Count(resource, visible, query));
-        AddIncludes(batch, call, query.Representation, (text, command) => ListSql.AppendPage(text, command, resource, visible, query, query.PageSize));
-        batch.BatchCommands.Add(ListSql.List(resource, visible, query));
-        await using var reader = await ReadAsync(batch, call);
-        if (parent is { } visibleOwner)
+        var subject = call.Operation.SubjectOf(resource);
+        ListTotal? total = null;
+        PageRows rows;
+        if (parent is null && !query.IsCounted && query.Representation.Includes.Count <= 1)
         {
-            if (!await reader.ReadAsync(call.Cancellation))
-                throw NotFound(visibleOwner.Resource, visibleOwner.Id);
-            await reader.NextResultAsync(call.Cancellation);
+            rows = new PageRows(resource, query, backend.Buffers.Rent(), backend.Format, subject) { Company = CompanyOf(query.Representation, resource.Table.Columns.Count + (query.Order.Relevance is null ? 1 : 2)) };
+            rows.Begin();
+            call.Usage.RoundTrips++;
+            await backend.Reads.RunAsync(query.Representation.Includes is [var include] ? ListSql.ListWithCompany(resource, visible, query, include, VisibleTo(call, include)) : ListSql.List(resource, visible, query),
+                rows, call.Deadline, call.Cancellation);
+            rows.End();
         }
-        var total = query.IsCounted ? await ReadTotalAsync(reader, call.Cancellation) : null;
-        var included = await ReadIncludesAsync(reader, query.Representation, call.Cancellation);
-
-        var buffer = new ArrayBufferWriter<byte>(8192);
-        string? next = null;
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
+        else
         {
-            var subject = call.Operation.SubjectOf(resource);
-            backend.Format.BeginList(writer, subject);
-            Position? last = null;
-            var count = 0;
-            for (; await reader.ReadAsync(call.Cancellation); count++)
+            rows = new PageRows(resource, query, backend.Buffers.Rent(), backend.Format, subject);
+            rows.Begin();
+            await using var connection = await backend.Database.OpenAsync(call.Deadline, call.Cancellation);
+            await using var batch = Batch(connection);
+            if (parent is { } owner)
+                batch.BatchCommands.Add(ResourceSql.Exists(owner.Resource, owner.Resource.Read?.Resolve(call.User, owner.Resource.Table.RowType) ?? Predicate.Never, owner.Id).ToBatchCommand());
+            if (query.IsCounted)
+                batch.BatchCommands.Add(ListSql.Count(resource, visible, query).ToBatchCommand());
+            AddIncludes(batch, call, query.Representation, sql => ListSql.AppendPage(sql, resource, visible, query, query.PageSize));
+            batch.BatchCommands.Add(ListSql.List(resource, visible, query).ToBatchCommand());
+            await using var reader = await ReadAsync(batch, call);
+            if (parent is { } visibleOwner)
             {
-                if (count == query.PageSize)
-                {
-                    next = query.Cursor(backend.Cursors, last!);
-                    break;
-                }
-                WriteRow(writer, reader, query.Representation, included);
-                if (count == query.PageSize - 1)
-                    last = new Position(query.Order.ValueOf(reader, resource.Table.Columns.Count + 1), reader.GetGuid(resource.Table.Key.Ordinal));
+                if (!await reader.ReadAsync(call.Cancellation))
+                    throw NotFound(visibleOwner.Resource, visibleOwner.Id);
+                await reader.NextResultAsync(call.Cancellation);
             }
-            backend.Format.EndPage(writer, subject, new ResultPage(query.PageSize, count, next)
-            {
-                Number = query.Page, TotalCount = total?.Count, TotalCountIsCapped = total is { IsCapped: true }, TotalPages = query.Page is null ? null : total?.Pages(query.PageSize),
-            });
+            total = query.IsCounted ? await ReadTotalAsync(reader, call.Cancellation) : null;
+            await ReadRowsAsync(reader, rows, query.Representation, call.Cancellation);
         }
+        var next = rows.HasMore ? query.Cursor(backend.Cursors, rows.Last!) : null;
+        backend.Format.EndPage(rows.Buffer.Json, subject, new ResultPage(query.PageSize, rows.Count, next)
+        {
+            Number = query.Page, TotalCount = total?.Count, TotalCountIsCapped = total is { IsCapped: true }, TotalPages = query.Page is null ? null : total?.Pages(query.PageSize),
+        });
+        rows.Buffer.Json.Flush();
         // A cursor belongs to its caller, so pages vary also where the rows do not.
-        List<KeyValuePair<string, string>> headers = PageLinks.Of(call, query, next, total) is { } link ? [varyByCaller, new("Link", link)] : [varyByCaller];
-        return Found(buffer, $"\"{Hash(buffer.WrittenSpan)}\"", IsForAnyone(call, query.Representation), headers);
+        return Found(rows.Buffer, $"\"{Hash(rows.Buffer.Bytes.WrittenSpan)}\"", IsForAnyone(call, query.Representation), varyByCaller, PageLinks.Of(call, query, next, total) is { } link ? new("Link", link) : null);
     }
 
     private static async Task<ListTotal?> ReadTotalAsync(NpgsqlDataReader reader, CancellationToken cancellation)
@@ -116,134 +118,61 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     private static bool IsForAnyone(Call call, Representation representation) =>
         call.Operation.Policy == Policy.Anyone && (representation.Includes.Count == 0 || representation.Includes.All(include => include.Target.Read == Policy.Anyone));
 
-    private Answer Found(ArrayBufferWriter<byte> buffer, string etag, bool isForAnyone, List<KeyValuePair<string, string>> headers)
+    private Answer Found(AnswerBuffer buffer, string etag, bool isForAnyone, params ReadOnlySpan<KeyValuePair<string, string>?> others)
     {
+        var headers = new List<KeyValuePair<string, string>>(5);
+        foreach (var other in others)
+            if (other is { } header)
+                headers.Add(header);
         headers.Add(new("ETag", etag));
         headers.Add(new("Cache-Control", resource.Cache.Field(isForAnyone)));
-        headers.Add(new("Content-Type", WireFormat.Json));
-        return new Answer(200, buffer.WrittenMemory) { Headers = headers };
+        headers.Add(json);
+        return new Answer(200, buffer.Bytes.WrittenMemory) { Headers = headers, Rented = buffer };
     }
 
-    private NpgsqlBatch Batch(NpgsqlConnection connection, Call call) =>
-        new(connection) { Timeout = (int)Math.Ceiling(Math.Max(1, call.Deadline.Left(backend.Clock).TotalSeconds)) + 1 };
+    private static NpgsqlBatch Batch(NpgsqlConnection connection) => new(connection) { Timeout = 0 };
 
     /// <summary>
     /// One round trip and one view of the data: several statements run in one repeatable-read transaction, so that a row and what is shown beside it
-    /// are of the same instant. A single statement is its own transaction.
+    /// are of the same instant.
     /// </summary>
     /// <returns>A reader that stands before the rows of the first statement.</returns>
     private async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatch batch, Call call)
     {
-        var isSeveral = batch.BatchCommands.Count > 1;
-        var left = call.Deadline.Left(backend.Clock);
-        if (left <= TimeSpan.Zero)
+        if (call.Deadline.Left(backend.Clock) <= TimeSpan.Zero)
             throw DatabaseErrors.DeadlineExceeded();
-        batch.BatchCommands.Insert(0, Work.Timeouts(left, left));
-        if (isSeveral)
-        {
-            batch.BatchCommands.Insert(0, new NpgsqlBatchCommand("begin isolation level repeatable read read only"));
-            batch.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
-        }
+        batch.BatchCommands.Insert(0, new NpgsqlBatchCommand("begin isolation level repeatable read read only"));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
         call.Usage.RoundTrips++;
-        var reader = await batch.ExecuteReaderAsync(call.Cancellation);
-        try
-        {
-            await reader.NextResultAsync(call.Cancellation); // past the timeouts
-            return reader;
-        }
-        catch
-        {
-            await reader.DisposeAsync();
-            throw;
-        }
+        return await batch.ExecuteReaderAsync(call.Cancellation);
     }
 
     /// <summary>The statements for what is shown beside the rows come first, so that the rows themselves can be streamed when their company is known.</summary>
-    private static void AddIncludes(NpgsqlBatch batch, Call call, Representation representation, Action<StringBuilder, NpgsqlBatchCommand> page)
+    private static void AddIncludes(NpgsqlBatch batch, Call call, Representation representation, Action<SqlText> page)
     {
         foreach (var include in representation.Includes)
-            batch.BatchCommands.Add(ResourceSql.Include(include, include.Target.Read?.Resolve(call.User, include.Target.Table.RowType) ?? Predicate.Never, page));
+            batch.BatchCommands.Add(ResourceSql.Include(include, VisibleTo(call, include), page).ToBatchCommand());
     }
 
-    private static async Task<List<(ResourceInclude Include, Dictionary<Guid, ReadOnlyMemory<byte>> Rows)>> ReadIncludesAsync(NpgsqlDataReader reader, Representation representation, CancellationToken cancellation)
-    {
-        var included = new List<(ResourceInclude, Dictionary<Guid, ReadOnlyMemory<byte>>)>(representation.Includes.Count);
-        foreach (var include in representation.Includes)
-        {
-            included.Add((include, await ReadIncludeAsync(reader, include, cancellation)));
-            await reader.NextResultAsync(cancellation);
-        }
-        return included;
-    }
+    private static Predicate VisibleTo(Call call, ResourceInclude include) => include.Target.Read?.Resolve(call.User, include.Target.Table.RowType) ?? Predicate.Never;
 
-    /// <summary>JSON fragments by the key of the row they belong to. Rows of one key come together.</summary>
-    private static async Task<Dictionary<Guid, ReadOnlyMemory<byte>>> ReadIncludeAsync(NpgsqlDataReader reader, ResourceInclude include, CancellationToken cancellation)
+    /// <summary>One include comes with its rows. Several would multiply each other, so each has a statement of its own.</summary>
+    private static Company? CompanyOf(Representation representation, int first) => representation.Includes is [var include] ? new Company(include, first) : null;
+
+    private static async Task ReadRowsAsync(NpgsqlDataReader reader, AnswerRows rows, Representation representation, CancellationToken cancellation)
     {
-        var fragments = new Dictionary<Guid, ReadOnlyMemory<byte>>();
-        var columns = include.Target.Table.Columns;
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer);
-        Guid? open = null;
-        void Close()
+        if (representation.Includes.Count > 0)
         {
-            if (open is not { } key)
-                return;
-            if (include.IsMany)
-                writer.WriteEndArray();
-            writer.Flush();
-            fragments[key] = buffer.WrittenSpan.ToArray();
-            buffer.ResetWrittenCount();
-            writer.Reset();
-            open = null;
+            var included = new List<IncludedRows>(representation.Includes.Count);
+            foreach (var include in representation.Includes)
+            {
+                included.Add(await IncludedRows.ReadAsync(reader, include, cancellation));
+                await reader.NextResultAsync(cancellation);
+            }
+            rows.Included = included;
         }
         while (await reader.ReadAsync(cancellation))
-        {
-            var key = reader.GetGuid(0);
-            if (open != key)
-            {
-                Close();
-                open = key;
-                if (include.IsMany)
-                    writer.WriteStartArray();
-            }
-            writer.WriteStartObject();
-            for (var i = 0; i < columns.Count; i++)
-                WriteField(writer, reader, columns[i], i + 1);
-            writer.WriteEndObject();
-        }
-        Close();
-        await writer.DisposeAsync();
-        return fragments;
-    }
-
-    private void WriteRow(Utf8JsonWriter writer, NpgsqlDataReader reader, Representation representation, List<(ResourceInclude Include, Dictionary<Guid, ReadOnlyMemory<byte>> Rows)> included)
-    {
-        var columns = resource.Table.Columns;
-        writer.WriteStartObject();
-        for (var i = 0; i < columns.Count; i++)
-            if (representation.Fields is null || representation.Fields.Contains(i))
-                WriteField(writer, reader, columns[i], i);
-        foreach (var (include, rows) in included)
-        {
-            writer.WritePropertyName(include.Name);
-            var ordinal = (include.IsMany ? resource.Table.Key : include.Column).Ordinal;
-            if (!reader.IsDBNull(ordinal) && rows.TryGetValue(reader.GetGuid(ordinal), out var fragment))
-                writer.WriteRawValue(fragment.Span, skipInputValidation: true);
-            else if (include.IsMany)
-                writer.WriteRawValue("[]"u8, skipInputValidation: true);
-            else
-                writer.WriteNullValue();
-        }
-        writer.WriteEndObject();
-    }
-
-    private static void WriteField(Utf8JsonWriter writer, NpgsqlDataReader reader, Column column, int ordinal)
-    {
-        writer.WritePropertyName(column.JsonName);
-        if (reader.IsDBNull(ordinal))
-            writer.WriteNullValue();
-        else
-            column.Type.WriteJson(reader, ordinal, writer);
+            rows.Add(reader);
     }
 
     private static string Hash(ReadOnlySpan<byte> bytes)

@@ -1,5 +1,6 @@
 using System.Text;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace Mainstay.Internal;
 
@@ -8,84 +9,91 @@ internal static class ResourceSql
 {
     public const string Alias = "t";
 
-    /// <summary>Columns for the answer: all of them, then the version.</summary>
-    public static string Columns(ResourceModel resource) =>
-        $"{string.Join(", ", resource.Table.Columns.Select(column => $"{Alias}.{column.QuotedName}"))}, {Alias}.{TableModel.VersionColumn}";
-
-    public static NpgsqlBatchCommand Get(ResourceModel resource, Predicate visible, Guid id)
+    /// <summary>One row: all columns, then the version.</summary>
+    public static ReadStatement Get(ResourceModel resource, Predicate visible, Guid id)
     {
-        var command = new NpgsqlBatchCommand();
-        var text = new StringBuilder("select ").Append(Columns(resource)).Append(" from ").Append(resource.Table.QuotedName).Append(' ').Append(Alias).Append(" where ");
-        AppendKey(text, command, resource, id);
-        AppendVisible(text, command, resource, visible);
-        command.CommandText = text.ToString();
-        return command;
+        if (visible == Predicate.Always)
+            return new ReadStatement(resource.Texts.Get, [Id(id)]);
+        var sql = new SqlText("select ").Append(resource.Texts.Columns);
+        AppendOne(sql, resource, visible, id);
+        return sql.ToStatement();
     }
 
-    public static NpgsqlBatchCommand Exists(ResourceModel resource, Predicate visible, Guid id)
+    public static SqlText Exists(ResourceModel resource, Predicate visible, Guid id)
     {
-        var command = new NpgsqlBatchCommand();
-        var text = new StringBuilder("select 1 from ").Append(resource.Table.QuotedName).Append(' ').Append(Alias).Append(" where ");
-        AppendKey(text, command, resource, id);
-        AppendVisible(text, command, resource, visible);
-        command.CommandText = text.ToString();
-        return command;
+        var sql = new SqlText("select 1");
+        AppendOne(sql, resource, visible, id);
+        return sql;
     }
 
     /// <summary>The rows that one include shows beside the rows of <paramref name="page"/>; the first column tells whose they are.</summary>
     /// <param name="include">What is shown.</param>
     /// <param name="visible">Which of the target's rows the caller may see.</param>
     /// <param name="page">Appends "from … limit" of the rows that are on the page.</param>
-    public static NpgsqlBatchCommand Include(ResourceInclude include, Predicate visible, Action<StringBuilder, NpgsqlBatchCommand> page)
+    public static SqlText Include(ResourceInclude include, Predicate visible, Action<SqlText> page)
     {
-        var command = new NpgsqlBatchCommand();
         var target = include.Target;
-        var columns = string.Join(", ", target.Table.Columns.Select(column => $"c.{column.QuotedName}"));
-        var text = new StringBuilder();
+        var columns = ColumnsOf(target, "c");
+        var sql = new SqlText("select ");
         if (include.IsMany)
         {
-            text.Append("select p.key, ").Append(columns).Append(" from (select t.\"id\" as key");
-            page(text, command);
-            text.Append(") p cross join lateral (select ").Append(columns).Append(" from ").Append(target.Table.QuotedName).Append(" c where c.").Append(include.Column.QuotedName).Append(" = p.key");
-            AppendVisible(text, command, target, visible, "c");
-            text.Append(" order by c.").Append(target.Table.Key.QuotedName).Append(" desc limit ").Append(include.Most).Append(") c");
+            sql.Append("p.key, ").Append(columns).Append(" from (select t.\"id\" as key");
+            page(sql);
+            sql.Append(") p cross join lateral (select ").Append(columns).Append(" from ").Append(target.Table.QuotedName).Append(" c where c.").Append(include.Column.QuotedName).Append(" = p.key");
+            AppendVisible(sql, target, visible, "c");
+            sql.Append(" order by c.").Append(target.Table.Key.QuotedName).Append(" desc limit ").Append(include.Most).Append(") c");
         }
         else
         {
-            text.Append("select distinct on (c.").Append(target.Table.Key.QuotedName).Append(") c.").Append(target.Table.Key.QuotedName).Append(", ").Append(columns)
+            sql.Append("distinct on (c.").Append(target.Table.Key.QuotedName).Append(") c.").Append(target.Table.Key.QuotedName).Append(", ").Append(columns)
                 .Append(" from (select t.").Append(include.Column.QuotedName).Append(" as key");
-            page(text, command);
-            text.Append(") p join ").Append(target.Table.QuotedName).Append(" c on c.").Append(target.Table.Key.QuotedName).Append(" = p.key where true");
-            AppendVisible(text, command, target, visible, "c");
+            page(sql);
+            sql.Append(") p join ").Append(target.Table.QuotedName).Append(" c on c.").Append(target.Table.Key.QuotedName).Append(" = p.key where true");
+            AppendVisible(sql, target, visible, "c");
         }
-        command.CommandText = text.ToString();
-        return command;
+        return sql;
+    }
+
+    /// <summary>
+    /// The rows of <paramref name="page"/> with what one include shows beside each, in one statement: a row as often as it has company, and once with nulls when it
+    /// has none. The columns of the row and its version come first, then those of the other.
+    /// </summary>
+    /// <param name="resource">Whose rows.</param>
+    /// <param name="include">What is shown.</param>
+    /// <param name="visible">Which of the target's rows the caller may see.</param>
+    /// <param name="columns">What the page selects behind the columns of the row, each with a comma in front.</param>
+    /// <param name="page">Appends "from … limit" of the rows that are on the page.</param>
+    /// <param name="order">The order of the page, for columns of p.</param>
+    public static SqlText WithCompany(ResourceModel resource, ResourceInclude include, Predicate visible, string columns, Action<SqlText> page, string order)
+    {
+        var target = include.Target;
+        var sql = new SqlText("select p.*, ").Append(ColumnsOf(target, "c")).Append(" from (select ").Append(resource.Texts.Columns).Append(columns);
+        page(sql);
+        sql.Append(") p left join lateral (select ").Append(ColumnsOf(target, "c")).Append(" from ").Append(target.Table.QuotedName).Append(" c where c.")
+            .Append(include.IsMany ? include.Column.QuotedName : target.Table.Key.QuotedName).Append(" = p.").Append(include.IsMany ? resource.Table.Key.QuotedName : include.Column.QuotedName);
+        AppendVisible(sql, target, visible, "c");
+        if (include.IsMany)
+            sql.Append(" order by c.").Append(target.Table.Key.QuotedName).Append(" desc limit ").Append(include.Most);
+        return sql.Append(") c on true").Append(order);
     }
 
     /// <summary>"from … where id = …" of a single row.</summary>
-    public static void AppendOne(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, Predicate visible, Guid id)
+    public static void AppendOne(SqlText sql, ResourceModel resource, Predicate visible, Guid id)
     {
-        text.Append(" from ").Append(resource.Table.QuotedName).Append(' ').Append(Alias).Append(" where ");
-        AppendKey(text, command, resource, id);
-        AppendVisible(text, command, resource, visible);
+        sql.Append(" from ").Append(resource.Table.QuotedName).Append(" t where t.").Append(resource.Table.Key.QuotedName).Append(" = ").AppendValue(Id(id));
+        AppendVisible(sql, resource, visible);
     }
 
-    private static void AppendKey(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, Guid id)
-    {
-        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = id });
-        text.Append(Alias).Append('.').Append(resource.Table.Key.QuotedName).Append(" = $").Append(command.Parameters.Count);
-    }
-
-    public static void AppendVisible(StringBuilder text, NpgsqlBatchCommand command, ResourceModel resource, Predicate visible, string alias = Alias)
+    public static void AppendVisible(SqlText sql, ResourceModel resource, Predicate visible, string alias = Alias)
     {
         if (visible == Predicate.Always)
             return;
-        var parameters = command.Parameters.ToList();
-        var known = parameters.Count;
-        text.Append(" and (");
-        PredicateSql.Write(visible, alias, member => resource.Table.FindMember(member)!.QuotedName, text, parameters);
-        text.Append(')');
-        foreach (var parameter in parameters.Skip(known))
-            command.Parameters.Add(parameter);
+        sql.Append(" and (");
+        PredicateSql.Write(visible, alias, member => resource.Table.FindMember(member)!.QuotedName, sql.Text, sql.Values);
+        sql.Append(")");
     }
+
+    private static string ColumnsOf(ResourceModel resource, string alias) => string.Join(", ", resource.Table.Columns.Select(column => $"{alias}.{column.QuotedName}"));
+
+    public static NpgsqlParameter<Guid> Id(Guid id) => new() { TypedValue = id, NpgsqlDbType = NpgsqlDbType.Uuid };
 }

@@ -78,8 +78,21 @@ internal sealed class HttpEdge(BackendServices services, RouteTable routes, ILog
         if (!log.IsEnabled(LogLevel.Information) || http.Request.Path.StartsWithSegments("/health"))
             return;
         var feature = http.Features.Get<CallFeature>();
-        PipelineLog.Request(log, http.Request.Method, http.Request.Path, http.Response.StatusCode, elapsed.TotalMilliseconds, feature?.Call.Operation.Name,
-            feature?.Call.User.Id, feature?.Call.Usage.RoundTrips ?? 0, feature?.Call.Usage.Attempts ?? 0, feature?.Answer.IsReplayed ?? false, requestId, Activity.Current?.TraceId.ToHexString(), services.Name);
+        new RequestLine
+        {
+            Method = http.Request.Method,
+            Path = http.Request.Path,
+            Status = http.Response.StatusCode,
+            Elapsed = elapsed,
+            Operation = feature?.Call.Operation.Name,
+            User = feature?.Call.User.Id,
+            RoundTrips = feature?.Call.Usage.RoundTrips ?? 0,
+            Attempts = feature?.Call.Usage.Attempts ?? 0,
+            IsReplayed = feature?.Answer.IsReplayed ?? false,
+            RequestId = requestId,
+            TraceId = Activity.Current?.TraceId.ToHexString(),
+            Application = services.Name,
+        }.Log(log);
     }
 }
 

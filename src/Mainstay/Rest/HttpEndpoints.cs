@@ -43,5 +43,6 @@ internal static class HttpEndpoints
         http.Features.Set(new CallFeature(call, answer));
         RateLimitFields.Write(http.Response.Headers, operation.RateLimits, call.Limited);
         await AnswerSender.SendAsync(http, answer);
+        answer.Rented?.Dispose();
     }
 }

@@ -17,6 +17,6 @@ internal static class RequestIds
     public static string For(IHeaderDictionary headers)
     {
         var given = headers["Request-Id"].ToString();
-        return given.Length is >= 8 and <= LengthMost && !given.AsSpan().ContainsAnyExcept(allowed) ? given : TypeId.Format("req", Guid.CreateVersion7());
+        return given.Length is >= 8 and <= LengthMost && !given.AsSpan().ContainsAnyExcept(allowed) ? given : TypeId.Format("req", IdSequence.OfProcess.NextGuessable());
     }
 }

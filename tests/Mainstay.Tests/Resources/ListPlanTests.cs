@@ -108,14 +108,41 @@ public sealed class ListPlanTests(ManySpecimens many) : IClassFixture<ManySpecim
         nodes.Where(node => node.Index is not null).Sum(node => node.Rows + node.Removed).ShouldBeInRange(PageSize + 1, (parts + 2) * (PageSize + 1), plan.ToString());
     }
 
+    /// <summary>The same pages when several share a statement: what each finds, it finds as it would alone.</summary>
+    [Theory]
+    [InlineData("", "sam")]
+    [InlineData("sort=-id", "sam")]
+    [InlineData("sort=price", "sam")]
+    [InlineData("sort=-price", "sam")]
+    [InlineData("sort=name", "sam")]
+    [InlineData("batch=2&sort=price", "sam")]
+    [InlineData("sort=price", "owner-3")]
+    [InlineData("sort=-price", "owner-3")]
+    public async Task Pages_that_share_a_statement_read_their_own_rows_only(string text, string caller)
+    {
+        const int Shared = 5;
+        var user = caller == "sam" ? staff : owner;
+        var query = Read(text, user);
+        var statements = new List<ReadStatement>();
+        for (var i = 0; i < Shared; i++)
+            statements.Add(ListSql.List(Resource, Visible(user), query with { After = await PositionAsync(query, user, PageSize + 2 + (50 * i)) }));
+        statements.ShouldAllBe(statement => statement.Text == statements[0].Text && statement.CanBeShared);
+
+        var plan = await ExplainAsync(ReadStatement.Together(statements));
+
+        var nodes = Nodes(plan);
+        nodes.ShouldAllBe(node => node.Type != "Seq Scan" && node.Type != "Sort" && node.Type != "Incremental Sort", plan.ToString());
+        nodes.Where(node => node.Index is not null).Sum(node => node.Rows + node.Removed).ShouldBeInRange(Shared * (PageSize + 1), Shared * 3 * (PageSize + 1), plan.ToString());
+    }
+
     /// <summary>Where a walk stands when so many rows are left.</summary>
     private async Task<Position> PositionAsync(ListQuery query, User user, int fromEnd)
     {
         var all = ListSql.List(Resource, Visible(user), query with { PageSize = 100_000 });
         await using var connection = await many.Specimens.Backend.ConnectAsync();
-        await using var command = new NpgsqlCommand(all.CommandText, connection);
-        foreach (var parameter in all.Parameters.ToArray())
-            command.Parameters.Add(parameter.Clone());
+        await using var command = new NpgsqlCommand(all.Text, connection);
+        foreach (var value in all.Values)
+            command.Parameters.Add(value);
         await using var reader = await command.ExecuteReaderAsync();
         var positions = new List<Position>();
         while (await reader.ReadAsync())
@@ -123,13 +150,14 @@ public sealed class ListPlanTests(ManySpecimens many) : IClassFixture<ManySpecim
         return positions[^(fromEnd + 1)];
     }
 
-    private async Task<JsonElement> ExplainAsync(ListQuery query, User user)
+    private Task<JsonElement> ExplainAsync(ListQuery query, User user) => ExplainAsync(ListSql.List(Resource, Visible(user), query));
+
+    private async Task<JsonElement> ExplainAsync(ReadStatement list)
     {
-        var list = ListSql.List(Resource, Visible(user), query);
         await using var connection = await many.Specimens.Backend.ConnectAsync();
-        await using var command = new NpgsqlCommand("explain (analyze, timing off, summary off, format json) " + list.CommandText, connection);
-        foreach (var parameter in list.Parameters.ToArray())
-            command.Parameters.Add(parameter.Clone());
+        await using var command = new NpgsqlCommand("explain (analyze, timing off, summary off, format json) " + list.Text, connection);
+        foreach (var value in list.Values)
+            command.Parameters.Add(value);
         return JsonElement.Parse((string)(await command.ExecuteScalarAsync())!)[0].GetProperty("Plan");
     }
 
