@@ -11,7 +11,8 @@ internal static class ReadsScenario
         await using var field = await Field.StartAsync(database, [.. ReadPromise.All.Select(promise => promise.Contestant).Distinct(), Contestant.Raw]);
         var series = await Turns.TakeAsync(plan, await field.QuestionsAsync(Products.AllReadsAsync));
         return new Section("Reads beside code written by hand", $"""
-            Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn. "raw" is a minimal API on Npgsql, tuned by hand: the limit.
+            Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn. "raw" is a minimal API on Npgsql, tuned by hand: the limit of a statement for every read.
+            "shop" is as it is delivered: reads that wait share a statement. "shop, one by one" has that switched off.
 
             {RatioTable.Of(series, Contestant.Raw.Name)}
             """, database.Version,
@@ -31,8 +32,10 @@ internal sealed record ReadPromise(Contestant Contestant, string Question, int C
 {
     public static readonly ReadPromise[] All =
     [
-        new(Contestant.Shop, Products.ById, 1, 0.9),
-        new(Contestant.Shop, Products.Page, 1, 0.9),
+        new(Contestant.OneByOne, Products.ById, 1, 0.9),
+        new(Contestant.OneByOne, Products.Page, 1, 0.9),
+        new(Contestant.Shop, Products.ById, 64, 1.6),
+        new(Contestant.Shop, Products.Page, 64, 1.3),
         new(Contestant.Shop, Products.Nested, 1, 0.9),
     ];
 }

@@ -9,6 +9,9 @@ internal abstract record Contestant(string Name)
     /// <summary>As it is delivered.</summary>
     public static readonly DotNetContestant Shop = new("shop", settings => ShopServer.RunAsync(settings));
 
+    /// <summary>With a statement of its own for every read.</summary>
+    public static readonly DotNetContestant OneByOne = new("shop, one by one", settings => ShopServer.RunAsync([.. settings, "--Mainstay:Reads:Coalesce=false"]));
+
     /// <summary>A node that answers requests and leaves work in the background to others.</summary>
     public static readonly DotNetContestant Answering = new("shop, no delivery", settings => ShopServer.RunAsync(settings, WithoutDelivery.Apply));
 
@@ -29,7 +32,7 @@ internal abstract record Contestant(string Name)
     /// <summary>What a start is compared with.</summary>
     public static readonly DotNetContestant Empty = new("empty", EmptyServer.RunAsync);
 
-    private static readonly DotNetContestant[] served = [Shop, Answering, Lenient, Raw, EntityFramework, Dapper, Empty];
+    private static readonly DotNetContestant[] served = [Shop, OneByOne, Answering, Lenient, Raw, EntityFramework, Dapper, Empty];
 
     /// <summary>A server that this program is when it is called with <c>serve NAME settings…</c></summary>
     public static DotNetContestant Named(string name) => Array.Find(served, contestant => contestant.Name == name)
