@@ -1,21 +1,23 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Npgsql;
 
 namespace Mainstay.Benchmarks;
 
 /// <summary>PostgreSQL's own load generator: what a write costs when there is nothing but the database.</summary>
-internal sealed partial class Pgbench(BenchmarkDatabase database, PgbenchScript script)
+/// <remarks>
+/// A run is what its log says of the time in which all clients were connected. Its own summary begins to count before, and it connects one client after the
+/// other, which takes seconds on a busy machine.
+/// </remarks>
+internal sealed class Pgbench(BenchmarkDatabase database, PgbenchScript script)
 {
     // Every run continues where the one before cannot have come to.
     private const long CounterStep = 100_000_000;
 
-    private long _counter;
+    private static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
 
-    // It connects one client after the other, and that counts as a part of the run, though not of its rate. How long it takes is known from the run before.
-    private TimeSpan _connecting = TimeSpan.FromMilliseconds(100);
+    private long _counter;
 
     public Runner Runner => new("pgbench", RunAsync);
 
@@ -24,21 +26,18 @@ internal sealed partial class Pgbench(BenchmarkDatabase database, PgbenchScript 
         var folder = Directory.CreateTempSubdirectory("mainstay-pgbench-");
         try
         {
-            var file = Path.Combine(folder.FullName, "script.sql");
-            await File.WriteAllTextAsync(file, script.Text);
-            var length = seconds + (int)Math.Ceiling((_connecting * connections).TotalSeconds);
-            var running = OutputAsync(folder, ["-n", "-M", "prepared", "-f", file, "-c", $"{connections}", "-j", "1", "-T", $"{length}", "-l", "--log-prefix", "log",
-                "-D", $"n={_counter += CounterStep}", .. script.Variables.SelectMany(variable => new[] { "-D", $"{variable.Key}={variable.Value}" })]);
-            // The first lines of its log say that all are connected.
-            while (!running.IsCompleted && folder.EnumerateFiles("log.*").All(log => log.Length == 0))
-                await Task.Delay(5);
+            await File.WriteAllTextAsync(Path.Combine(folder.FullName, "script.sql"), script.Text);
+            using var process = Start(folder, connections);
+            var errors = process.StandardError.ReadToEndAsync();
+            await UntilAsync(process, errors, () => folder.EnumerateFiles("log.*").Any(log => log.Length > 0));
             var before = database.ProcessorTime;
-            var output = await running;
+            var began = TimeProvider.System.GetTimestamp();
+            await UntilAsync(process, errors, () => TimeProvider.System.GetElapsedTime(began).TotalSeconds >= seconds);
             var processorTime = database.ProcessorTime - before;
-            _connecting = TimeSpan.FromMilliseconds(Number(Connecting(), output)) / connections;
-            var transactions = (long)Number(Processed(), output);
-            var latencies = folder.EnumerateFiles("log.*").SelectMany(log => File.ReadLines(log.FullName)).Select(line => double.Parse(line.Split(' ')[2], CultureInfo.InvariantCulture) / 1000).Order().ToArray();
-            return new Measured(transactions, Number(PerSecond(), output), double.NaN, processorTime.TotalMicroseconds / transactions, latencies[latencies.Length / 2], latencies[latencies.Length * 99 / 100]);
+            // What it has not written yet is lost, about as much as it had written before the time was taken.
+            process.Kill();
+            await process.WaitForExitAsync();
+            return Read(folder.EnumerateFiles("log.*").Single(), processorTime);
         }
         finally
         {
@@ -46,19 +45,17 @@ internal sealed partial class Pgbench(BenchmarkDatabase database, PgbenchScript 
         }
     }
 
-    private async Task<string> OutputAsync(DirectoryInfo folder, string[] arguments)
+    private Process Start(DirectoryInfo folder, int connections)
     {
         var target = new NpgsqlConnectionStringBuilder(database.ConnectionString);
+        string[] arguments = ["-n", "-M", "prepared", "-f", "script.sql", "-c", $"{connections}", "-j", "1", "-T", $"{2 * patience.TotalSeconds:0}", "-l", "--log-prefix", "log",
+            "-D", $"n={_counter += CounterStep}", .. script.Variables.SelectMany(variable => new[] { "-D", $"{variable.Key}={variable.Value}" })];
         var start = new ProcessStartInfo("pgbench", arguments) { WorkingDirectory = folder.FullName, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, value) in ((string, string)[])[("PGHOST", target.Host!), ("PGPORT", $"{target.Port}"), ("PGDATABASE", target.Database!), ("PGUSER", target.Username!), ("PGPASSWORD", target.Password ?? "")])
             start.Environment[name] = value;
         try
         {
-            using var process = Process.Start(start)!;
-            var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-            await process.WaitForExitAsync();
-            // It calls a run without any transaction a success.
-            return process.ExitCode == 0 && Processed().Match(await output) is { Success: true } match && match.Groups["value"].Value != "0" ? await output : throw new MeasurementException($"pgbench ended with exit code {process.ExitCode}.\n{await errors}\n{script.Text}");
+            return Process.Start(start)!;
         }
         catch (Win32Exception)
         {
@@ -66,16 +63,29 @@ internal sealed partial class Pgbench(BenchmarkDatabase database, PgbenchScript 
         }
     }
 
-    private static double Number(Regex pattern, string output) => pattern.Match(output) is { Success: true } match
-        ? double.Parse(match.Groups["value"].Value, CultureInfo.InvariantCulture)
-        : throw new MeasurementException($"pgbench has written something else than expected:\n{output}");
+    private async Task UntilAsync(Process process, Task<string> errors, Func<bool> isSo)
+    {
+        for (var began = TimeProvider.System.GetTimestamp(); !isSo(); await Task.Delay(5))
+        {
+            if (process.HasExited)
+                throw new MeasurementException($"pgbench ended with exit code {process.ExitCode}.\n{await errors}\n{script.Text}");
+            if (TimeProvider.System.GetElapsedTime(began) > patience)
+            {
+                process.Kill();
+                throw new MeasurementException($"pgbench has written nothing for {patience.TotalSeconds:0} s.\n{script.Text}");
+            }
+        }
+    }
 
-    [GeneratedRegex(@"^number of transactions actually processed: (?<value>\d+)", RegexOptions.Multiline)]
-    private static partial Regex Processed();
-
-    [GeneratedRegex(@"^initial connection time = (?<value>[\d.]+) ms", RegexOptions.Multiline)]
-    private static partial Regex Connecting();
-
-    [GeneratedRegex(@"^tps = (?<value>[\d.]+)", RegexOptions.Multiline)]
-    private static partial Regex PerSecond();
+    /// <summary>Lines of the log: client, number of the transaction, its microseconds, script, and when it ended, in seconds and microseconds.</summary>
+    private static Measured Read(FileInfo log, TimeSpan processorTime)
+    {
+        // The last line may be cut off.
+        var lines = File.ReadAllLines(log.FullName)[..^1].Select(line => Array.ConvertAll(line.Split(' '), field => double.Parse(field, CultureInfo.InvariantCulture))).ToArray();
+        if (lines.Length < 100)
+            throw new MeasurementException($"pgbench came to {lines.Length} transactions only. Measure for longer.");
+        var times = lines.Select(line => line[2] / 1000).Order().ToArray();
+        static double EndOf(double[] line) => line[4] + (line[5] / 1_000_000);
+        return new Measured(lines.Length, lines.Length / (EndOf(lines[^1]) - EndOf(lines[0])), double.NaN, processorTime.TotalMicroseconds / lines.Length, times[times.Length / 2], times[times.Length * 99 / 100]);
+    }
 }
