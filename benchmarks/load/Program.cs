@@ -1,16 +1,27 @@
 using Mainstay.Benchmarks;
 
-// Servers under load from wrk, side by side in one run. From the root of the repository:
-//   dotnet run -c Release --project benchmarks/load -- strictness [--rounds 4] [--pairs 25] [--seconds 1] [--connections 16]
-// The table goes to benchmarks/results. Exit code: 0 the promise holds, 1 it does not, 2 this run cannot tell, or could not measure.
+// Servers under load, side by side in one run. From the root of the repository:
+//   dotnet run -c Release --project benchmarks/load                      all of the following
+//   dotnet run -c Release --project benchmarks/load -- reads             by id, a page, a page with children: beside code written by hand
+//   dotnet run -c Release --project benchmarks/load -- others            the same and POST, beside EF Core, Dapper, Fastify, Express
+//   dotnet run -c Release --project benchmarks/load -- writes            a command with all guarantees, beside pgbench with the same statements
+//   dotnet run -c Release --project benchmarks/load -- memory            what servers hold under load, what a read allocates
+//   dotnet run -c Release --project benchmarks/load -- half-load         times at half of the load, with a fixed rate of arrivals
+//   dotnet run -c Release --project benchmarks/load -- start             from the start of the process to the first answer
+//   dotnet run -c Release --project benchmarks/load -- strictness        not part of all: what the strict checks cost
+// Options: --pairs 9 --seconds 2 --warm-up 3 --connections 16,64; fewer of them are quicker and less certain.
+// The table goes to benchmarks/results. Exit code: 0 the promises hold, 1 one does not, 2 this run cannot tell, or could not measure.
 
 try
 {
     return args switch
     {
-        ["strictness", .. var options] => await StrictnessScenario.RunAsync(Plan.Of(options)),
-        ["serve-shop", var checks, .. var settings] => await ShopServer.RunAsync(isStrict: checks == ShopServer.Strict, settings),
-        _ => throw new MeasurementException("Expected the name of a scenario: strictness."),
+        ["serve", var name, .. var settings] => await Contestant.Named(name).RunAsync(settings),
+        ["strictness", .. var options] => await StrictnessScenario.RunAsync(options),
+        [var name, .. var options] when Scenario.All.SingleOrDefault(scenario => scenario.Name == name) is { } scenario => await Scenario.RunAsync(name, [scenario], options),
+        [] => await Scenario.RunAsync("peers", Scenario.All, []),
+        ["peers", .. var options] => await Scenario.RunAsync("peers", Scenario.All, options),
+        _ => throw new MeasurementException($"Expected peers, strictness, or one of {string.Join(", ", Scenario.All.Select(scenario => scenario.Name))}."),
     };
 }
 catch (MeasurementException e)

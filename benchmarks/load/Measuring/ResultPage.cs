@@ -27,7 +27,7 @@ internal static class ResultPage
             Command: `{command}`
 
             """;
-        var file = Path.Combine(Root(), "benchmarks", "results", $"{name}-{now:yyyy-MM-dd}.md");
+        var file = Path.Combine(Repository.Root, "benchmarks", "results", $"{name}-{now:yyyy-MM-dd}.md");
         await File.WriteAllTextAsync(file, page);
         Console.WriteLine($"{page}\nStored in {file}.");
     }
@@ -43,17 +43,9 @@ internal static class ResultPage
 
     private static async Task<string> GitAsync(params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo("git", arguments) { RedirectStandardOutput = true, WorkingDirectory = Root() })!;
+        using var process = Process.Start(new ProcessStartInfo("git", arguments) { RedirectStandardOutput = true, WorkingDirectory = Repository.Root })!;
         var text = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         return text.Trim();
-    }
-
-    private static string Root()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "Mainstay.slnx")))
-                return folder.FullName;
-        throw new MeasurementException("The results belong into the repository, but this program was not built inside of one.");
     }
 }

@@ -16,13 +16,27 @@ internal static partial class Wrk
     /// <exception cref="MeasurementException">A request was not answered with success, so the figure would mean nothing.</exception>
     public static async Task<Measured> RunAsync(ServerProcess server, LoadRequest request, int connections, int seconds)
     {
-        var before = server.ProcessorTime;
-        var output = await OutputAsync("-t1", $"-c{connections}", $"-d{seconds}s", "--latency", new Uri(server.Address, request.Target).AbsoluteUri);
-        var processorTime = server.ProcessorTime - before;
+        var lines = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllLinesAsync(lines, request.Lines);
+            var (before, databaseBefore) = (server.ProcessorTime, server.Database.ProcessorTime);
+            var output = await OutputAsync("-t1", $"-c{connections}", $"-d{seconds}s", "--latency", "-s", Path.Combine(AppContext.BaseDirectory, request.Script), server.Address.AbsoluteUri, "--", lines, $"{Guid.CreateVersion7():N}");
+            var (processorTime, databaseTime) = (server.ProcessorTime - before, server.Database.ProcessorTime - databaseBefore);
+            return Read($"{server.Name}, {request.Name}", output, processorTime, databaseTime);
+        }
+        finally
+        {
+            File.Delete(lines);
+        }
+    }
+
+    private static Measured Read(string what, string output, TimeSpan processorTime, TimeSpan databaseTime)
+    {
         if (output.Contains("Non-2xx", StringComparison.Ordinal) || output.Contains("Socket errors", StringComparison.Ordinal))
-            throw new MeasurementException($"Not every request was answered with success:\n{output}");
+            throw new MeasurementException($"{what}: not every request was answered with success.\n{output}");
         var requests = Number(Requests(), output);
-        return new Measured(Number(PerSecond(), output), processorTime.TotalMicroseconds / requests, Milliseconds(Percentile50(), output), Milliseconds(Percentile99(), output));
+        return new Measured((long)requests, Number(PerSecond(), output), processorTime.TotalMicroseconds / requests, databaseTime.TotalMicroseconds / requests, Milliseconds(Percentile50(), output), Milliseconds(Percentile99(), output));
     }
 
     private static async Task<string> OutputAsync(params string[] arguments)
@@ -61,10 +75,3 @@ internal static partial class Wrk
     [GeneratedRegex(@"^\s*99%\s*(?<value>[\d.]+)(?<unit>us|ms|s)", RegexOptions.Multiline)]
     private static partial Regex Percentile99();
 }
-
-/// <summary>One run of the load generator against one server.</summary>
-/// <param name="PerSecond">Requests answered per second.</param>
-/// <param name="ProcessorMicroseconds">Processor time of the server process for each request. Other programs disturb it less than they disturb the rate.</param>
-/// <param name="Milliseconds50">Half of the answers came within this time.</param>
-/// <param name="Milliseconds99">99 of 100 answers came within this time.</param>
-internal sealed record Measured(double PerSecond, double ProcessorMicroseconds, double Milliseconds50, double Milliseconds99);

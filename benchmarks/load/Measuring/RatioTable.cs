@@ -1,0 +1,23 @@
+namespace Mainstay.Benchmarks;
+
+/// <summary>A table of servers against one of them.</summary>
+internal static class RatioTable
+{
+    public static string Of(IEnumerable<Series> series, string @base) => $"""
+        | request | connections | server | requests/s | ratio | range | 50 % within | 99 % within | processor time per request | of PostgreSQL | both, ratio |
+        |---|---|---|---|---|---|---|---|---|---|---|
+        {string.Join('\n', series.SelectMany(one => one.Runners.Select(runner => Row(one, runner, one.Compare(runner, @base)))))}
+        """;
+
+    private static string Row(Series series, string runner, Comparison comparison)
+    {
+        var range = comparison.Rate.Certain is { } certain ? $"{certain.Low:0.00} to {certain.High:0.00}" : "too few runs";
+        return $"| {series.Question} | {series.Connections} | {runner} | {comparison.MedianOf(run => run.PerSecond):0} | **{comparison.Rate.Median:0.00}** | {range} "
+            + $"| {comparison.MedianOf(run => run.Milliseconds50):0.0} ms | {comparison.MedianOf(run => run.Milliseconds99):0.0} ms "
+            + $"| {Microseconds(comparison.MedianOf(run => run.ProcessorMicroseconds))} | {Microseconds(comparison.MedianOf(run => run.DatabaseMicroseconds))} | {Share(comparison.RatioOf(run => run.ProcessorMicroseconds + run.DatabaseMicroseconds).Median)} |";
+    }
+
+    private static string Microseconds(double value) => double.IsNaN(value) ? "" : $"{value:0.0} µs";
+
+    private static string Share(double value) => double.IsNaN(value) ? "" : $"{value:0.00}";
+}

@@ -1,0 +1,40 @@
+namespace Mainstay.Benchmarks;
+
+/// <summary>One question, or several, that can be measured by name.</summary>
+/// <param name="Name">On the command line.</param>
+/// <param name="Usual">How much is measured unless options say otherwise.</param>
+/// <param name="MeasureAsync">Starts what it needs and takes nothing with it.</param>
+internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section>> MeasureAsync)
+{
+    public static readonly Scenario[] All =
+    [
+        new("reads", ReadsScenario.Usual, ReadsScenario.RunAsync),
+        new("others", PeersScenario.Usual, PeersScenario.RunAsync),
+        new("writes", WritesScenario.Usual, WritesScenario.RunAsync),
+        new("memory", MemoryScenario.Usual, MemoryScenario.RunAsync),
+        new("half-load", HalfLoadScenario.Usual, HalfLoadScenario.RunAsync),
+        new("start", StartScenario.Usual, StartScenario.RunAsync),
+    ];
+
+    /// <summary>Measures and writes the page.</summary>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> RunAsync(string name, IEnumerable<Scenario> scenarios, string[] options)
+    {
+        var (versions, loadBefore) = (await Wrk.VersionAsync(), ResultPage.LoadAverage());
+        var sections = new List<Section>();
+        foreach (var scenario in scenarios)
+            sections.Add(await scenario.MeasureAsync(Plan.Of(options, scenario.Usual)));
+        var findings = sections.SelectMany(section => section.Findings).ToArray();
+        await ResultPage.WriteAsync(name, "Measured beside peers", $"{string.Join(", ", sections.SelectMany(section => section.Versions.Split(", ")).Distinct())}, {versions}", $"dotnet run -c Release --project benchmarks/load -- {string.Join(' ', [name, .. options])}", loadBefore, $"""
+            | promise | measured | verdict |
+            |---|---|---|
+            {string.Join('\n', findings.Select(finding => $"| {finding.Promise} | {finding.Measured} | {finding.Verdict.ToString().ToLowerInvariant()} |"))}
+
+            {string.Join("\n\n", sections.Select(section => $"## {section.Title}\n\n{section.Text}"))}
+
+            A ratio is the median of the ratios of runs that followed each other; its range holds the true median with 95 % certainty, and a promise is undecided when its limit lies inside.
+            Everything shares the machine: load generator, servers and PostgreSQL. Processor times are disturbed less by neighbours than rates.
+            """);
+        return (int)Section.VerdictOf(findings);
+    }
+}
