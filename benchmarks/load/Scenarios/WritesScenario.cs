@@ -13,6 +13,8 @@ internal static class WritesScenario
 
     private const string Naive = "naive";
 
+    private const string Coalesced = "shop, Coalesce()";
+
     public static async Task<Section> RunAsync(Plan plan)
     {
         var (series, versions) = await AnsweringAsync(plan);
@@ -20,7 +22,7 @@ internal static class WritesScenario
         return new Section("Writes beside the database alone", $"""
             Medians of {plan.Pairs} runs of {plan.Seconds} s each, taken in turn; the ratio is to "pgbench". "shop" is a command with idempotency key, one row, one audit entry and one outgoing
             message in one commit, on a node that leaves delivery to others. "pgbench" runs the statements that this node was recorded to send, in one pipeline, prepared, without
-            any server in between. "naive" is the same guarantee in six round trips on Npgsql, prepared; "raw" is a bare insert.
+            any server in between. "shop, Coalesce()" is the same command whose calls are committed together. "naive" is the same guarantee in six round trips on Npgsql, prepared; "raw" is a bare insert.
 
             {RatioTable.Of(series, "pgbench")}
 
@@ -30,7 +32,10 @@ internal static class WritesScenario
             """, versions,
             [.. series.SelectMany(one => (Finding[])[
                 Finding.AtLeast(0.8, $"POST, {one.Connections} connections, shop divided by pgbench with the same statements", one.Compare(Contestant.Answering.Name, "pgbench").Rate),
-                Finding.AtLeast(2, $"POST, {one.Connections} connections, shop divided by the naive form", one.Compare(Contestant.Answering.Name, Naive).Rate)])]);
+                Finding.AtLeast(2, $"POST, {one.Connections} connections, shop divided by the naive form", one.Compare(Contestant.Answering.Name, Naive).Rate)]),
+                .. from one in series
+                where one.Connections >= 64
+                select Finding.AtLeast(2.5, $"POST, {one.Connections} connections, shop with Coalesce() divided by shop", one.Compare(Coalesced, Contestant.Answering.Name).Rate)]);
     }
 
     /// <summary>Delivery is off in this part: it would take up the messages that pgbench leaves.</summary>
@@ -43,6 +48,7 @@ internal static class WritesScenario
         var series = await Turns.TakeAsync(plan, new Question(Products.Post,
         [
             shop.Runner(Contestant.Answering.Name, await Products.PostAsync(shop)),
+            shop.Runner(Coalesced, await Products.PostAsync(shop, ShopServer.CoalescedOrders)),
             pgbench.Runner,
             raw.Runner(Naive, await Products.PostAsync(raw, "/naive/orders")),
             raw.Runner(Contestant.Raw.Name, await Products.PostAsync(raw)),

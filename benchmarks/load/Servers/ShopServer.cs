@@ -5,6 +5,9 @@ namespace Mainstay.Benchmarks;
 /// <summary>The server under test: products and orders much like those of samples/shop.cs, as production runs them.</summary>
 internal static class ShopServer
 {
+    /// <summary>The same command, whose calls are committed together.</summary>
+    public const string CoalescedOrders = "/v1/coalesced-orders";
+
     public static Task<int> RunAsync(string[] settings, Action<Backend>? change = null)
     {
         var shop = Backend.Create("shop", settings);
@@ -19,19 +22,21 @@ internal static class ShopServer
         shop.Resource<Order>("/v1/orders")
             .BelongsTo(order => order.ProductId)
             .AllowRead(Policy.Anyone);
-        shop.Command("POST /v1/orders", (PlaceOrder input, UnitOfWork work) =>
-            {
-                var order = new Order(Id<Order>.New(), work.User.Id, input.ProductId, input.Quantity, input.Total, work.Now);
-                work.Insert(order);
-                work.Publish(new OrderPlaced(order.Id, order.ProductId, order.Quantity, order.Total));
-                return order;
-            })
-            .Allow(Policy.SignedIn);
+        shop.Command("POST /v1/orders", Place).Allow(Policy.SignedIn);
+        shop.Command($"POST {CoalescedOrders}", Place).Allow(Policy.SignedIn).Coalesce();
         shop.Event<OrderPlaced>("order.placed");
         shop.On("see order", (OrderPlaced placed, UnitOfWork work) => Task.CompletedTask);
         shop.Query($"GET {AllocatedBytes.Path}", (Snapshot snapshot) => Task.FromResult(AllocatedBytes.Now())).Allow(Policy.Anyone);
         change?.Invoke(shop);
         return shop.RunAsync();
+    }
+
+    private static Order Place(PlaceOrder input, UnitOfWork work)
+    {
+        var order = new Order(Id<Order>.New(), work.User.Id, input.ProductId, input.Quantity, input.Total, work.Now);
+        work.Insert(order);
+        work.Publish(new OrderPlaced(order.Id, order.ProductId, order.Quantity, order.Total));
+        return order;
     }
 }
 
