@@ -21,9 +21,10 @@ end $$;
 
 -- Idempotency records: the answer to a keyed request, committed with its effect. New ones go into receipts; those of the lifetime before stand in
 -- receipts_before, which is only read. When all of those have expired the two change places and the old ones are gone at once, without a delete.
+-- Keys are compared byte by byte: nobody sorts them, so a language's rules would only cost time.
 create table mainstay.receipts (
-    scope text not null,
-    key text not null,
+    scope text collate "C" not null,
+    key text collate "C" not null,
     fingerprint bytea not null,
     status smallint not null,
     headers text not null,
