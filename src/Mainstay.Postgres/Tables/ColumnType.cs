@@ -37,7 +37,7 @@ internal abstract class ColumnType(string sqlType)
 
     private static readonly Dictionary<Type, ColumnType> knownTypes = new()
     {
-        [typeof(string)] = new ColumnType<string>("text", (reader, i) => reader.GetString(i), (writer, value) => writer.WriteStringValue(value)),
+        [typeof(string)] = new TextColumnType(),
         [typeof(bool)] = new ColumnType<bool>("boolean", (reader, i) => reader.GetBoolean(i), (writer, value) => writer.WriteBooleanValue(value)),
         [typeof(short)] = new ColumnType<short>("smallint", (reader, i) => reader.GetInt16(i), (writer, value) => writer.WriteNumberValue(value)),
         [typeof(int)] = new ColumnType<int>("integer", (reader, i) => reader.GetInt32(i), (writer, value) => writer.WriteNumberValue(value)),
@@ -67,6 +67,14 @@ internal sealed class ColumnType<T>(string sqlType, Func<NpgsqlDataReader, int, 
     public override void WriteJson(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer) => write(writer, read(reader, ordinal));
 
     public override object Read(NpgsqlDataReader reader, int ordinal) => read(reader, ordinal);
+}
+
+/// <summary>Text goes from PostgreSQL's UTF-8 into JSON's as it is, without becoming a string in between.</summary>
+internal sealed class TextColumnType() : ColumnType("text")
+{
+    public override void WriteJson(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer) => writer.WriteStringValue(reader.GetFieldValue<byte[]>(ordinal));
+
+    public override object Read(NpgsqlDataReader reader, int ordinal) => reader.GetString(ordinal);
 }
 
 internal sealed class EnumColumnType<T>() : ColumnType("text") where T : struct, Enum

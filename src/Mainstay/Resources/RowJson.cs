@@ -26,7 +26,8 @@ internal static class RowJson
     public static void WriteField(Utf8JsonWriter writer, NpgsqlDataReader reader, Column column, int ordinal)
     {
         writer.WritePropertyName(column.JsonName);
-        if (reader.IsDBNull(ordinal))
+        // A column that takes no null has none, which its constraint in the database sees to.
+        if (column.Member.IsNullable && reader.IsDBNull(ordinal))
             writer.WriteNullValue();
         else
             column.Type.WriteJson(reader, ordinal, writer);
