@@ -43,7 +43,7 @@ public sealed class SchemaStartTests(PostgresFixture postgres) : SchemaTest(post
         var second = await StartAsync(FirstRelease());
 
         first.Applied.Select(change => change.Description).ShouldBe([
-            "Schema mainstay is new.", "Table mainstay.migrations is new.", "Mainstay's own tables: 0001_mainstay.", "Mainstay's own tables: 0002_queues.",
+            "Schema mainstay is new.", "Table mainstay.migrations is new.", "Mainstay's own tables: 0001_mainstay.", "Mainstay's own tables: 0002_queues.", "Mainstay's own tables: 0003_schedules.",
             "Table product is new.", "Table category is new.", "Column product.category_id points at category."]);
         first.Summary.ShouldBe("7 changes applied");
         second.Applied.ShouldBeEmpty();
