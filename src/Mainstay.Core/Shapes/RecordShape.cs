@@ -33,7 +33,7 @@ internal sealed class RecordShape : Shape
     public IReadOnlyList<Member> Members { get; }
 
     /// <summary>Members that the constructor takes, in its order: what can be read.</summary>
-    public IEnumerable<Member> Inputs => Members.Where(member => member.Position >= 0);
+    public IEnumerable<Member> Inputs => field ??= Members.Where(member => member.Position >= 0).ToArray();
 
     /// <summary>Whether values can be made from input, that is, every parameter of the longest constructor is a property.</summary>
     public bool CanCreate => _create is not null;

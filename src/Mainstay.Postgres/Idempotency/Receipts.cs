@@ -1,4 +1,3 @@
-using System.Globalization;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -13,21 +12,12 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
     /// <summary>The largest answer that is kept, headers and body together, unless the application says otherwise. Above what a body of 1 MiB and 1,000 new rows can come to.</summary>
     public const int AnswerBytesMost = 4 * 1024 * 1024;
 
-    /// <summary>The statement that records an answer. It goes first, so that a used key costs nothing but the key's lookup.</summary>
+    private static readonly TimeSpan lockMost = TimeSpan.FromMilliseconds(100);
+    private static readonly Origin nobody = new("", "", null, null, null, null);
+
+    /// <summary>What records an answer. It goes first into the commit, so that a used key costs nothing but the key's lookup.</summary>
     /// <exception cref="ProblemException"><c>answer-too-large</c>. The effect must not be committed then: its repetition could not be answered.</exception>
-    public BatchItem Record(ReceiptKey key, Answer answer)
-    {
-        if (!Fits(answer))
-            throw TooLarge(answerBytesMost);
-        var command = new NpgsqlBatchCommand(ReceiptSql.Insert);
-        Identify(command.Parameters, key);
-        command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = key.Fingerprint, NpgsqlDbType = NpgsqlDbType.Bytea });
-        command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)answer.Status });
-        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. answer.Headers.Where(header => Answer.IsKept(header.Key)).SelectMany(header => new[] { header.Key, header.Value })], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
-        command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = answer.Body.ToArray(), NpgsqlDbType = NpgsqlDbType.Bytea });
-        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = lifetime, NpgsqlDbType = NpgsqlDbType.Interval });
-        return new BatchItem(command);
-    }
+    public ReceiptRow Record(ReceiptKey key, Answer answer) => Fits(answer) ? new ReceiptRow(key, answer, lifetime) : throw TooLarge(answerBytesMost);
 
     /// <summary>The statement that looks a receipt up, to travel with the first read of a unit of work.</summary>
     public static NpgsqlBatchCommand Lookup(ReceiptKey key)
@@ -77,7 +67,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
         var connection = transaction.Connection!;
         await using var batch = new NpgsqlBatch(connection, transaction);
         batch.BatchCommands.Add(LockTimeout(wait));
-        batch.BatchCommands.Add(Record(key, answer).Command);
+        batch.BatchCommands.Add(Insert(Record(key, answer), keepsView: true));
         try
         {
             await batch.ExecuteNonQueryAsync(cancellation);
@@ -115,7 +105,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
             {
                 await using var connection = await database.OpenAsync(deadline, cancellation);
                 await using var batch = new NpgsqlBatch(connection);
-                batch.BatchCommands.Add(Record(key, answer).Command);
+                batch.BatchCommands.Add(Insert(new ReceiptRow(key, answer, lifetime), keepsView: false));
                 await batch.ExecuteNonQueryAsync(cancellation);
                 return null;
             }
@@ -138,11 +128,21 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
         await command.ExecuteNonQueryAsync(cancellation);
     }
 
-    /// <summary>Removes expired receipts in small batches.</summary>
-    public async Task<int> DeleteExpiredAsync(CancellationToken cancellation)
+    /// <summary>Removes all receipts of the lifetime before, if they have expired, in no time. Those of this one become those before.</summary>
+    /// <returns>Whether it was time.</returns>
+    public async Task<bool> RotateAsync(CancellationToken cancellation)
     {
-        await using var command = database.Source.CreateCommand(ReceiptSql.DeleteExpired);
-        return await command.ExecuteNonQueryAsync(cancellation);
+        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
+        await using var batch = new NpgsqlBatch(connection);
+        // Who waits for the tables holds up all who come behind: rather give up, and come again.
+        batch.BatchCommands.Add(LockTimeout(lockMost));
+        var rotate = new NpgsqlBatchCommand(ReceiptSql.Rotate);
+        rotate.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = lifetime, NpgsqlDbType = NpgsqlDbType.Interval });
+        batch.BatchCommands.Add(rotate);
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        await reader.NextResultAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        return reader.GetBoolean(0);
     }
 
     public static ProblemException TooLarge(int most) => ProblemCatalogue.AnswerTooLarge.Because(
@@ -161,18 +161,20 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
         if (!reader.GetFieldValue<byte[]>(0).AsSpan().SequenceEqual(key.Fingerprint))
             throw ProblemCatalogue.IdempotencyKeyReused.Because(
                 "The Idempotency-Key was used before for another request (other method, path, query, content type or body). Use a new key for a new request; repeat the old request byte for byte to see its answer.");
-        var pairs = reader.GetFieldValue<string[]>(2);
         return new Answer(reader.GetInt16(1), reader.GetFieldValue<byte[]>(3))
         {
-            Headers = [.. pairs.Chunk(2).Select(pair => KeyValuePair.Create(pair[0], pair[1]))],
+            Headers = ReceiptHeaders.Read(reader.GetString(2)),
             IsReplayed = true,
         };
     }
 
+    /// <summary>A receipt alone: without changes of ours, nobody needs to be named as their origin.</summary>
+    private static NpgsqlBatchCommand Insert(ReceiptRow receipt, bool keepsView) => CommitSql.Of(receipt, [], nobody, keepsView, limits: null);
+
     private static NpgsqlBatchCommand LockTimeout(TimeSpan wait)
     {
         var command = new NpgsqlBatchCommand("select set_config('lock_timeout', $1, true)");
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = ((long)Math.Max(1, wait.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture), NpgsqlDbType = NpgsqlDbType.Text });
+        command.Parameters.Add(SqlValue.Text(Limits.Milliseconds(wait)));
         return command;
     }
 
@@ -181,7 +183,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
 
     private static void Identify(NpgsqlParameterCollection parameters, ReceiptKey key)
     {
-        parameters.Add(new NpgsqlParameter<string> { TypedValue = key.Scope, NpgsqlDbType = NpgsqlDbType.Text });
-        parameters.Add(new NpgsqlParameter<string> { TypedValue = key.Key, NpgsqlDbType = NpgsqlDbType.Text });
+        parameters.Add(SqlValue.Text(key.Scope));
+        parameters.Add(SqlValue.Text(key.Key));
     }
 }

@@ -13,13 +13,13 @@ internal static class QueueSql
     /// <summary>Whether the transaction was refused because its lease is gone.</summary>
     public static bool IsFenced(Exception error) => OperationSql.IsFenced(error);
 
-    /// <summary>One statement for everything that a transaction publishes and enqueues. It shares its origin.</summary>
+    /// <summary>One statement for everything that a transaction publishes and enqueues, or several that are committed together.</summary>
     public const string Insert = """
         insert into mainstay.jobs (id, handler, message, payload, origin, state, due_at, node, attempt, fence)
-        select job.id, job.handler, job.message, job.payload, $8,
+        select job.id, job.handler, job.message, job.payload, job.origin,
             case when job.node is not null then 1 when coalesce(job.at, mainstay.now() + job.after) is not null then 2 else 0 end,
             coalesce(job.at, mainstay.now() + job.after), job.node, (job.node is not null)::integer, (job.node is not null)::integer
-        from unnest($1, $2, $3, $4, $5, $6, $7) as job (id, handler, message, payload, after, at, node)
+        from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, message, payload, origin, after, at, node)
         """;
 
     /// <summary>

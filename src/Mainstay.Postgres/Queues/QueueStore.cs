@@ -32,10 +32,12 @@ internal sealed class QueueStore(Database database)
         Array(NpgsqlDbType.Text, row => row.Handler);
         Array(NpgsqlDbType.Uuid, row => row.Message);
         Array(NpgsqlDbType.Json, row => row.Payload);
+        // Nearly always one origin for all: the call that makes them.
+        var (known, text) = (rows[0].Origin, OriginJson.Write(rows[0].Origin));
+        Array(NpgsqlDbType.Json, row => ReferenceEquals(row.Origin, known) ? text : OriginJson.Write(row.Origin));
         Array(NpgsqlDbType.Interval, row => row.After);
         Array(NpgsqlDbType.TimestampTz, row => row.At?.UtcDateTime);
         Array(NpgsqlDbType.Uuid, row => row.Node);
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = OriginJson.Write(rows[0].Origin), NpgsqlDbType = NpgsqlDbType.Json });
         return command;
     }
 

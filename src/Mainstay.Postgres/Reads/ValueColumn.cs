@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Mainstay.Internal;
 
@@ -32,7 +31,7 @@ internal abstract class ValueColumn
             var values = new T?[statements.Count];
             for (var i = 0; i < values.Length; i++)
                 values[i] = ((NpgsqlParameter<T>)statements[i].Values[place]).TypedValue;
-            return new NpgsqlParameter<T?[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | statements[0].Values[place].NpgsqlDbType };
+            return SqlValue.Plain(values);
         }
     }
 }

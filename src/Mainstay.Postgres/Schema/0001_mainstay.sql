@@ -19,22 +19,68 @@ begin
     end if;
 end $$;
 
--- Idempotency records: the answer to a keyed request, committed with its effect.
+-- Idempotency records: the answer to a keyed request, committed with its effect. New ones go into receipts; those of the lifetime before stand in
+-- receipts_before, which is only read. When all of those have expired the two change places and the old ones are gone at once, without a delete.
 create table mainstay.receipts (
     scope text not null,
     key text not null,
     fingerprint bytea not null,
     status smallint not null,
-    headers text[] not null,
+    headers text not null,
     body bytea not null,
     expires_at timestamptz not null,
     constraint receipts_pkey primary key (key, scope)
 );
-create index receipts_expires_at_idx on mainstay.receipts (expires_at);
+create table mainstay.receipts_before (like mainstay.receipts, constraint receipts_before_pkey primary key (key, scope));
+-- Almost free to keep, and enough to find out whether anything is left that has not expired.
+create index receipts_expires_at_idx on mainstay.receipts using brin (expires_at) with (autosummarize = on);
+create index receipts_before_expires_at_idx on mainstay.receipts_before using brin (expires_at) with (autosummarize = on);
 
--- Who changed which row, through what.
+-- When receipts began; one row.
+create table mainstay.receipts_since (at timestamptz not null);
+insert into mainstay.receipts_since values (mainstay.now());
+
+-- Aborts the transaction of a request whose key has been used in the lifetime before.
+create function mainstay.refuse_used_key() returns boolean language plpgsql as $$
+begin
+    raise exception 'The idempotency key has been used.' using errcode = 'MS003';
+end $$;
+
+-- Aborts a transaction that looks at the database as it was before receipts changed places, so that it could overlook one. It is run again.
+create function mainstay.refuse_old_view() returns boolean language plpgsql as $$
+begin
+    raise exception 'Receipts have changed places since this transaction began to look.' using errcode = 'serialization_failure';
+end $$;
+
+-- Whether all of receipts_before has expired, and receipts are old enough to take their place.
+create function mainstay.receipts_are_due(lifetime interval) returns boolean language sql as $$
+    select (select at + lifetime <= mainstay.now() from mainstay.receipts_since)
+        and not exists (select from mainstay.receipts_before where expires_at > mainstay.now())
+$$;
+
+-- Lets receipts take the place of receipts_before, if it is time. Any node may call it at any time; it runs with the rights of whoever created the tables, so that
+-- the application needs none to change them. Nothing that has inserted a receipt is unfinished once the lock is there, so from then on receipts_before holds
+-- everything that was ever inserted into it, visible to every statement that begins later: that is why looking there is enough.
+create function mainstay.rotate_receipts(lifetime interval) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if not mainstay.receipts_are_due(lifetime) then
+        return false;
+    end if;
+    lock table mainstay.receipts, mainstay.receipts_before, mainstay.receipts_since in access exclusive mode;
+    if not mainstay.receipts_are_due(lifetime) then
+        return false;
+    end if;
+    truncate mainstay.receipts_before, mainstay.receipts_since;
+    alter table mainstay.receipts_before rename to receipts_next;
+    alter table mainstay.receipts rename to receipts_before;
+    alter table mainstay.receipts_next rename to receipts;
+    insert into mainstay.receipts_since values (mainstay.now());
+    return true;
+end $$;
+
+-- Who changed which row, through what. One partition for each month in UTC.
 create table mainstay.audit (
-    id uuid not null primary key,
+    id uuid not null,
     at timestamptz not null,
     operation text not null,
     actor text not null,
@@ -45,8 +91,60 @@ create table mainstay.audit (
     row_id uuid not null,
     before jsonb,
     after jsonb
-);
+) partition by range (at);
 create index audit_row_id_idx on mainstay.audit (row_id, at);
+create index audit_at_idx on mainstay.audit using brin (at) with (autosummarize = on);
+
+-- What has no month of its own, because nobody has made one in time. A write never fails for that; the month takes its entries over when it is made.
+create table mainstay.audit_default partition of mainstay.audit default;
+
+-- Makes the partitions of this month and the two that follow. Any node may call it at any time. Writers are not held up: attaching locks the new partition and the
+-- one for the rest, which is empty unless months are missing.
+create function mainstay.add_audit_partitions() returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    present constant timestamp := date_trunc('month', mainstay.now() at time zone 'UTC');
+    month timestamp;
+    name text;
+    added integer := 0;
+begin
+    for month in select distinct missing from (
+            select present + make_interval(months => ahead) as missing from generate_series(0, 2) as ahead
+            union all
+            select date_trunc('month', at at time zone 'UTC') from mainstay.audit_default
+        ) as months where to_regclass('mainstay.audit_' || to_char(missing, 'YYYY_MM')) is null order by missing
+    loop
+        -- One node at a time; those behind find the month made.
+        perform pg_advisory_xact_lock(hashtextextended('mainstay.audit', 0));
+        name := 'audit_' || to_char(month, 'YYYY_MM');
+        continue when to_regclass('mainstay.' || name) is not null;
+        lock table mainstay.audit_default in access exclusive mode;
+        execute format('create table mainstay.%I (like mainstay.audit)', name);
+        execute format('with moved as (delete from mainstay.audit_default where at >= %L and at < %L returning *) insert into mainstay.%I select * from moved',
+            month at time zone 'UTC', (month + interval '1 month') at time zone 'UTC', name);
+        execute format('alter table mainstay.audit attach partition mainstay.%I for values from (%L) to (%L)', name, month at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+        added := added + 1;
+    end loop;
+    return added;
+end $$;
+
+-- Drops the months that are over for longer than that.
+create function mainstay.drop_audit_partitions(retention interval) returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    partition record;
+    dropped integer := 0;
+begin
+    for partition in
+        select child.relname as name from pg_inherits join pg_class child on child.oid = inhrelid
+        where inhparent = 'mainstay.audit'::regclass and child.relname ~ '^audit_[0-9]{4}_[0-9]{2}$'
+            and (to_date(right(child.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC' <= mainstay.now() - retention
+        order by child.relname
+    loop
+        execute format('drop table if exists mainstay.%I', partition.name);
+        dropped := dropped + 1;
+    end loop;
+    return dropped;
+end $$;
+select mainstay.add_audit_partitions();
 
 -- Nonces of signed requests, until their signatures are too old to be used again.
 create table mainstay.signature_nonces (

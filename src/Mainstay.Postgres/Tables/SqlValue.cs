@@ -50,6 +50,22 @@ internal static class SqlValue
         throw NoColumnType(type);
     }
 
+    /// <summary>A parameter of the type <c>text</c>.</summary>
+    public static NpgsqlParameter Text(string? value) => Plain(value);
+
+    /// <summary>
+    /// A parameter of the one type that Npgsql has for <typeparamref name="T"/>, such as <c>uuid</c> for Guid. Naming the type beside it gives the same and costs a look-up of its
+    /// name for every value; it is needed only where there are several, such as <c>jsonb</c> for a text.
+    /// </summary>
+    public static NpgsqlParameter Plain<T>(T value) => new NpgsqlParameter<T> { TypedValue = value };
+
+    /// <summary>A parameter that is an array, of exactly this type of element. For elements whose type is not the one that Npgsql has for <typeparamref name="T"/>.</summary>
+    public static NpgsqlParameter Array<T>(NpgsqlDbType element, T[] values) => new NpgsqlParameter<T[]> { NpgsqlDbType = NpgsqlDbType.Array | element, TypedValue = values };
+
+    /// <summary>How values of this declared type become parameters, looked up once for a column instead of once for a value.</summary>
+    /// <exception cref="ConfigurationException">MST1302: PostgreSQL has no column type for it.</exception>
+    public static Mapping Of(Type type) => MappingOf(type) ?? throw NoColumnType(type);
+
     private static Mapping? MappingOf(Type type) => mappings.GetOrAdd(Nullable.GetUnderlyingType(type) ?? type, static plain =>
         plain.IsEnum && !plain.IsDefined(typeof(FlagsAttribute), inherit: false) ? new ReferenceMapping<string>(NpgsqlDbType.Text, NameOf)
         : IId.OwnerOf(plain) is not null ? new ValueMapping<Guid>(NpgsqlDbType.Uuid, static value => ((IId)value).Value)
@@ -85,7 +101,8 @@ internal static class SqlValue
 
     private static KeyValuePair<Type, Mapping?> MapStruct<T>(NpgsqlDbType type, Func<object, T> convert) where T : struct => new(typeof(T), new ValueMapping<T>(type, convert));
 
-    private abstract class Mapping(NpgsqlDbType type)
+    /// <summary>The way of one .NET type into one PostgreSQL type.</summary>
+    internal abstract class Mapping(NpgsqlDbType type)
     {
         public NpgsqlParameter One(object? value) => value is null ? Null(type) : One(type, value);
 
@@ -102,7 +119,10 @@ internal static class SqlValue
 
     private sealed class ReferenceMapping<T>(NpgsqlDbType type, Func<object, T> convert) : Mapping(type) where T : class
     {
-        protected override NpgsqlParameter One(NpgsqlDbType type, object value) => new NpgsqlParameter<T> { NpgsqlDbType = type, TypedValue = convert(value) };
+        // A document is the one text that is not stored as text.
+        protected override NpgsqlParameter One(NpgsqlDbType type, object value) => type == NpgsqlDbType.Jsonb
+            ? new NpgsqlParameter<T> { NpgsqlDbType = type, TypedValue = convert(value) }
+            : Plain(convert(value));
 
         protected override NpgsqlParameter Many(NpgsqlDbType arrayType, IEnumerable<object?> values) =>
             new NpgsqlParameter<T?[]> { NpgsqlDbType = arrayType, TypedValue = [.. values.Select(value => value is null ? null : convert(value))] };
@@ -110,7 +130,7 @@ internal static class SqlValue
 
     private sealed class ValueMapping<T>(NpgsqlDbType type, Func<object, T> convert) : Mapping(type) where T : struct
     {
-        protected override NpgsqlParameter One(NpgsqlDbType type, object value) => new NpgsqlParameter<T> { NpgsqlDbType = type, TypedValue = convert(value) };
+        protected override NpgsqlParameter One(NpgsqlDbType type, object value) => Plain(convert(value));
 
         protected override NpgsqlParameter Many(NpgsqlDbType arrayType, IEnumerable<object?> values)
         {

@@ -134,5 +134,10 @@ internal sealed class Column(Member member, string name, ColumnType type)
     /// <summary>The table an id points at, when that type is a resource too.</summary>
     public TableModel? Reference { get; set; }
 
-    public Npgsql.NpgsqlParameter Parameter(object? value) => SqlValue.Parameter(value, Member.Property.PropertyType);
+    private SqlValue.Mapping Mapping => field ??= SqlValue.Of(Member.Property.PropertyType);
+
+    public Npgsql.NpgsqlParameter Parameter(object? value) => Mapping.One(value);
+
+    /// <summary>The column's values in these rows, as one array.</summary>
+    public Npgsql.NpgsqlParameter Parameters(IReadOnlyList<object> rows) => Mapping.Many(rows.Select(Member.Get));
 }

@@ -18,9 +18,11 @@ internal sealed class TableSql(TableModel table)
 
     public string Insert { get; } = $"insert into {table.QuotedName} ({table.ColumnList}) values ({string.Join(", ", table.Columns.Select((_, i) => $"${i + 1}"))})";
 
+    private string InsertMany => field ??= $"insert into {table.QuotedName} ({table.ColumnList}) select * from unnest({string.Join(", ", table.Columns.Select((_, i) => $"${i + 1}"))})";
+
     private string Set => field ??= $"update {table.QuotedName} set {string.Join(", ", Changeable.Select((column, i) => $"{column.QuotedName} = ${i + 2}"))}, {TableModel.VersionColumn} = {TableModel.VersionColumn} + 1";
 
-    private IEnumerable<Column> Changeable => table.Columns.Where(column => column != table.Key);
+    private Column[] Changeable => field ??= [.. table.Columns.Where(column => column != table.Key)];
 
     /// <summary>Update of a row that this transaction has locked: it is there, and nobody else has changed it.</summary>
     private string UpdateLocked => field ??= $"{Set} {_where}";
@@ -39,6 +41,15 @@ internal sealed class TableSql(TableModel table)
         var command = new NpgsqlBatchCommand(Insert);
         foreach (var column in table.Columns)
             command.Parameters.Add(column.Parameter(column.Member.Get(row)));
+        return command;
+    }
+
+    /// <summary>Any number of new rows in one statement, which has the same text and the same plan for every number.</summary>
+    public NpgsqlBatchCommand InsertRows(IReadOnlyList<object> rows)
+    {
+        var command = new NpgsqlBatchCommand(InsertMany);
+        foreach (var column in table.Columns)
+            command.Parameters.Add(column.Parameters(rows));
         return command;
     }
 

@@ -10,5 +10,5 @@ internal enum ChangeKind { Insert, Update, Delete }
 /// <param name="Number">Position among the changes of its unit of work, or the element of the client's array, so that a violation in a bulk request names the element.</param>
 internal sealed record RowChange(ChangeKind Kind, TableModel Table, object? Before, object? After, int Number)
 {
-    public Guid Id => ((IId)Table.Key.Member.Get(After ?? Before!)!).Value;
+    public Guid Id { get; } = ((IId)Table.Key.Member.Get(After ?? Before!)!).Value;
 }

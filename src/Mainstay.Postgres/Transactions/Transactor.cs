@@ -37,13 +37,13 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
     {
         for (var attempt = 1; ; attempt++)
         {
-            var connection = await Database.OpenAsync(request.Deadline, request.Cancellation);
-            await using var work = new Work(Database, connection, request.Deadline, request.Isolation, isReadOnly: false);
+            await using var work = new Work(Database, request.Deadline, request.Isolation, isReadOnly: false, request.Cancellation);
             var unit = new UnitOfWork(work, Context(request));
             try
             {
                 var completed = await handler(unit);
-                await unit.CommitAsync(completed.Receipt);
+                if (!await CommitWithOthersAsync(unit, completed, request, doubt))
+                    await unit.CommitAsync(completed.Receipt, completed.First);
                 return completed.Value;
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
@@ -61,13 +61,30 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
         }
     }
 
+    /// <summary>Commits together with other calls, if the command wants that and its handler has only recorded.</summary>
+    /// <returns>False when it has to be committed alone: it cannot be grouped, or its group was rolled back.</returns>
+    private async ValueTask<bool> CommitWithOthersAsync<T>(UnitOfWork unit, Completed<T> completed, TransactionRequest request, Doubt doubt)
+    {
+        if (request.Group is not { } group || doubt.Cause is not null || completed.First is not null || !unit.OnlyInserts)
+            return false;
+        var outcome = await group.CommitAsync(new GroupMember(unit, completed.Receipt, request));
+        request.Usage.RoundTrips += outcome.RoundTrips;
+        if (outcome.Lost is not { } lost)
+            return outcome.IsCommitted;
+        // As for a call alone: without a key nobody can find out, and with one the second attempt does.
+        if (!request.IsKeyed)
+            throw DatabaseErrors.OutcomeUnknown(lost);
+        doubt.Cause = lost;
+        Database.Source.Clear();
+        return false;
+    }
+
     /// <summary>Runs a handler in a read-only transaction with one view of the data.</summary>
     public async Task<T> ReadAsync<T>(TransactionRequest request, Func<Snapshot, Task<T>> handler)
     {
         for (var attempt = 1; ; attempt++)
         {
-            var connection = await Database.OpenAsync(request.Deadline, request.Cancellation);
-            await using var work = new Work(Database, connection, request.Deadline, IsolationLevel.RepeatableRead, isReadOnly: true);
+            await using var work = new Work(Database, request.Deadline, IsolationLevel.RepeatableRead, isReadOnly: true, request.Cancellation);
             try
             {
                 var value = await handler(new Snapshot(work, Context(request)));
@@ -159,7 +176,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
         return error;
     }
 
-    private static bool IsReceipt(Exception error) => error is PostgresException { BatchCommand.CommandText: ReceiptSql.Insert };
+    private static bool IsReceipt(Exception error) => error is PostgresException { BatchCommand.CommandText: { } text } && CommitSql.InsertsReceipt(text);
 
     private static ProblemException Exhausted(Exception error) => DatabaseErrors.IsRetryable(error)
         ? new ProblemException(ProblemCatalogue.ConcurrentUpdate, "Other changes to the same rows kept getting in between. Nothing was changed; try again.", [], error) { RetryAfter = TimeSpan.FromSeconds(1) }
@@ -186,6 +203,9 @@ internal sealed record TransactionRequest(User User, Origin Origin, Deadline Dea
     /// <summary>Whether the changes are the elements of an array that the client sent.</summary>
     public bool IsBulk { get; init; }
 
+    /// <summary>The calls to be committed together with, or null.</summary>
+    public GroupCommits? Group { get; init; }
+
     public DatabaseUsage Usage { get; init; } = new();
 }
 
@@ -197,8 +217,14 @@ internal sealed class DatabaseUsage
     public int Attempts { get; set; }
 }
 
-/// <summary>A handler's value and the receipt to commit with it.</summary>
-internal readonly record struct Completed<T>(T Value, BatchItem? Receipt);
+/// <summary>A handler's value, and what is to be committed with it.</summary>
+/// <param name="Value">What the handler came to.</param>
+/// <param name="Receipt">The record of its answer, if the call has a key.</param>
+internal readonly record struct Completed<T>(T Value, ReceiptRow? Receipt = null)
+{
+    /// <summary>A statement on which everything depends, such as the end of what this node holds the lease of. It goes first.</summary>
+    public BatchItem? First { get; init; }
+}
 
 /// <summary>The idempotency key of a call has a receipt already.</summary>
 internal sealed class ReceiptTakenException(Exception inner) : Exception("The idempotency key has been used.", inner);

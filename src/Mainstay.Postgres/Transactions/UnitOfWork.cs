@@ -15,11 +15,11 @@ public sealed class UnitOfWork
 
     private readonly Work _work;
     private readonly WorkContext _context;
-    private readonly List<BatchItem> _recorded = [];
+    private readonly List<Recorded> _recorded = [];
     private readonly List<RowChange> _changes = [];
     private readonly Dictionary<(Type, Guid), Known> _known = [];
     private readonly List<JobRow> _jobs = [];
-    private readonly Dictionary<NpgsqlBatchCommand, RowChange> _changeOf = [];
+    private readonly List<BatchItem> _sent = [];
 
     internal UnitOfWork(Work work, WorkContext context)
     {
@@ -115,7 +115,7 @@ public sealed class UnitOfWork
     {
         var (table, sql) = _context.Tables.Require(type);
         var change = Record(ChangeKind.Insert, table, null, row);
-        _recorded.Add(new BatchItem(sql.InsertRow(row), Change: change));
+        _recorded.Add(new Recorded(sql, change));
         _known[(type, change.Id)] = new Known(row, 1, IsLocked: true);
     }
 
@@ -127,7 +127,7 @@ public sealed class UnitOfWork
         var (table, sql) = _context.Tables.Require(type);
         var known = RequireKnown(table, row);
         var change = Record(ChangeKind.Update, table, known.Row, row, element);
-        _recorded.Add(new BatchItem(sql.UpdateRow(row, known.IsLocked ? null : known.Version), YieldsRows: !known.IsLocked, change));
+        Record(new BatchItem(sql.UpdateRow(row, known.IsLocked ? null : known.Version), YieldsRows: !known.IsLocked, change));
         _known[(type, change.Id)] = new Known(row, known.Version + 1, IsLocked: true);
     }
 
@@ -136,7 +136,7 @@ public sealed class UnitOfWork
         var (table, sql) = _context.Tables.Require(type);
         var known = RequireKnown(table, row);
         var change = Record(ChangeKind.Delete, table, known.Row, null, element);
-        _recorded.Add(new BatchItem(sql.DeleteRow(row, known.IsLocked ? null : known.Version), YieldsRows: !known.IsLocked, change));
+        Record(new BatchItem(sql.DeleteRow(row, known.IsLocked ? null : known.Version), YieldsRows: !known.IsLocked, change));
         _known.Remove((type, change.Id));
     }
 
@@ -181,36 +181,53 @@ public sealed class UnitOfWork
     internal long? VersionOf(Type type, Guid id) => _known.TryGetValue((type, id), out var known) ? known.Version : null;
 
     /// <summary>The change whose statement was refused, if it was one of ours.</summary>
-    internal RowChange? ChangeBehind(PostgresException error) => error.BatchCommand is { } command ? _changeOf.GetValueOrDefault(command) : null;
+    internal RowChange? ChangeBehind(PostgresException error) => error.BatchCommand is { } command ? _sent.FirstOrDefault(item => item.Command == command).Change : null;
+
+    /// <summary>What this unit of work published and enqueued, one row for each handler.</summary>
+    internal IReadOnlyList<JobRow> Jobs => _jobs;
+
+    internal JobDesk Desk => _context.Desk;
+
+    internal Origin Origin => _context.Origin;
+
+    /// <summary>Whether all it does is to insert rows and to publish, without having looked at anything: then it can be committed together with others.</summary>
+    internal bool OnlyInserts => !_work.HasBegun && _recorded.Count == _changes.Count && _recorded.TrueForAll(recorded => recorded.Statement is null);
+
+    /// <summary>The rows to insert, by table in the order in which they were recorded. Only when it <see cref="OnlyInserts"/>.</summary>
+    internal IEnumerable<(TableSql Sql, object Row)> Inserts => _recorded.Select(recorded => (recorded.Sql!, recorded.Change!.After!));
 
     /// <summary>Adds a statement of the framework to the transaction.</summary>
-    internal void Record(BatchItem item) => _recorded.Add(item);
+    internal void Record(BatchItem item) => _recorded.Add(new Recorded(null, item.Change, item));
 
     /// <summary>Adds a job that was made elsewhere.</summary>
     internal void Record(JobRow row) => _jobs.Add(row);
 
-    /// <summary>Sends what is recorded together with audit entries and messages, behind the given first statement, and commits.</summary>
-    internal async Task CommitAsync(BatchItem? first)
+    /// <summary>Sends what is recorded together with receipt, audit entries and messages, and commits.</summary>
+    /// <param name="receipt">The receipt of the call, if it has a key.</param>
+    /// <param name="first">A statement on which everything else depends; it goes first.</param>
+    internal async Task CommitAsync(ReceiptRow? receipt, BatchItem? first = null)
     {
-        var items = Drain();
-        if (first is { } receipt)
-            items.Insert(0, receipt);
-        if (_changes.Count > 0)
-            items.Add(new BatchItem(AuditSql.Insert(_changes, _context.Origin)));
+        var items = new List<BatchItem>(_recorded.Count + 3);
+        if (first is { } condition)
+            items.Add(condition);
+        var carriesLimits = first is null && CommitSql.CanCarryLimits(receipt, _changes);
+        if (receipt is not null || _changes.Count > 0)
+            items.Add(new BatchItem(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView, carriesLimits ? _work.LimitsOfCommit : null)));
+        Drain(items);
         if (_jobs.Count == 0)
-            await _work.CommitAsync(items);
+            await _work.CommitAsync(items, carriesLimits);
         else
-            await CommitJobsAsync(items);
+            await CommitJobsAsync(items, carriesLimits);
     }
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
-    private async Task CommitJobsAsync(List<BatchItem> items)
+    private async Task CommitJobsAsync(List<BatchItem> items, bool carriesLimits)
     {
         _context.Desk.Reserve(_jobs);
         try
         {
             items.Add(new BatchItem(QueueStore.Insert(_jobs)));
-            await _work.CommitAsync(items);
+            await _work.CommitAsync(items, carriesLimits);
         }
         catch (Exception e)
         {
@@ -222,13 +239,21 @@ public sealed class UnitOfWork
 
     private List<BatchItem> Drain()
     {
-        var items = new List<BatchItem>(_recorded.Count + 4);
-        items.AddRange(_recorded);
-        foreach (var item in _recorded)
-            if (item.Change is { } change)
-                _changeOf[item.Command] = change;
-        _recorded.Clear();
+        var items = new List<BatchItem>(_recorded.Count + 1);
+        Drain(items);
         return items;
+    }
+
+    private void Drain(List<BatchItem> items)
+    {
+        foreach (var recorded in _recorded)
+        {
+            var item = recorded.Statement ?? new BatchItem(recorded.Sql!.InsertRow(recorded.Change!.After!), Change: recorded.Change);
+            items.Add(item);
+            if (item.Change is not null)
+                _sent.Add(item);
+        }
+        _recorded.Clear();
     }
 
     private RowChange Record(ChangeKind kind, TableModel table, object? before, object? after, int? element = null)
@@ -246,6 +271,9 @@ public sealed class UnitOfWork
         known is not null && (visible is null || visible.Resolve(User, typeof(T)).Holds(known.Row)) ? (T)known.Row : null;
 
     private static ProblemException NotFound<T>(Id<T> id) => ProblemCatalogue.NotFound.Because($"There is no {typeof(T).Name} '{id}'.");
+
+    /// <summary>Something to be sent: a statement, or a row to insert, whose statement is made when it is known whether others go with it.</summary>
+    private readonly record struct Recorded(TableSql? Sql, RowChange? Change, BatchItem? Statement = null);
 
     /// <summary>A row as this transaction knows it.</summary>
     internal sealed record Known(object Row, long Version, bool IsLocked);

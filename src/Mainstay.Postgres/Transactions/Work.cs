@@ -1,7 +1,6 @@
 using System.Data;
 using System.Globalization;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Mainstay.Internal;
 
@@ -11,20 +10,37 @@ namespace Mainstay.Internal;
 /// </summary>
 /// <remarks>
 /// <code>
-///   only writes      [timeouts, writes…]                                            1 round trip
+///   only writes      [writes…]                                                      1 round trip
 ///   reads first      [begin, timeouts, read] … [read] … [writes…, commit]           1 per read + 1
 /// </code>
-/// Timeouts are transaction-local settings, so nothing depends on the session and a transaction-mode pooler is safe.
+/// Timeouts are transaction-local settings, so nothing depends on the session and a transaction-mode pooler is safe. Of a transaction that only
+/// writes they travel within its first statement (<see cref="CommitSql"/>). The connection is taken from the pool for the first round trip, not
+/// before: while a handler computes, somebody else can use it.
 /// </remarks>
-internal sealed class Work(Database database, NpgsqlConnection connection, Deadline deadline, IsolationLevel isolation, bool isReadOnly) : IAsyncDisposable
+internal sealed class Work(Database database, Deadline deadline, IsolationLevel isolation, bool isReadOnly, CancellationToken opening) : IAsyncDisposable
 {
+    private NpgsqlConnection? _connection;
     private bool _begun;
     private bool _ended;
 
     /// <summary>How often this transaction waited for the server.</summary>
     public int RoundTrips { get; private set; }
 
-    public NpgsqlConnection Connection => connection;
+    /// <summary>Open from the first round trip on.</summary>
+    public NpgsqlConnection Connection => _connection ?? throw new InvalidOperationException("Nothing has been sent, so there is no connection yet.");
+
+    /// <summary>Whether it has been to the database. Until then everything about it is in memory.</summary>
+    public bool HasBegun => _connection is not null;
+
+    /// <summary>Whether all its statements see the database as the first one did.</summary>
+    public bool KeepsView => isolation != IsolationLevel.ReadCommitted;
+
+    /// <summary>The longest wait for a lock; by default half of what is left of the deadline.</summary>
+    public TimeSpan LockMost { get; init; } = TimeSpan.MaxValue;
+
+    /// <summary>The timeouts that the first statement of the commit has to set; null when they are set already, or there are none.</summary>
+    /// <exception cref="ProblemException"><c>deadline-exceeded</c></exception>
+    public Limits? LimitsOfCommit => _begun ? null : Limits.Of(Left(), LockMost);
 
     /// <summary>Whether the last batch, the one that commits, has been sent. From then on a broken connection leaves the outcome unknown.</summary>
     public bool IsCommitting { get; private set; }
@@ -33,7 +49,8 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
     /// <returns>A reader that stands before the rows of <paramref name="read"/>.</returns>
     public async Task<NpgsqlDataReader> ReadAsync(IReadOnlyList<BatchItem> before, NpgsqlBatchCommand read, CancellationToken cancellation)
     {
-        var batch = Batch(begin: true, out var skip);
+        var batch = await BatchAsync(begin: true);
+        var skip = SetLimits(batch);
         skip += Add(batch, before);
         batch.BatchCommands.Add(read);
         RoundTrips++;
@@ -56,7 +73,8 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
     /// <returns>Rows affected by the last of them.</returns>
     public async Task<int> ExecuteAsync(IReadOnlyList<BatchItem> items, CancellationToken cancellation)
     {
-        var batch = Batch(begin: true, out _);
+        var batch = await BatchAsync(begin: true);
+        SetLimits(batch);
         Add(batch, items);
         await RunAsync(batch, cancellation);
         _begun = true;
@@ -64,12 +82,16 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
     }
 
     /// <summary>Runs the last statements and commits.</summary>
-    public async Task CommitAsync(IReadOnlyList<BatchItem> items)
+    /// <param name="items">The statements.</param>
+    /// <param name="carriesLimits">Whether the first of them sets <see cref="LimitsOfCommit"/>.</param>
+    public async Task CommitAsync(IReadOnlyList<BatchItem> items, bool carriesLimits = false)
     {
         if (items.Count > 0 || _begun)
         {
-            var needsBegin = !_begun && isolation != IsolationLevel.ReadCommitted;
-            var batch = Batch(needsBegin, out _);
+            var needsBegin = !_begun && KeepsView;
+            var batch = await BatchAsync(needsBegin);
+            if (!carriesLimits)
+                SetLimits(batch);
             Add(batch, items);
             if (_begun || needsBegin)
                 batch.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
@@ -91,6 +113,8 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
     /// <summary>Rolls back what was not committed. A connection that cannot even do that is closed, which rolls back too.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_connection is not { } connection)
+            return;
         if (_begun && !_ended && connection.FullState.HasFlag(ConnectionState.Open))
             try
             {
@@ -119,17 +143,19 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
         ? refused.BatchCommand is { } command && command != batch.BatchCommands[^1]
         : error.InnerException is IOException or System.Net.Sockets.SocketException && error.Message.StartsWith("Exception while writing", StringComparison.Ordinal);
 
-    private NpgsqlBatch Batch(bool begin, out int resultsBefore)
+    private TimeSpan Left()
     {
         var left = deadline.Left(database.Clock);
-        if (left <= TimeSpan.Zero)
-            throw DatabaseErrors.DeadlineExceeded();
+        return left > TimeSpan.Zero ? left : throw DatabaseErrors.DeadlineExceeded();
+    }
+
+    private async ValueTask<NpgsqlBatch> BatchAsync(bool begin)
+    {
+        var connection = _connection ??= await database.OpenAsync(deadline, opening);
+        var left = Left();
         // The client's own timeout only matters when the server no longer answers, so it comes after the server's.
         var batch = new NpgsqlBatch(connection) { Timeout = left == TimeSpan.MaxValue ? 0 : (int)Math.Ceiling(left.TotalSeconds) + 2 };
-        resultsBefore = 0;
-        if (_begun)
-            return batch;
-        if (begin)
+        if (begin && !_begun)
             batch.BatchCommands.Add(new NpgsqlBatchCommand((isolation, isReadOnly) switch
             {
                 (_, true) => "begin isolation level repeatable read read only",
@@ -137,24 +163,25 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
                 (IsolationLevel.RepeatableRead, _) => "begin isolation level repeatable read",
                 _ => "begin",
             }));
-        if (left != TimeSpan.MaxValue)
-        {
-            // A lock is waited for half of the time that is left, so that the other half can be used to answer.
-            batch.BatchCommands.Add(Timeouts(left, left / 2));
-            resultsBefore = 1;
-        }
         return batch;
+    }
+
+    /// <returns>How many results of the batch come from it.</returns>
+    private int SetLimits(NpgsqlBatch batch)
+    {
+        if (LimitsOfCommit is not { } limits)
+            return 0;
+        batch.BatchCommands.Add(Timeouts(limits.Statement, limits.Lock));
+        return 1;
     }
 
     /// <summary>Limits for the statements that follow in the same transaction, and for nothing else.</summary>
     internal static NpgsqlBatchCommand Timeouts(TimeSpan statement, TimeSpan @lock)
     {
         var command = new NpgsqlBatchCommand("select set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true)");
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Milliseconds(statement), NpgsqlDbType = NpgsqlDbType.Text });
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Milliseconds(@lock), NpgsqlDbType = NpgsqlDbType.Text });
+        command.Parameters.Add(SqlValue.Text(Limits.Milliseconds(statement)));
+        command.Parameters.Add(SqlValue.Text(Limits.Milliseconds(@lock)));
         return command;
-
-        static string Milliseconds(TimeSpan time) => ((long)Math.Max(1, time.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture);
     }
 
     private static int Add(NpgsqlBatch batch, IReadOnlyList<BatchItem> items)
@@ -171,3 +198,13 @@ internal sealed class Work(Database database, NpgsqlConnection connection, Deadl
 
 /// <summary>A recorded statement. <paramref name="Change"/> says which change of the unit of work it is, so that a violation can name it.</summary>
 internal readonly record struct BatchItem(NpgsqlBatchCommand Command, bool YieldsRows = false, RowChange? Change = null);
+
+/// <summary>How long the statements of a transaction may take, and how long they may wait for a lock.</summary>
+internal readonly record struct Limits(TimeSpan Statement, TimeSpan Lock)
+{
+    /// <summary>A lock is waited for half of the time that is left, so that the other half can be used to answer.</summary>
+    public static Limits? Of(TimeSpan left, TimeSpan lockMost) =>
+        left == TimeSpan.MaxValue ? null : new Limits(left, left / 2 < lockMost ? left / 2 : lockMost);
+
+    public static string Milliseconds(TimeSpan time) => ((long)Math.Max(1, time.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture);
+}

@@ -32,26 +32,30 @@ internal sealed class DeclaredInput
             throw new ConfigurationException("MST1002", $"'{declaration.Name}' takes no body, so {type.Name}.{many.Property.Name} would come from the query string, where only single values fit. Make it a single value, or use POST.");
     }
 
-    public bool TakesBody => _hasBody && _shape is not null && BodyMembers.Any();
+    public bool TakesBody => _hasBody && _shape is not null && BodyMembers.Length > 0;
 
-    public IEnumerable<Member> RouteMembers => _shape?.Inputs.Where(member => _routeNames.Contains(member.Name)) ?? [];
+    // Asked for by every call, so they are found once.
+    public Member[] RouteMembers => field ??= [.. _shape?.Inputs.Where(member => _routeNames.Contains(member.Name)) ?? []];
 
-    public IEnumerable<Member> BodyMembers => _hasBody ? _shape?.Inputs.Where(member => !_routeNames.Contains(member.Name)) ?? [] : [];
+    public Member[] BodyMembers => field ??= _hasBody ? OutsideOfRoute : [];
 
-    public IEnumerable<Member> QueryMembers => _hasBody ? [] : _shape?.Inputs.Where(member => !_routeNames.Contains(member.Name)) ?? [];
+    public Member[] QueryMembers => field ??= _hasBody ? [] : OutsideOfRoute;
+
+    private Member[] OutsideOfRoute => [.. _shape?.Inputs.Where(member => !_routeNames.Contains(member.Name)) ?? []];
 
     public object? Read(Call call)
     {
         var faults = new InputFaults();
         var query = call.Incoming.Query;
-        foreach (var name in query.Values.Keys.Where(name => !QueryMembers.Any(member => member.Name == name)))
-            faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{Suggestion.For(name, QueryMembers.Select(member => member.Name))}"));
+        foreach (var name in query.Values.Keys)
+            if (!Array.Exists(QueryMembers, member => member.Name == name))
+                faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{Suggestion.For(name, QueryMembers.Select(member => member.Name))}"));
         if (_shape is null)
         {
             faults.ThrowIfAny(ProblemCatalogue.InvalidParameter);
             return null;
         }
-        var values = new object?[_shape.Inputs.Count()];
+        var values = new object?[RouteMembers.Length + BodyMembers.Length + QueryMembers.Length];
         var given = new bool[values.Length];
         foreach (var member in RouteMembers)
         {
@@ -92,8 +96,9 @@ internal sealed class DeclaredInput
             return;
         }
         _shape!.ReadMembers(json.RootElement, JsonPath.Root, faults, values, given, member => !_routeNames.Contains(member.Name));
-        foreach (var member in BodyMembers.Where(member => !given[member.Position]))
-            RecordShape.Default(member, JsonPath.Root, faults, values);
+        foreach (var member in BodyMembers)
+            if (!given[member.Position])
+                RecordShape.Default(member, JsonPath.Root, faults, values);
     }
 
     /// <summary>Checks a parameter's bounds; faults name the parameter instead of a place in the body.</summary>

@@ -37,6 +37,8 @@ public sealed class OperationDeclaration
 
     internal bool RequiresKey { get; private set; }
 
+    internal bool IsCoalesced { get; private set; }
+
     internal IReadOnlyList<ProblemType> Refusals => _refusals;
 
     internal string? SummaryText { get; private set; }
@@ -106,6 +108,17 @@ public sealed class OperationDeclaration
     public OperationDeclaration Isolation(IsolationLevel level)
     {
         IsolationLevel = level;
+        return this;
+    }
+
+    /// <summary>
+    /// Commits concurrent calls of this command together: while one group is being committed, those who come collect and make the next one. Nothing waits for a
+    /// timer, and nobody can tell from outside: when a group fails, each of its calls is committed alone. For commands that are called often and whose handler only
+    /// inserts and publishes; a call whose handler reads, locks, changes or deletes is committed alone as always.
+    /// </summary>
+    public OperationDeclaration Coalesce()
+    {
+        IsCoalesced = true;
         return this;
     }
 

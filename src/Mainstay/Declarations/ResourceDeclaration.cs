@@ -125,6 +125,13 @@ public sealed class ResourceDeclaration<T> where T : class
     public ResourceDeclaration<T> RequireIdempotencyKey() =>
         Declare(model => model.RequiresKey = true);
 
+    /// <summary>
+    /// Commits concurrent creations of single rows together, as <see cref="OperationDeclaration.Coalesce"/> does for a command. A creation that has to look at another
+    /// row first, for example because who may see its parent depends on the parent's row, is committed alone as always.
+    /// </summary>
+    public ResourceDeclaration<T> Coalesce() =>
+        Declare(model => model.IsCoalesced = true);
+
     private static Policy Or(Policy? known, Policy policy)
     {
         ArgumentNullException.ThrowIfNull(policy);

@@ -99,6 +99,8 @@ internal sealed class BackendModel
             mistakes.Add(new ConfigurationException("MST1008", $"'{declaration.Name}' has a timeout of {declaration.Deadline}, expected more than zero and at most {OperationDefaults.TimeoutMost}. Longer work belongs into the background: .LongRunning() for a command."));
         if (declaration.LongRunningWithin is { } within)
             CheckLongRunning(declaration, within, mistakes);
+        if (declaration.IsCoalesced && (!declaration.IsCommand || declaration.LongRunningWithin is not null || declaration.IsolationLevel != System.Data.IsolationLevel.ReadCommitted))
+            mistakes.Add(new ConfigurationException("MST1023", $"'{declaration.Name}' is declared with Coalesce, which is for commands that are answered when they are done, at the isolation read committed. Remove Coalesce, or what contradicts it: Query, LongRunning, Isolation."));
         if (declaration.RequiresKey && !declaration.IsCommand)
             mistakes.Add(new ConfigurationException("MST2007", $"Query '{declaration.Name}' requires an Idempotency-Key, but a query changes nothing and keeps none. Remove RequireIdempotencyKey."));
         if (declaration.IsCommand ? declaration.Handler.Context != HandlerContext.UnitOfWork : declaration.Handler.Context is not (HandlerContext.None or HandlerContext.Snapshot))
@@ -138,6 +140,7 @@ internal sealed class BackendModel
                 Policy = declaration.Policy!,
                 Timeout = declaration.Deadline,
                 Isolation = declaration.IsolationLevel,
+                IsCoalesced = declaration.IsCoalesced,
             },
             _ => new DeclaredQuery(declaration)
             {

@@ -69,6 +69,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         var idempotency = new IdempotencyOptions();
         var isCoalescing = true;
         var queues = new QueueOptions();
+        TimeSpan? auditRetention = null;
         CheckSettings(
             () => backend.Wire.Check(),
             () => Settings.Check(backend.Configuration),
@@ -81,6 +82,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => isCoalescing = ReadSetting.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
             () => queues = QueueOptions.Of(backend.Configuration),
+            () => auditRetention = AuditSettings.RetentionOf(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(ConsoleLog.Use);
@@ -107,9 +109,11 @@ internal sealed class RunningBackend : IAsyncDisposable
             Keys = keys,
             Resources = backend.Resources.ToFrozenDictionary(resource => resource.Table.RowType),
         };
+        foreach (var command in Model.Operations.OfType<CommandOperation>().Where(command => command.IsCoalesced))
+            command.Group = new GroupCommits(database);
         foreach (var resource in backend.Resources)
             resource.Shape = ETags.ShapeOf(resource.Table, Services.Format);
-        App = Build(backend, transactor, desk, queues);
+        App = Build(backend, transactor, desk, queues, new AuditPartitions(database, auditRetention));
         _parts.Push(App);
         await ListenAsync();
         await Banner.PrintAsync(backend, Model, Addresses, server, DevelopmentKeys, report, database);
@@ -146,7 +150,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             operation.RateLimits ??= limits;
     }
 
-    private WebApplication Build(Backend backend, Transactor transactor, JobDesk desk, QueueOptions queues)
+    private WebApplication Build(Backend backend, Transactor transactor, JobDesk desk, QueueOptions queues, AuditPartitions audit)
     {
         backend.Services.AddSingleton(Services);
         backend.Services.AddSingleton<OperationPipeline>();
@@ -158,6 +162,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddSingleton(new Schedules(new ScheduleStore(Services.Database), backend.Queues, desk));
         backend.Services.AddHostedService(provider => QueueBlock.CreateService(provider, transactor, backend.Queues, desk, queues));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
+        backend.Services.AddHostedService(provider => new AuditKeeper(audit, Services.Clock, provider.GetRequiredService<ILogger<AuditKeeper>>()));
         if (Model.Operations.Any(operation => operation.RateLimits is not null))
             backend.Services.AddHostedService<RateLimitSweeper>();
         if (Model.Operations.OfType<LongRunningCommand>().ToArray() is { Length: > 0 } commands)

@@ -11,6 +11,7 @@ internal static class Settings
     private static readonly string[] known =
     [
         "Api:*",
+        "Audit:Retention",
         "Connections",
         "Cors:Origins",
         "Cors:Origins:*",

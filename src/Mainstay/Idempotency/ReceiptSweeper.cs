@@ -2,18 +2,22 @@ using Microsoft.Extensions.Logging;
 
 namespace Mainstay.Internal;
 
-/// <summary>Removes expired receipts every few minutes. Any node may do it; rows that another one removes are skipped.</summary>
-internal sealed partial class ReceiptSweeper(Receipts receipts, TimeProvider clock, ILogger<ReceiptSweeper> log) : PeriodicService(TimeSpan.FromMinutes(5), clock)
+/// <summary>
+/// Removes the receipts of a lifetime that is over, when it is over. Any node may do it; who comes second finds it done.
+/// </summary>
+internal sealed partial class ReceiptSweeper(Receipts receipts, TimeProvider clock, ILogger<ReceiptSweeper> log) : PeriodicService(TimeSpan.FromMinutes(1), clock)
 {
     protected override async Task TurnAsync(CancellationToken stopping)
     {
-        while (!stopping.IsCancellationRequested && await receipts.DeleteExpiredAsync(stopping) > 0)
-        {
-        }
+        if (await receipts.RotateAsync(stopping))
+            Rotated(log);
     }
 
     protected override void LogPostponed(Exception error) => Postponed(log, error);
 
-    [LoggerMessage(31, LogLevel.Warning, "Expired receipts could not be removed; trying again later.")]
+    [LoggerMessage(37, LogLevel.Debug, "The receipts of the lifetime before have expired and are removed.")]
+    private static partial void Rotated(ILogger log);
+
+    [LoggerMessage(31, LogLevel.Warning, "Expired receipts could not be removed; trying again in a minute.")]
     private static partial void Postponed(ILogger log, Exception error);
 }

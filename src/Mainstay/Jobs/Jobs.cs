@@ -44,7 +44,7 @@ public sealed class Jobs
         return await _transactor.RunAsync(request, work =>
         {
             work.Record(row);
-            return Task.FromResult(new Completed<Guid>(row.Id, null));
+            return Task.FromResult(new Completed<Guid>(row.Id));
         });
     }
 

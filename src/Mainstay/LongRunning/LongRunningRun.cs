@@ -89,7 +89,7 @@ internal sealed class LongRunningRun(ClaimedOperation claimed, LongRunningComman
         await backend.Transactor.RunAsync(call.Transaction with { Isolation = command.Isolation }, async work =>
         {
             var answer = await command.FinishAsync(call, input, work);
-            return new Completed<bool>(true, Store.Complete(claimed, answer));
+            return new Completed<bool>(true) { First = Store.Complete(claimed, answer) };
         });
     }
 

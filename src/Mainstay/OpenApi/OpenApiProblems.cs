@@ -99,7 +99,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
     {
         foreach (var refusal in declaration.Refusals)
             yield return refusal;
-        if (declaration.Handler.Context != HandlerContext.None || input.RouteMembers.Any() || (!declaration.IsCommand && declaration.Handler.MayReturnNull))
+        if (declaration.Handler.Context != HandlerContext.None || input.RouteMembers.Length > 0 || (!declaration.IsCommand && declaration.Handler.MayReturnNull))
             yield return ProblemCatalogue.NotFound;
         if (declaration.Handler.Input is { } type && typeof(IValidatableObject).IsAssignableFrom(type))
             yield return ProblemCatalogue.ValidationFailed;

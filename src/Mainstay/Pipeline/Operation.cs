@@ -62,12 +62,18 @@ internal abstract class CommandOperation : Operation
 
     protected virtual bool IsBulk => false;
 
+    /// <summary>Whether concurrent calls may be committed together.</summary>
+    public bool IsCoalesced { get; init; }
+
+    /// <summary>Set at the start when concurrent calls are committed together; null when each is committed alone.</summary>
+    public GroupCommits? Group { get; set; }
+
     /// <summary>Runs the handler and renders its answer. What it recorded is committed afterwards, together with the answer's receipt.</summary>
     protected abstract Task<Answer> HandleAsync(Call call, object? input, UnitOfWork work);
 
     public override Task<Answer> RunAsync(Call call, object? input)
     {
-        var request = call.Transaction with { Isolation = Isolation, IsBulk = IsBulk };
+        var request = call.Transaction with { Isolation = Isolation, IsBulk = IsBulk, Group = Group };
         return call.Backend.Transactor.RunAsync(request, async work =>
         {
             var answer = call.Preferences.Apply(await HandleAsync(call, input, work));

@@ -114,7 +114,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         {
             await using var scope = services.Scopes.CreateAsyncScope();
             await handler.Handler.InvokeAsync(input, work, scope.ServiceProvider, work.Cancellation);
-            return new Completed<bool>(true, QueueStore.Complete(job));
+            return new Completed<bool>(true) { First = QueueStore.Complete(job) };
         });
     }
 

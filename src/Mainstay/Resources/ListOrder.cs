@@ -1,6 +1,5 @@
 using System.Globalization;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Mainstay.Internal;
 
@@ -55,8 +54,8 @@ internal sealed record ListOrder
     /// <summary>The value of a cursor as a parameter.</summary>
     public NpgsqlParameter? Parameter(string value) => this switch
     {
-        { Relevance: not null } => new NpgsqlParameter<float> { TypedValue = float.Parse(value, CultureInfo.InvariantCulture), NpgsqlDbType = NpgsqlDbType.Real },
-        { Column.Type.Values: not null } => new NpgsqlParameter<string> { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Text },
+        { Relevance: not null } => SqlValue.Plain(float.Parse(value, CultureInfo.InvariantCulture)),
+        { Column.Type.Values: not null } => SqlValue.Text(value),
         { Column: { } column } when column.Member.Scalar!.TryParse(value, out var parsed) => column.Parameter(parsed),
         _ => null,
     };

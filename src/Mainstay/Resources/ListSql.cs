@@ -142,7 +142,7 @@ internal static class ListSql
 
     private static string AddSearch(SqlText sql, TextSearch search, string words)
     {
-        sql.Values.Add(new NpgsqlParameter<string> { TypedValue = words, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        sql.Values.Add(SqlValue.Text(words));
         return search.Query(sql.Values.Count);
     }
 

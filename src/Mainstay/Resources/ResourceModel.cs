@@ -54,6 +54,9 @@ internal sealed class ResourceModel(string path, TableModel table)
 
     public bool RequiresKey { get; set; }
 
+    /// <summary>Whether concurrent creations may be committed together.</summary>
+    public bool IsCoalesced { get; set; }
+
     /// <summary>Whether lists take <c>page</c>.</summary>
     public bool HasPageNumbers { get; set; }
 

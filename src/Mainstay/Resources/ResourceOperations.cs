@@ -13,7 +13,7 @@ internal static class ResourceOperations
         }
         if (resource.Create is { } create)
         {
-            yield return new CreateOperation(resource, null) { Name = $"POST {resource.Path}", Method = "POST", Pattern = resource.Path, Policy = create, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
+            yield return new CreateOperation(resource, null) { Name = $"POST {resource.Path}", Method = "POST", Pattern = resource.Path, Policy = create, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey, IsCoalesced = resource.IsCoalesced };
             yield return new BulkCreateOperation(resource) { Name = $"POST {resource.Path}:batch", Method = "POST", Pattern = $"{resource.Path}:batch", Policy = create, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
         }
         if (resource.Update is { } update)
@@ -35,7 +35,7 @@ internal static class ResourceOperations
             if (resource.Read is { } readNested)
                 yield return new ListOperation(resource, owner) { Name = $"GET {nested}", Method = "GET", Pattern = nested, Policy = readNested, RowType = resource.Table.RowType };
             if (resource.Create is { } createNested)
-                yield return new CreateOperation(resource, owner) { Name = $"POST {nested}", Method = "POST", Pattern = nested, Policy = createNested, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey };
+                yield return new CreateOperation(resource, owner) { Name = $"POST {nested}", Method = "POST", Pattern = nested, Policy = createNested, RowType = resource.Table.RowType, RequiresKey = resource.RequiresKey, IsCoalesced = resource.IsCoalesced };
         }
     }
 }

@@ -1,6 +1,4 @@
-using System.Text;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Mainstay.Internal;
 
@@ -95,5 +93,5 @@ internal static class ResourceSql
 
     private static string ColumnsOf(ResourceModel resource, string alias) => string.Join(", ", resource.Table.Columns.Select(column => $"{alias}.{column.QuotedName}"));
 
-    public static NpgsqlParameter<Guid> Id(Guid id) => new() { TypedValue = id, NpgsqlDbType = NpgsqlDbType.Uuid };
+    public static NpgsqlParameter Id(Guid id) => SqlValue.Plain(id);
 }

@@ -192,7 +192,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync(options: Options with { Wait = TimeSpan.FromMilliseconds(200) });
         await using var connection = await _source.OpenConnectionAsync(Stop);
         await using var running = await connection.BeginTransactionAsync(Stop);
-        await connection.ExecuteAsync("insert into mainstay.receipts values ('me', 'k', '', 200, '{}', '', now() + interval '1 day')", transaction: running);
+        await connection.ExecuteAsync("insert into mainstay.receipts values ('me', 'k', '', 200, '', '', now() + interval '1 day')", transaction: running);
 
         var refused = await PostAsync(app, "/ef", "k", Tea);
         await running.RollbackAsync(Stop);
@@ -331,12 +331,19 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync();
         await PostAsync(app, "/ef", "old", Tea);
-        await _source.ExecuteAsync("update mainstay.receipts set expires_at = now() - interval '1 second'");
+        async Task<bool> RotateAsync()
+        {
+            await _source.ExecuteAsync("update mainstay.receipts_since set at = at - interval '25 hours'");
+            return await app.Services.GetRequiredService<Receipts>().RotateAsync(Stop);
+        }
+
+        (await RotateAsync()).ShouldBeTrue();
         await PostAsync(app, "/ef", "new", new OrderByName("coffee", 1));
+        (await RotateAsync()).ShouldBeFalse("the old ones have not expired");
+        await _source.ExecuteAsync("update mainstay.receipts_before set expires_at = now() - interval '1 second'");
+        (await RotateAsync()).ShouldBeTrue();
 
-        await app.Services.GetRequiredService<Receipts>().DeleteExpiredAsync(Stop);
-
-        (await _source.ScalarAsync<string>("select string_agg(key, ',') from mainstay.receipts")).ShouldBe("new");
+        (await _source.ScalarAsync<string>("select string_agg(key, ',') from (select key from mainstay.receipts union all select key from mainstay.receipts_before) as kept")).ShouldBe("new");
     }
 
     private static OrderByName Tea { get; } = new("tea", 2);

@@ -261,20 +261,6 @@ public sealed class KeyRuleTests(KeyFixture fixture) : IClassFixture<KeyFixture>
     }
 
     [Fact]
-    public async Task The_sweeper_removes_what_has_expired_and_nothing_else()
-    {
-        await fixture.Backend.ExecuteAsync("insert into mainstay.receipts select 'ann', 'swept-' || i, '', 200, '{}', '', mainstay.now() - interval '1 minute' from generate_series(1, 1500) i");
-        (await Ann.PostAsync("/v1/marks", new { text = "young" }, "Idempotency-Key: young")).Expect(201);
-
-        while (await fixture.Backend.Running.Services.Receipts.DeleteExpiredAsync(TestContext.Current.CancellationToken) > 0)
-        {
-        }
-
-        (await fixture.Backend.CountAsync("mainstay.receipts where key like 'swept-%'")).ShouldBe(0);
-        ShouldBeReplayed((await Ann.PostAsync("/v1/marks", new { text = "young" }, "Idempotency-Key: young")).Expect(201));
-    }
-
-    [Fact]
     public async Task Anonymous_callers_neither_reserve_nor_reveal_keys()
     {
         const string key = "Idempotency-Key: stranger";

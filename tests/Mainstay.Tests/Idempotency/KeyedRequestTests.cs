@@ -207,8 +207,6 @@ public sealed class KeyedRequestTests(ShopFixture shop) : IClassFixture<ShopFixt
 
         second.Id.ShouldNotBe(first.Id);
         ShouldReplay(await shop.Ann.PostAsync("/v1/orders/place", order, key), second);
-        await ExpireAsync();
-        (await shop.Backend.Running.Services.Receipts.DeleteExpiredAsync(TestContext.Current.CancellationToken)).ShouldBeGreaterThan(0);
     }
 
     [Fact]
@@ -257,7 +255,7 @@ public sealed class ConcurrentKeyTests(OperationFixture fixture) : IClassFixture
         var id = (await user.PostAsync("/v1/counters", new { name = "busy", value = 0 })).Expect(201).Id;
         await using var other = await fixture.Backend.ConnectAsync();
         await using var transaction = await other.BeginTransactionAsync(TestContext.Current.CancellationToken);
-        await using (var command = new Npgsql.NpgsqlCommand("insert into mainstay.receipts values ('bob', 'busy', '', 200, '{}', '', now() + interval '1 day')", other, transaction))
+        await using (var command = new Npgsql.NpgsqlCommand("insert into mainstay.receipts values ('bob', 'busy', '', 200, '', '', now() + interval '1 day')", other, transaction))
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
 
         var reply = (await user.PostAsync("/v1/impatient", new { id }, "Idempotency-Key: busy")).Expect(409, "request-in-progress");

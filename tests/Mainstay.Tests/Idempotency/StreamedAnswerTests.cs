@@ -176,8 +176,8 @@ public sealed class StreamedAnswerTests(PostgresFixture postgres) : IAsyncLifeti
         second.Headers.Date.ShouldNotBeNull().Year.ShouldBeGreaterThan(2024);
         foreach (var name in new[] { "Set-Cookie", "Request-Id", "RateLimit", "RateLimit-Policy" })
             second.Headers.Contains(name).ShouldBeFalse(name);
-        var kept = await _source.ScalarAsync<string[]>("select headers from mainstay.receipts");
-        kept.Order().ShouldBe(["Kept", "Late", "kept", "yes"], ignoreOrder: true);
+        var kept = await _source.ScalarAsync<string>("select headers from mainstay.receipts");
+        kept.Split('\n').ShouldBe(["Kept: kept", "Late: yes"], ignoreOrder: true);
     }
 
     [Theory, InlineData("/trailers", "has trailers"), InlineData("/aborts", "was aborted")]

@@ -164,6 +164,29 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_backend_changes_rows_on_a_schedule_as_it_does_in_commands()
+    {
+        await using var backend = await TestBackend.StartAsync(_connectionString, shop =>
+        {
+            Shop.Declare(shop);
+            shop.Job("reorder low stock", Schedule.Cron("0 6 * * *", timeZone: "Europe/Berlin"), async (UnitOfWork work) =>
+            {
+                foreach (var id in await work.QueryAsync<Id<Product>>($"select id from products where stock < 20 order by id limit 100"))
+                {
+                    var product = await work.LockAsync(id);
+                    work.Update(product with { Stock = product.Stock + 100 });
+                }
+            });
+        });
+        await _source.ExecuteAsync("insert into products (id, sku, name, category, price, stock, sold) values (gen_random_uuid(), 'a', 'a', 'tea', 1, 5, 0), (gen_random_uuid(), 'b', 'b', 'tea', 1, 50, 0)");
+
+        await backend.Running.App.Services.GetRequiredService<Schedules>().RunAsync("reorder low stock", Stop);
+
+        await _source.ShouldBecomeAsync("select string_agg(sku || ' ' || stock, ', ' order by sku) from products", "a 105, b 50");
+        (await _source.ScalarAsync<string>("select operation || ' ' || actor from mainstay.audit")).ShouldBe("job reorder low stock system");
+    }
+
+    [Fact]
     public async Task Mistakes_stop_the_start_and_unknown_names_are_refused()
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Development" });
