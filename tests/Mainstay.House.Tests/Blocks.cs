@@ -60,6 +60,7 @@ internal static class Blocks
         new("Requests") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Tests = "Rest", Because = "The query string is part of the contract." },
         new("Resources") { Sample = "samples/shop.cs", Because = "The shop is the example of resources." },
         new("Rest") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Because = "The contract is its guide." },
+        new("Schedules") { Sample = "samples/shop.cs", Because = "The shop has a nightly job; alone, schedules are declared where jobs are." },
         new("Schema") { Guide = "docs/operate/schema.md", Sample = "samples/shop.cs", Because = "For operators; nothing to declare beyond the resources." },
         new("Server") { Guide = "docs/internals/embedded-postgres.md", Sample = "samples/shop.cs", Because = "It runs without being asked." },
         Block.Machinery("Shapes", "How types are read and written; seen through every request."),

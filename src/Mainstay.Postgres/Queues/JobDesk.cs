@@ -9,6 +9,9 @@ internal sealed class JobDesk
     /// <summary>Tells other nodes; null while this one starts.</summary>
     public NodeHints? Others { get; set; }
 
+    /// <summary>Makes what sees to the schedules look at them; null while this node starts.</summary>
+    public Action? Scheduler { get; set; }
+
     /// <summary>Lets rows be born leased where the runner has room for them. Every call is followed by <see cref="Committed"/> or <see cref="Dropped"/>.</summary>
     public void Reserve(IReadOnlyList<JobRow> rows)
     {

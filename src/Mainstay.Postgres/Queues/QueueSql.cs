@@ -157,11 +157,12 @@ internal static class QueueSql
     /// <summary>Partitions for the days to come.</summary>
     public const string AddPartitions = """
         select mainstay.add_partition(parent, (mainstay.now() at time zone 'UTC')::date + day)
-        from unnest(array['jobs_done', 'jobs_dead']) parent cross join generate_series(0, 2) day
+        from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs']) parent cross join generate_series(0, 2) day
         """;
 
     /// <summary>Takes the days away that are over.</summary>
     public const string DropPartitions = """
-        select mainstay.drop_partitions('jobs_done', ((mainstay.now() - $1) at time zone 'UTC')::date), mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date)
+        select mainstay.drop_partitions('jobs_done', ((mainstay.now() - $1) at time zone 'UTC')::date), mainstay.drop_partitions('schedule_runs', ((mainstay.now() - $1) at time zone 'UTC')::date),
+            mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date)
         """;
 }

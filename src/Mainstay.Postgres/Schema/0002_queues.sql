@@ -33,6 +33,14 @@ create index jobs_suspect_idx on mainstay.jobs (handler, seq) where state = 3;
 create index jobs_due_idx on mainstay.jobs (due_at) where state = 2;
 create index jobs_node_idx on mainstay.jobs (node) where state = 1;
 
+-- Enqueues a job from a trigger or from a program in another language, in the transaction that calls it: select mainstay.enqueue('send-receipt', '{"order": 1}', after => '5 minutes').
+-- A name that nobody declares waits, and the next start warns of it.
+create function mainstay.enqueue(handler text, payload json, after interval default null, at timestamptz default null, origin json default null) returns uuid language sql as $$
+    insert into mainstay.jobs (id, handler, payload, origin, state, due_at)
+    values (gen_random_uuid(), handler, payload, origin, case when coalesce(at, mainstay.now() + after) is null then 0 else 2 end, coalesce(at, mainstay.now() + after))
+    returning id
+$$;
+
 -- What was done: written in the commit of the effect, dropped a day at a time.
 create table mainstay.jobs_done (
     id uuid not null,

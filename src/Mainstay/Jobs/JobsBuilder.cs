@@ -20,6 +20,21 @@ public sealed class JobsBuilder
         return new JobDeclaration(_block.Model.Add(new QueueHandler(name, handler) { JobType = typeof(T) }));
     }
 
+    /// <summary>
+    /// Declares a job that runs by itself. Each planned time has one run, however many nodes there are and whichever of them die; which one sees to it is decided in
+    /// the database, whose clock also says what time it is.
+    /// </summary>
+    /// <param name="name">The stored name, unique, for example <c>reorder low stock</c>.</param>
+    /// <param name="schedule">When it runs: <see cref="Schedule.Cron"/> or <see cref="Schedule.Every"/>.</param>
+    /// <param name="handler">A lambda or method that takes a <see cref="UnitOfWork"/> or an <see cref="Outbound"/>, services, and a <see cref="Tick"/> if it wants to know the planned time.</param>
+    public ScheduleDeclaration Job(string name, Schedule schedule, Delegate handler)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(schedule);
+        ArgumentNullException.ThrowIfNull(handler);
+        return new ScheduleDeclaration(_block.Model.Add(new QueueHandler(name, handler) { Scheduled = new ScheduledJob(name, schedule) }));
+    }
+
     /// <summary>Declares a queue: handlers that share its room, apart from all others. Again with the same name, it is the same queue.</summary>
     public QueueDeclaration Queue(string name) => _block.Model.Queue(name);
 }

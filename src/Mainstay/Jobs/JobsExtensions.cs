@@ -7,7 +7,7 @@ namespace Mainstay;
 public static class JobsExtensions
 {
     /// <summary>
-    /// Adds <see cref="Jobs"/> that records jobs in the application's own transactions, a step at the start that creates the schema <c>mainstay</c>, and what runs
+    /// Adds <see cref="Jobs"/> that records jobs in the application's own transactions, <see cref="Schedules"/>, a step at the start that creates the schema <c>mainstay</c>, and what runs
     /// jobs that were committed; nothing else.
     /// </summary>
     /// <param name="services">The services of the application. Handlers take any of them as parameters.</param>
@@ -19,6 +19,7 @@ public static class JobsExtensions
         ArgumentNullException.ThrowIfNull(declare);
         var block = QueueBlock.Of(services, nameof(AddJobs), options);
         declare(new JobsBuilder(block));
+        services.AddSingleton(provider => new Schedules(new ScheduleStore(provider.GetRequiredService<QueueTransactor>().Transactor.Database), block.Model, provider.GetRequiredService<JobDesk>()));
         return services.AddSingleton(provider => new Jobs(block.Messages(provider), provider.GetRequiredService<JobDesk>(), provider.GetRequiredService<QueueTransactor>().Transactor));
     }
 }

@@ -64,7 +64,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
 
     private async Task<JobOutcome> OutcomeAsync(Origin origin)
     {
-        object input;
+        object? input;
         try
         {
             input = ReadPayload();
@@ -91,16 +91,18 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         }
     }
 
-    private object ReadPayload()
+    private object? ReadPayload()
     {
+        if (handler.Input is not { } type)
+            return null;
         using var json = JsonDocument.Parse(job.Payload);
         var faults = new InputFaults();
-        var input = Shape.Of(handler.Input).Read(json.RootElement, JsonPath.Root, faults);
+        var input = Shape.Of(type).Read(json.RootElement, JsonPath.Root, faults);
         faults.ThrowIfAny();
-        return input!;
+        return input;
     }
 
-    private async Task RunInTransactionAsync(object input, Origin origin, CancellationToken cancellation)
+    private async Task RunInTransactionAsync(object? input, Origin origin, CancellationToken cancellation)
     {
         // What the handler changes and publishes comes from this job, in the chain that one request began.
         var cause = origin with { Operation = $"{(handler.IsJob ? "job" : "on")} {job.Handler}", Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
@@ -116,7 +118,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         });
     }
 
-    private async Task RunOutboundAsync(object input, CancellationToken cancellation)
+    private async Task RunOutboundAsync(object? input, CancellationToken cancellation)
     {
         await using var scope = services.Scopes.CreateAsyncScope();
         await handler.Handler.InvokeAsync(input, new Outbound(job.Id.ToString(), job.Attempt, cancellation), scope.ServiceProvider, cancellation);

@@ -50,7 +50,7 @@ internal sealed class QueueBlock
         var store = new QueueStore(database);
         var log = provider.GetRequiredService<ILogger<QueueService>>();
         var engine = new QueueEngine(new JobRunServices(transactor, store, provider.GetRequiredService<IServiceScopeFactory>(), log), lease, model, options);
-        return new QueueService(engine, store, lease, desk, options, database.Clock, log);
+        return new QueueService(engine, new Scheduler(new ScheduleStore(database), lease, model.Schedules, desk, database.Clock, log), store, lease, desk, options, database.Clock, log);
     }
 
     private void Register(IServiceCollection services)

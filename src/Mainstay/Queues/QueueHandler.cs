@@ -11,7 +11,10 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <summary>The type that must be the input; null for a subscription, whose handler says which event it is for.</summary>
     public Type? JobType { get; init; }
 
-    public bool IsJob => JobType is not null;
+    /// <summary>When it runs by itself; null for what somebody enqueues or publishes.</summary>
+    public ScheduledJob? Scheduled { get; init; }
+
+    public bool IsJob => JobType is not null || Scheduled is not null;
 
     public int AttemptsMost { get; private set; } = 10;
 
@@ -22,7 +25,8 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <summary>Compiled when the application starts, once all events are known.</summary>
     public Handler Handler { get; private set; } = null!;
 
-    public Type Input => Handler.Input!;
+    /// <summary>What the payload is read as; null when the handler of a scheduled job does not ask for it.</summary>
+    public Type? Input => Handler.Input;
 
     /// <summary>Whether effect and acknowledgement are one commit.</summary>
     public bool IsTransactional => Handler.Context == HandlerContext.UnitOfWork;
@@ -54,10 +58,18 @@ internal sealed class QueueHandler(string name, Delegate declared)
     }
 
     /// <summary>Compiles the handler and enters it in the catalogue.</summary>
-    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken.</exception>
+    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2504: its schedule cannot be understood.</exception>
     public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {
         Handler = Handler.Compile(Name, declared, isService, JobType);
+        if (Scheduled is not null)
+        {
+            if (Handler is not { Context: HandlerContext.UnitOfWork or HandlerContext.Outbound } || (Input is not null && Input != typeof(Tick)))
+                throw new ConfigurationException("MST1002", $"The handler of scheduled job '{Name}' must take a UnitOfWork or an Outbound, and may take a Tick, for example (UnitOfWork work) => …. If it takes a service, register that before the declaration.");
+            if (Scheduled.Schedule.Mistake is { } mistake)
+                throw new ConfigurationException(mistake.Code, $"Job '{Name}': {mistake.Message[(mistake.Code.Length + 2)..]}");
+            return;
+        }
         if (Handler is not { Context: HandlerContext.UnitOfWork or HandlerContext.Outbound, Input: { } type })
             throw new ConfigurationException("MST1002", IsJob
                 ? $"The handler of job '{Name}' must take the job and a UnitOfWork or an Outbound, for example ({JobType!.Name} job, UnitOfWork work) => …."

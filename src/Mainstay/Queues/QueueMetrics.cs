@@ -9,6 +9,16 @@ internal static class QueueMetrics
     private static readonly Meter meter = new(OperationTelemetry.Name);
     private static readonly Histogram<double> duration = meter.CreateHistogram<double>("mainstay.queue.duration", "s", "Time of one run of a subscription or job, by outcome.");
 
+    private static readonly Counter<long> fired = meter.CreateCounter<long>("mainstay.schedule.runs", "{run}", "Runs of schedules, by what came of their planned time.");
+
+    public static void Fired(string schedule, FiredTimes times)
+    {
+        if (times.Runs > 0)
+            fired.Add(times.Runs, new TagList { { "mainstay.handler", schedule }, { "mainstay.outcome", "enqueued" } });
+        if (times.Skipped > 0)
+            fired.Add(times.Skipped, new TagList { { "mainstay.handler", schedule }, { "mainstay.outcome", "skipped" } });
+    }
+
     public static void Ended(string handler, JobOutcome outcome, TimeSpan elapsed) =>
         duration.Record(elapsed.TotalSeconds, new TagList { { "mainstay.handler", handler }, { "mainstay.outcome", Name(outcome) } });
 

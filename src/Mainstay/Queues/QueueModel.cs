@@ -8,6 +8,8 @@ internal sealed class QueueModel
 
     public IReadOnlyList<QueueHandler> Handlers => _handlers;
 
+    public IReadOnlyList<ScheduledJob> Schedules => [.. _handlers.Select(handler => handler.Scheduled).OfType<ScheduledJob>()];
+
     public QueueHandler Add(QueueHandler handler)
     {
         _handlers.Add(handler);

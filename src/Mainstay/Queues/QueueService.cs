@@ -8,7 +8,7 @@ namespace Mainstay.Internal;
 /// The queues of this process: takes the lease of the node before anything is claimed under it, keeps it while the engine runs and until that has come to an end,
 /// and does what any node may do for all: take back the work of the dead, keep the partitions of the history.
 /// </summary>
-internal sealed class QueueService(QueueEngine engine, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
+internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
 {
     private static readonly TimeSpan partitionPace = TimeSpan.FromHours(1);
 
@@ -27,8 +27,9 @@ internal sealed class QueueService(QueueEngine engine, QueueStore store, NodeLea
             return;
         var hints = new NodeHints(store.Database, lease);
         desk.Others = hints;
+        desk.Scheduler = scheduler.Wake;
         using var hasStopped = new CancellationTokenSource();
-        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
+        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
         if (options.Workers > 0)
         {
             desk.Runner = engine;

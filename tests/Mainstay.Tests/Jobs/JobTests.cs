@@ -60,6 +60,29 @@ public sealed class JobTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_trigger_enqueues_in_plain_sql()
+    {
+        await using var app = await StartAsync();
+        await _source.ExecuteAsync("""
+            create table orders (product text not null);
+            create function order_placed() returns trigger language plpgsql as $$
+            begin
+                perform mainstay.enqueue('send-receipt', json_build_object('product', new.product));
+                return null;
+            end $$;
+            create trigger order_placed after insert on orders for each row execute function order_placed();
+            """);
+
+        await _source.ExecuteAsync("begin; insert into orders values ('dropped'); rollback;");
+        await _source.ExecuteAsync("insert into orders values ('tea')");
+        var later = await _source.ScalarAsync<Guid>("select mainstay.enqueue('send-receipt', '{\"product\": \"later\"}', after => '1 hour')");
+
+        await _source.ShouldBecomeAsync("select coalesce(string_agg(product, ','), '') from sent", "tea");
+        (await _source.ScalarAsync<bool>($"select state = 2 and due_at between mainstay.now() + '59 minutes' and mainstay.now() + '1 hour' from mainstay.jobs where id = '{later}'")).ShouldBeTrue();
+        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Mistakes_are_reported_together_at_the_start()
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Development" });

@@ -1,0 +1,95 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Sees on this node that planned times have come. Every node does, and none leads: which of them deals with a time is decided by the row that it moves. A node that
+/// sleeps, lags or has the wrong time is late for it, and nothing else.
+/// </summary>
+internal sealed class Scheduler(ScheduleStore store, NodeLease lease, IReadOnlyList<ScheduledJob> declared, JobDesk desk, TimeProvider clock, ILogger log)
+{
+    /// <summary>How often to look when nothing is due: other nodes come, go, and change what is planned.</summary>
+    private static readonly TimeSpan pace = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan paceOfTheWaiting = TimeSpan.FromSeconds(1);
+
+    private readonly Dictionary<string, ScheduledJob> _declared = declared.ToDictionary(scheduled => scheduled.Definition.Name);
+    private readonly ScheduleDefinition[] _definitions = [.. declared.Select(scheduled => scheduled.Definition)];
+    private readonly Hint _hint = new();
+    private bool _hasDeclared;
+
+    /// <summary>Looks now: something was paused, or goes on.</summary>
+    public void Wake() => _hint.Raise();
+
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        if (declared.Count == 0)
+            return;
+        while (!stopping.IsCancellationRequested)
+            try
+            {
+                await _hint.WaitAsync(await TurnAsync(stopping), clock, stopping);
+            }
+            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            {
+                if (stopping.IsCancellationRequested)
+                    return;
+                QueueLog.Unavailable(log, e);
+                await Task.Delay(TimeSpan.FromSeconds(1), clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+    }
+
+    /// <returns>How long there is nothing to do.</returns>
+    private async Task<TimeSpan> TurnAsync(CancellationToken stopping)
+    {
+        var asked = clock.GetTimestamp();
+        var found = _hasDeclared ? await store.ReadAsync(_definitions, stopping) : [];
+        if (!_hasDeclared || found.Any(progress => progress.IsOurs is null))
+        {
+            // Also when it had declared before: that may be gone, with a lease that was over for a day.
+            await store.DeclareAsync(lease.Id, _definitions, stopping);
+            _hasDeclared = true;
+            found = await store.ReadAsync(_definitions, stopping);
+        }
+        var pause = pace;
+        foreach (var progress in found.Where(progress => progress is { IsOurs: true, IsPaused: false }))
+        {
+            var left = await LookAsync(_declared[progress.Name], progress, stopping) - progress.Now - clock.GetElapsedTime(asked);
+            pause = left < pause ? left : pause;
+        }
+        return pause < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : pause;
+    }
+
+    /// <returns>When to look again.</returns>
+    private async Task<DateTimeOffset> LookAsync(ScheduledJob scheduled, ScheduleProgress progress, CancellationToken stopping)
+    {
+        if (progress.NextAt is not { } planned || progress.Timing != scheduled.Definition.Timing)
+        {
+            var next = scheduled.Schedule.NextAfter(progress.Now);
+            await store.PlanAsync(scheduled.Definition, next, stopping);
+            return next;
+        }
+        if (planned > progress.Now)
+            return planned;
+
+        var due = DueTimes.Of(scheduled.Schedule, planned, progress.Now, scheduled.Missed, scheduled.Overlap == Overlap.Waits);
+        var fired = await store.FireAsync(scheduled.Definition, planned, due, scheduled.Overlap, stopping);
+        if (fired.Runs > 0)
+            desk.Wake();
+        if (fired.IsDealtWith)
+            Tell(scheduled, due, fired);
+        // A time that waits for the end of a run comes again, and whoever was second to another node looks at what that has left.
+        var soon = progress.Now + paceOfTheWaiting;
+        return due.Next > progress.Now && (fired.IsDealtWith || due.Next < soon) ? due.Next : soon;
+    }
+
+    private void Tell(ScheduledJob scheduled, DueTimes due, FiredTimes fired)
+    {
+        var name = scheduled.Definition.Name;
+        QueueMetrics.Fired(name, fired);
+        if (due.MissedSince is { } since)
+            ScheduleLog.Missed(log, name, since, fired.Runs);
+        if (fired.Skipped > 0)
+            ScheduleLog.Skipped(log, name, due.Runs[^1]);
+    }
+}
