@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Npgsql;
 
 namespace Mainstay.Internal;
@@ -47,7 +48,7 @@ internal sealed class Reads(Database database, bool isCoalescing)
 
     /// <summary>Runs a statement and hands its rows over.</summary>
     /// <remarks>When it ends with an exception, a sink may still be in use by a statement that others share: leave it alone then.</remarks>
-    public Task RunAsync(ReadStatement statement, RowSink sink, Deadline deadline, CancellationToken cancellation)
+    public ValueTask RunAsync(ReadStatement statement, RowSink sink, Deadline deadline, CancellationToken cancellation)
     {
         if (!isCoalescing || !statement.CanBeShared)
             return RunAloneAsync(statement, sink, deadline, cancellation);
@@ -68,7 +69,8 @@ internal sealed class Reads(Database database, bool isCoalescing)
         return waiting is not null ? WaitAsync(waiting) : RunAloneAsync(statement, sink, deadline, cancellation, lane);
     }
 
-    private async Task RunAloneAsync(ReadStatement statement, RowSink sink, Deadline deadline, CancellationToken cancellation, Lane? lane = null)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask RunAloneAsync(ReadStatement statement, RowSink sink, Deadline deadline, CancellationToken cancellation, Lane? lane = null)
     {
         var began = 0L;
         try
@@ -87,7 +89,8 @@ internal sealed class Reads(Database database, bool isCoalescing)
         }
     }
 
-    private async Task WaitAsync(Waiting waiting)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask WaitAsync(Waiting waiting)
     {
         if (await waiting.Answered.Task.WaitAsync(waiting.Cancellation))
             return;

@@ -104,14 +104,14 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
     }
 
     /// <summary>Runs a read that opens its own connection and needs no transaction, again when that connection is lost or its plan is out of date.</summary>
-    public async Task<T> ReadAsync<T>(TransactionRequest request, Func<Task<T>> read)
+    public async Task<T> ReadAsync<TState, T>(TransactionRequest request, Func<TState, ValueTask<T>> read, TState state)
     {
         for (var attempt = 1; ; attempt++)
         {
             request.Usage.Attempts = attempt;
             try
             {
-                return await read();
+                return await read(state);
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {

@@ -30,7 +30,10 @@ internal sealed class Authenticator(DevelopmentKeys? developmentKeys, IAuthentic
         {
             var result = await http.AuthenticateAsync(scheme.Name);
             if (result is { Succeeded: true, Principal: { } principal })
+            {
+                http.User = principal; // for services that know ASP.NET Core and not us
                 return Of(principal);
+            }
             if (result.Failure is not null)
                 throw result.Failure as ProblemException ?? Unknown();
         }

@@ -23,8 +23,8 @@ internal static class OperationMonitors
     }
 
     /// <summary>The caller's own operation. Another one's does not exist for them.</summary>
-    public static Task<StoredOperation> RequireAsync(Call call, Guid id) => call.Backend.Transactor.ReadAsync(call.Transaction, async () =>
-        await call.Backend.LongRunning.Store.FindAsync(id, call.User.Id, call.Deadline, call.Cancellation) ?? throw NotFound(call));
+    public static Task<StoredOperation> RequireAsync(Call call, Guid id) => call.Backend.Transactor.ReadAsync(call.Transaction, static async asked =>
+        await asked.Call.Backend.LongRunning.Store.FindAsync(asked.Id, asked.Call.User.Id, asked.Call.Deadline, asked.Call.Cancellation) ?? throw NotFound(asked.Call), (Call: call, Id: id));
 
     public static ProblemException NotFound(Call call) => ProblemCatalogue.NotFound.Because(
         $"There is no operation '{call.Incoming.Route("id")}' of this caller. Operations are forgotten a day after they have ended, unless this application keeps them longer.");

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -16,7 +17,8 @@ internal sealed class OperationPipeline(BackendServices backend, RateLimiter lim
     /// <summary>How long a refused call may take to find out what became of its key.</summary>
     private static readonly TimeSpan lookupTimeout = TimeSpan.FromSeconds(2);
 
-    public async Task<Answer> RunAsync(Call call)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<Answer> RunAsync(Call call)
     {
         var operation = call.Operation;
         using var measured = OperationTelemetry.Start(call);

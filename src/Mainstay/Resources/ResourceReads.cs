@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Npgsql;
 
@@ -10,9 +11,10 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     private static readonly KeyValuePair<string, string> json = new("Content-Type", WireFormat.Json);
 
     /// <summary>One row, or the problem that there is none that the caller may see.</summary>
-    public Task<Answer> GetAsync(Call call, Guid id, Representation representation) => backend.Transactor.ReadAsync(call.Reading, () => GetOnceAsync(call, id, representation));
+    public Task<Answer> GetAsync(Call call, Guid id, Representation representation) => backend.Transactor.ReadAsync(call.Reading, static read => read.Reads.GetOnceAsync(read.Call, read.Id, read.Representation), (Reads: this, Call: call, Id: id, Representation: representation));
 
-    private async Task<Answer> GetOnceAsync(Call call, Guid id, Representation representation)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Answer> GetOnceAsync(Call call, Guid id, Representation representation)
     {
         var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
         var rows = new ItemRows(resource, representation, backend.Buffers.Rent(), backend.Format, call.Operation.SubjectOf(resource)) { Company = CompanyOf(representation, resource.Table.Columns.Count + 1) };
@@ -52,9 +54,11 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     /// <param name="call">The call.</param>
     /// <param name="query">What is asked for.</param>
     /// <param name="parent">The row they belong to, which must be visible too, or null.</param>
-    public Task<Answer> ListAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent) => backend.Transactor.ReadAsync(call.Reading, () => ListOnceAsync(call, query, parent));
+    public Task<Answer> ListAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent) =>
+        backend.Transactor.ReadAsync(call.Reading, static read => read.Reads.ListOnceAsync(read.Call, read.Query, read.Parent), (Reads: this, Call: call, Query: query, Parent: parent));
 
-    private async Task<Answer> ListOnceAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Answer> ListOnceAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent)
     {
         var visible = resource.Read!.Resolve(call.User, resource.Table.RowType);
         var subject = call.Operation.SubjectOf(resource);

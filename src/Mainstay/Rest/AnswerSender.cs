@@ -79,13 +79,12 @@ internal static class AnswerSender
             headers["Idempotency-Replayed"] = "true";
     }
 
-    private static async Task WriteAsync(HttpContext http, int status, ReadOnlyMemory<byte> body)
+    private static Task WriteAsync(HttpContext http, int status, ReadOnlyMemory<byte> body)
     {
         http.Response.StatusCode = status;
         if (status is 204 or 304)
-            return;
+            return Task.CompletedTask;
         http.Response.ContentLength = body.Length;
-        if (!HttpMethods.IsHead(http.Request.Method))
-            await http.Response.Body.WriteAsync(body, http.RequestAborted);
+        return HttpMethods.IsHead(http.Request.Method) ? Task.CompletedTask : http.Response.Body.WriteAsync(body, http.RequestAborted).AsTask();
     }
 }

@@ -25,9 +25,15 @@ internal static class HttpEndpoints
         CorsHeaders.UsePreflights(app);
         if (backend.IsStrict)
             app.Use(next => new StrictRequest(routes, StrictRequest.HostsOf(app.Configuration), next).InvokeAsync);
+        // Only where a scheme answers requests of its own, such as the way back from a foreign sign-in: who calls an operation is asked once, by the pipeline.
         // Here, because ASP.NET Core would otherwise put it before everything else, where a failing scheme gets no problem document.
-        if (app.Services.GetService<IAuthenticationSchemeProvider>() is not null)
-            app.UseAuthentication();
+        if (app.Services.GetService<IAuthenticationSchemeProvider>() is { } schemes)
+        {
+            if (schemes.GetRequestHandlerSchemesAsync().GetAwaiter().GetResult().Any())
+                app.UseAuthentication();
+            else
+                ((IApplicationBuilder)app).Properties["__AuthenticationMiddlewareSet"] = true; // what UseAuthentication leaves behind: else it is added after all
+        }
         var pipeline = app.Services.GetRequiredService<OperationPipeline>();
         var authenticator = app.Services.GetRequiredService<Authenticator>();
         foreach (var operation in model.Operations)
