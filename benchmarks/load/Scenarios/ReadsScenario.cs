@@ -3,7 +3,7 @@ namespace Mainstay.Benchmarks;
 /// <summary>What reads cost beside code that is written by hand for nothing else.</summary>
 internal static class ReadsScenario
 {
-    public static readonly Plan Usual = new(Rounds: 1, Pairs: 9, Seconds: 2, WarmUpSeconds: 3, 16, 64);
+    public static readonly Plan Usual = new(Rounds: 1, Pairs: 9, Seconds: 2, WarmUpSeconds: 20, 16, 64);
 
     public static async Task<Section> RunAsync(Plan plan)
     {
