@@ -219,6 +219,8 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     private string Connection(string role, string password, string database) => new NpgsqlConnectionStringBuilder
     {
         Host = socketFolder, Port = DataFolder.Port, Username = role, Password = password, Database = database, SslMode = SslMode.Disable,
+        // The role has the name of the framework's schema, which would otherwise be looked through first: an application may well have a table named jobs.
+        SearchPath = "public",
     }.ConnectionString;
 
     private static string Unpooled(string connectionString) => new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString;
