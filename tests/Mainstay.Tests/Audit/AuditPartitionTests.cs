@@ -69,7 +69,7 @@ public sealed class AuditPartitionTests(PostgresFixture postgres) : IAsyncLifeti
         (await PlaceOf("last of March")).ShouldBe("audit_2031_03");
         (await PlaceOf("first of April")).ShouldBe("audit_2031_04");
         (await _backend.ScalarAsync<string>(Months)).ShouldEndWith("audit_2031_03 audit_2031_04 audit_2031_05 audit_2031_06");
-        (await _backend.CountAsync("audit_default")).ShouldBe(0);
+        (await _backend.CountAsync("mainstay.audit_default")).ShouldBe(0);
         (await _backend.CountAsync("mainstay.audit")).ShouldBe(2);
     }
 
