@@ -22,6 +22,11 @@ internal static class QueueSql
         from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, message, payload, origin, after, at, node)
         """;
 
+    /// <summary>Many jobs of one kind. What is not named has the table's defaults.</summary>
+    public const string Copy = "copy mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at) from stdin (format binary)";
+
+    public const string FromNow = "select mainstay.now() + $1";
+
     /// <summary>
     /// One turn of the loop: ends what has been done ($1, $2), and claims up to $5 rows for each queue, from the handlers ($6, $7) of the queue and not below
     /// their floor ($8). Only for handlers that the node knows: while a release is rolled out, and where two applications share a database, there is work that

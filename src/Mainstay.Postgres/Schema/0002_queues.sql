@@ -35,11 +35,21 @@ create index jobs_suspect_idx on mainstay.jobs (handler, seq) where state = 3;
 create index jobs_due_idx on mainstay.jobs (due_at) where state = 2;
 create index jobs_node_idx on mainstay.jobs (node) where state = 1;
 
+-- Aborts the transaction of a payload that is longer than those of the application may be.
+create function mainstay.bounded_payload(payload json) returns json language plpgsql immutable as $$
+begin
+    if octet_length(payload::text) > 262144 then
+        raise exception 'A payload of % bytes shall be stored, expected at most 262144.', octet_length(payload::text)
+            using errcode = 'MS004', hint = 'Store what is large in a table, and send its id.';
+    end if;
+    return payload;
+end $$;
+
 -- Enqueues a job from a trigger or from a program in another language, in the transaction that calls it: select mainstay.enqueue('send-receipt', '{"order": 1}', after => '5 minutes').
 -- A name that nobody declares waits, and the next start warns of it.
 create function mainstay.enqueue(handler text, payload json, after interval default null, at timestamptz default null, origin json default null) returns uuid language sql as $$
     insert into mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at)
-    values (gen_random_uuid(), handler, payload, origin, case when coalesce(at, mainstay.now() + after) is null then 0 else 2 end, coalesce(at, mainstay.now() + after), coalesce(at, mainstay.now() + after))
+    values (gen_random_uuid(), handler, mainstay.bounded_payload(payload), origin, case when coalesce(at, mainstay.now() + after) is null then 0 else 2 end, coalesce(at, mainstay.now() + after), coalesce(at, mainstay.now() + after))
     returning id
 $$;
 

@@ -88,7 +88,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         object? input;
         try
         {
-            input = ReadPayload();
+            input = handler.Input is { } type ? StoredJson.Read(type, job.Payload) : null;
         }
         catch (Exception e) when (e is ProblemException or JsonException)
         {
@@ -110,17 +110,6 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         {
             return await AfterAsync(e, timeout.IsCancellationRequested);
         }
-    }
-
-    private object? ReadPayload()
-    {
-        if (handler.Input is not { } type)
-            return null;
-        using var json = JsonDocument.Parse(job.Payload);
-        var faults = new InputFaults();
-        var input = Shape.Of(type).Read(json.RootElement, JsonPath.Root, faults);
-        faults.ThrowIfAny();
-        return input;
     }
 
     private async Task RunInTransactionAsync(object? input, Origin origin, CancellationToken cancellation)
