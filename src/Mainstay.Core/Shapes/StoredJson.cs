@@ -10,11 +10,13 @@ namespace Mainstay.Internal;
 /// </summary>
 internal static class StoredJson
 {
-    public static string Write(object value)
+    /// <param name="value">What is to be stored.</param>
+    /// <param name="type">Its declared type. Default: its own.</param>
+    public static string Write(object value, Type? type = null)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
         using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-            Shape.Of(value.GetType()).Write(writer, value);
+            Shape.Of(type ?? value.GetType()).Write(writer, value);
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 

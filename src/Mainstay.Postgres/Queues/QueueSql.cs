@@ -69,7 +69,7 @@ internal static class QueueSql
             update mainstay.jobs
             set state = 1, node = $3, attempt = attempt + 1, fence = fence + 1
             where ctid = any(array(select place from ready union all select place from suspect)) and state in (0, 3)
-            returning id, handler, message, payload, origin, attempt, fence, crashes, seq, mainstay.now() - coalesce(first_due_at, created_at) as age
+            returning id, handler, message, payload, origin, attempt, fence, crashes, seq, mainstay.now() - coalesce(first_due_at, created_at) as age, steps
         )
         select * from claimed order by seq
         """;
@@ -86,6 +86,28 @@ internal static class QueueSql
             {Done}
         )
         select mainstay.require_lease(exists (select from finished))
+        """;
+
+    /// <summary>The same for several that had their effect in one transaction: all of them, or none.</summary>
+    public const string CompleteAll = $"""
+        with finished as (
+            delete from mainstay.jobs job using unnest($1, $2) as done (id, fence)
+            where job.id = done.id and job.fence = done.fence and job.state = 1
+            returning job.id, job.handler, job.attempt, job.node, job.created_at
+        ), history as (
+            {Done}
+        )
+        select mainstay.require_lease((select count(*) from finished) = cardinality($1))
+        """;
+
+    /// <summary>Records that a step ($3) was done and what it came to ($4), unless another node has taken the job over. Twice records it once.</summary>
+    public const string WriteStep = """
+        with written as (
+            update mainstay.jobs set steps = coalesce(steps, '{}') || jsonb_build_object($3::text, $4::text)
+            where id = $1 and fence = $2 and state = 1
+            returning id
+        )
+        select mainstay.require_lease(exists (select from written))
         """;
 
     /// <summary>A failed attempt that is followed by another one.</summary>
@@ -107,8 +129,8 @@ internal static class QueueSql
         with gone as (
             delete from mainstay.jobs where id = $1 and fence = $2 and state = 1 returning *
         )
-        insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, errors)
-        select id, handler, attempt, crashes, created_at, mainstay.now(), $3, message, payload, origin, {AddError} from gone
+        insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, errors, steps)
+        select id, handler, attempt, crashes, created_at, mainstay.now(), $3, message, payload, origin, {AddError}, steps from gone
         """;
 
     /// <summary>Gives jobs back to whichever node comes first; the attempt does not count.</summary>
@@ -146,8 +168,8 @@ internal static class QueueSql
         ), buried as (
             delete from mainstay.jobs job using blamed where job.id = blamed.id and blamed.crashes >= $1 returning job.*, blamed.crashes as crashes_now
         ), dead as (
-            insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, errors)
-            select id, handler, attempt, crashes_now, created_at, mainstay.now(), 'crashed', message, payload, origin, errors from buried
+            insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, errors, steps)
+            select id, handler, attempt, crashes_now, created_at, mainstay.now(), 'crashed', message, payload, origin, errors, steps from buried
             returning id, handler
         ), returned as (
             update mainstay.jobs job

@@ -27,6 +27,8 @@ create table mainstay.jobs (
     origin json,
     -- The last failures, newest last.
     errors jsonb,
+    -- What its handler has done already: what each step came to, as JSON in a text, by name.
+    steps jsonb,
     constraint jobs_lease_check check ((state = 1) = (node is not null)),
     constraint jobs_due_check check ((state = 2) = (due_at is not null))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
@@ -76,7 +78,8 @@ create table mainstay.jobs_dead (
     message uuid,
     payload json not null,
     origin json,
-    errors jsonb
+    errors jsonb,
+    steps jsonb
 ) partition by range (dead_at);
 create index jobs_dead_handler_idx on mainstay.jobs_dead (handler, dead_at);
 create index jobs_dead_id_idx on mainstay.jobs_dead (id);
