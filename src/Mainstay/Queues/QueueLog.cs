@@ -30,4 +30,7 @@ internal static partial class QueueLog
 
     [LoggerMessage(28, LogLevel.Warning, "Partitions of the history could not be made or dropped; trying again in an hour.")]
     public static partial void PartitionsPostponed(ILogger log, Exception error);
+
+    [LoggerMessage(29, LogLevel.Information, "Redrive {Id} is done: {Count} dead letters of {Actor}'s filter were enqueued again.")]
+    public static partial void Redriven(ILogger log, Guid id, int count, string actor);
 }
