@@ -5,7 +5,7 @@ namespace Mainstay;
 /// <summary>Work that will not be tried again by itself: a delivery or a job as it was, with what went wrong.</summary>
 /// <param name="Id">The id of the job. It stays the same when it is tried again, and so does <c>Outbound.Key</c>.</param>
 /// <param name="Handler">The stored name of the subscription or job.</param>
-/// <param name="Reason"><c>failed</c>: all attempts did. <c>unreadable</c>: the payload is not what the handler takes. <c>crashed</c>: three processes died with it.</param>
+/// <param name="Reason"><c>failed</c>: all attempts did. <c>unreadable</c>: the payload is not what the handler takes. <c>crashed</c>: three processes died with it. <c>expired</c>: it was not done in time.</param>
 /// <param name="Attempts">How often it was tried.</param>
 /// <param name="Crashes">How many processes died with it.</param>
 /// <param name="CreatedAt">When it was enqueued.</param>

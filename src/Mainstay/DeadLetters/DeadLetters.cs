@@ -152,8 +152,11 @@ public sealed class DeadLetters
     /// <summary>A letter whose handler cannot read it would only die again.</summary>
     private void CheckPayload(string handler, string payload)
     {
-        using var json = JsonBody.Parse(System.Text.Encoding.UTF8.GetBytes(payload));
-        var faults = new InputFaults();
+        var bytes = System.Text.Encoding.UTF8.GetBytes(payload);
+        using var json = JsonBody.Parse(bytes);
+        var faults = new InputFaults { IsStored = true };
+        if (bytes.Length > MessageCatalogue.PayloadBytesMost)
+            faults.Add(JsonPath.Root["payload"], "maxLength", $"Expected at most {MessageCatalogue.PayloadBytesMost} bytes, found {bytes.Length}.");
         // A handler that is declared elsewhere has a record of its own; here, that it can be stored is all that is known.
         var type = _model.Handlers.FirstOrDefault(known => known.Name == handler)?.Input ?? typeof(JsonElement);
         Shape.Of(type).Read(json.RootElement, JsonPath.Root["payload"], faults);
