@@ -42,4 +42,7 @@ internal static partial class QueueLog
 
     [LoggerMessage(32, LogLevel.Information, "'{Handler}' could not handle {Count} together; each half is tried by itself.")]
     public static partial void Halved(ILogger log, string handler, int count, Exception error);
+
+    [LoggerMessage(40, LogLevel.Information, "Redrive {Id} is done: {Count} dead letters of {Actor}'s filter were enqueued again.")]
+    public static partial void Redriven(ILogger log, Guid id, int count, string actor);
 }

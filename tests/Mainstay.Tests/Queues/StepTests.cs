@@ -133,6 +133,26 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_redriven_job_goes_on_where_it_stopped()
+    {
+        var isAway = true;
+        await using var app = await StartAsync(async (job, outbound) =>
+        {
+            await outbound.StepAsync("charge", key => CallAsync("charge", key, 1));
+            if (isAway)
+                throw new NotSupportedException("No courier goes there.");
+        });
+        var id = await EnqueueAsync(app, "x");
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
+        isAway = false;
+
+        (await app.Services.GetRequiredService<DeadLetters>().RedriveAsync(id, "there is one now", cancellation: Stop)).ShouldBeTrue();
+
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        _calls.Count.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Steps_of_one_name_or_of_no_end_are_dead_letters()
     {
         await using var app = await StartAsync(async (job, outbound) =>
@@ -177,7 +197,7 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
 
     private Task<PlainApplication> StartAsync(Func<Call, Outbound, Task> handler) => PlainApplication.StartAsync(_connectionString, services => services.AddJobs(jobs =>
     {
-        jobs.Job<Call>("call", (Call job, Outbound outbound) => handler(job, outbound)).Retry(10, from: TimeSpan.FromMilliseconds(50));
+        jobs.Job<Call>("call", (Call job, Outbound outbound) => handler(job, outbound)).Retry(10, from: TimeSpan.FromMilliseconds(50)).On<NotSupportedException>(RetryRule.Never);
         jobs.Job<Note>("note", (Note job, UnitOfWork work) => work.ExecuteAsync($"insert into effects values ({$"note {job.Text}"})"));
     }, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(50) }));
 
