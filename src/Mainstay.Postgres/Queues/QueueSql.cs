@@ -198,25 +198,26 @@ internal static class QueueSql
     /// <summary>Partitions for the days to come.</summary>
     public const string AddPartitions = """
         select count(mainstay.add_partition(parent, (mainstay.now() at time zone 'UTC')::date + day))
-        from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs']) parent cross join generate_series(0, 2) day
+        from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs', 'inbox']) parent cross join generate_series(0, 2) day
         """;
 
     /// <summary>Takes the days away that are over.</summary>
     public const string DropPartitions = """
         select mainstay.drop_partitions('jobs_done', ((mainstay.now() - $1) at time zone 'UTC')::date), mainstay.drop_partitions('schedule_runs', ((mainstay.now() - $1) at time zone 'UTC')::date),
-            mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date)
+            mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date), mainstay.drop_partitions('inbox', ((mainstay.now() - $3) at time zone 'UTC')::date)
         """;
 
-    /// <summary>The same for rows that have no day of their own, and for dead letters that can no longer be restored: up to $4 of each.</summary>
+    /// <summary>The same for rows that have no day of their own, and for dead letters that can no longer be restored: up to $5 of each.</summary>
     public const string Expire = """
         with discarded as (
             delete from mainstay.jobs_dead
-            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $3 limit $4)) and discarded_at < mainstay.now() - $3
+            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $4 limit $5)) and discarded_at < mainstay.now() - $4
             returning id
         ), redrives as (
             delete from mainstay.redrives where ended_at < mainstay.now() - $2
         )
-        select greatest((select count(*) from discarded), mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4),
-            mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $4))
+        select greatest((select count(*) from discarded), mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5),
+            mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $5),
+            mainstay.expire_rest('inbox', 'received_at', ((mainstay.now() - $3) at time zone 'UTC')::date, $5))
         """;
 }

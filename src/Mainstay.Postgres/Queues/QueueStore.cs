@@ -181,8 +181,8 @@ internal sealed class QueueStore(Database database)
     /// <summary>Lets go of what has been kept long enough.</summary>
     public async Task ExpireAsync(Retention retention, CancellationToken cancellation)
     {
-        await KeepAsync(QueueSql.DropPartitions, [retention.Done, retention.Dead], [], cancellation);
-        while (await KeepAsync(QueueSql.Expire, [retention.Done, retention.Dead, retention.Discarded], [ExpireMost], cancellation) == ExpireMost)
+        await KeepAsync(QueueSql.DropPartitions, [retention.Done, retention.Dead, retention.Inbox], [], cancellation);
+        while (await KeepAsync(QueueSql.Expire, [retention.Done, retention.Dead, retention.Inbox, retention.Discarded], [ExpireMost], cancellation) == ExpireMost)
             cancellation.ThrowIfCancellationRequested();
     }
 
@@ -244,7 +244,8 @@ internal sealed class QueueStore(Database database)
 /// <param name="Done">What was done.</param>
 /// <param name="Dead">Dead letters.</param>
 /// <param name="Discarded">Dead letters that nobody wants any more, while they can still be restored.</param>
-internal sealed record Retention(TimeSpan Done, TimeSpan Dead, TimeSpan Discarded);
+/// <param name="Inbox">Messages from outside, while their repetitions are recognized.</param>
+internal sealed record Retention(TimeSpan Done, TimeSpan Dead, TimeSpan Discarded, TimeSpan Inbox);
 
 /// <summary>What one turn of the loop shall do.</summary>
 internal sealed record CyclePlan

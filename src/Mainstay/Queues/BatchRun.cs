@@ -33,15 +33,18 @@ internal sealed class BatchRun(IReadOnlyList<JobRun> runs, QueueHandler handler,
         var leader = part[0].Run;
         using var timeout = new CancellationTokenSource(handler.Timeout, services.Clock);
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, leader.Ending);
+        leader.BeginHandling();
         try
         {
             await handler.CommitAsync(services, Request(part, cancellation.Token), Inputs(part), QueueStore.Complete([.. part.Select(member => member.Run.Job)]));
+            leader.EndHandling();
             foreach (var (run, _) in part)
                 run.Record(JobOutcome.Done);
             return;
         }
         catch (Exception e)
         {
+            leader.EndHandling();
             if (part.Count == 1 || !leader.IsFaultOfOne(e, timeout.IsCancellationRequested))
             {
                 foreach (var (run, _) in part)

@@ -33,6 +33,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private readonly CancellationTokenSource _ending = new();
     private readonly long _began = services.Clock.GetTimestamp();
     private int _end;
+    private long _handledSince;
     private bool _isStuck;
 
     public ClaimedJob Job => job;
@@ -68,10 +69,16 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             _ending.Dispose();
     }
 
+    /// <summary>Notes that a handler begins with it, alone or as the first of several.</summary>
+    public void BeginHandling() => Volatile.Write(ref _handledSince, services.Clock.GetTimestamp());
+
+    /// <summary>Notes that the handler has come back.</summary>
+    public void EndHandling() => Volatile.Write(ref _handledSince, 0);
+
     /// <summary>Says once, and counts, that the handler goes on although its time is over.</summary>
     public void ReportIfStuck()
     {
-        if (_isStuck || services.Clock.GetElapsedTime(_began) < handler.Timeout + grace)
+        if (_isStuck || Volatile.Read(ref _handledSince) is var since && (since == 0 || services.Clock.GetElapsedTime(since) < handler.Timeout + grace))
             return;
         _isStuck = true;
         QueueLog.Stuck(services.Log, job.Handler, job.Id, handler.Timeout);
@@ -149,17 +156,20 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         // What the handler changes and publishes comes from this job, in the chain that one request began.
         var cause = origin with { Operation = handler.Operation, Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
         var request = new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation.Token);
+        BeginHandling();
         try
         {
             if (handler.IsTransactional)
                 await handler.CommitAsync(services, request, input, QueueStore.Complete(job));
             else
                 await RunOutboundAsync(input, request);
+            EndHandling();
             IsToFinish = !handler.IsTransactional;
             return JobOutcome.Done;
         }
         catch (Exception e)
         {
+            EndHandling();
             return await FailAsync(e, timeout.IsCancellationRequested);
         }
     }
