@@ -19,7 +19,18 @@ internal static class QueueSql
         select job.id, job.handler, job.message, job.payload, job.origin,
             case when job.node is not null then 1 when coalesce(job.at, mainstay.now() + job.after) is not null then 2 else 0 end,
             coalesce(job.at, mainstay.now() + job.after), job.node, (job.node is not null)::integer, (job.node is not null)::integer
-        from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, message, payload, origin, after, at, node)
+        from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, payload, origin, after, at, message, node)
+        """;
+
+    /// <summary>
+    /// Jobs with a unique key. One row for each: the id of the job that there is in the end. In the order of their keys, so that two transactions which enqueue the
+    /// same ones do not wait for each other.
+    /// </summary>
+    public const string InsertUnique = """
+        select mainstay.enqueue_unique(job.id, job.handler, job.payload, job.origin, coalesce(job.at, mainstay.now() + job.after), job.unique_key, job.unique_for)
+        from (
+            select * from unnest($1, $2, $3, $4, $5, $6, $7, $8) as given (id, handler, payload, origin, after, at, unique_key, unique_for) order by handler, unique_key
+        ) job
         """;
 
     /// <summary>
@@ -90,13 +101,15 @@ internal static class QueueSql
         where id = $1 and fence = $2 and state = 1
         """;
 
-    /// <summary>The last failed attempt.</summary>
+    /// <summary>The last failed attempt. A key that it had is free for the next one.</summary>
     public const string Bury = $"""
         with gone as (
             delete from mainstay.jobs where id = $1 and fence = $2 and state = 1 returning *
+        ), freed as (
+            delete from mainstay.jobs_unique known using gone where known.handler = gone.handler and known.unique_key = gone.unique_key
         )
-        insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, errors)
-        select id, handler, attempt, crashes, created_at, mainstay.now(), $3, message, payload, origin, {AddError} from gone
+        insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, unique_key, errors)
+        select id, handler, attempt, crashes, created_at, mainstay.now(), $3, message, payload, origin, unique_key, {AddError} from gone
         """;
 
     /// <summary>Gives jobs back to whichever node comes first; the attempt does not count.</summary>
@@ -133,9 +146,11 @@ internal static class QueueSql
             from held
         ), buried as (
             delete from mainstay.jobs job using blamed where job.id = blamed.id and blamed.crashes >= $1 returning job.*, blamed.crashes as crashes_now
+        ), freed as (
+            delete from mainstay.jobs_unique known using buried where known.handler = buried.handler and known.unique_key = buried.unique_key
         ), dead as (
-            insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, errors)
-            select id, handler, attempt, crashes_now, created_at, mainstay.now(), 'crashed', message, payload, origin, errors from buried
+            insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, unique_key, errors)
+            select id, handler, attempt, crashes_now, created_at, mainstay.now(), 'crashed', message, payload, origin, unique_key, errors from buried
             returning id, handler
         ), returned as (
             update mainstay.jobs job
@@ -158,6 +173,11 @@ internal static class QueueSql
     public const string AddPartitions = """
         select mainstay.add_partition(parent, (mainstay.now() at time zone 'UTC')::date + day)
         from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs']) parent cross join generate_series(0, 2) day
+        """;
+
+    /// <summary>Frees keys whose time is over. A few at a time: whoever enqueues one of them meanwhile waits for this.</summary>
+    public const string DeleteUnique = """
+        delete from mainstay.jobs_unique where (handler, unique_key) in (select handler, unique_key from mainstay.jobs_unique where until <= mainstay.now() order by until limit 10000 for update skip locked)
         """;
 
     /// <summary>Takes the days away that are over.</summary>

@@ -7,17 +7,23 @@ namespace Mainstay.Internal;
 /// <summary>Rows that go into a transaction of the application. Its commit cannot be seen from here, so that none of them is born leased.</summary>
 internal static class CallerRows
 {
+    /// <returns>For each row with a unique key, the id of the job that there is in the end.</returns>
     /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry them.</exception>
-    public static async Task InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation)
+    public static async Task<IReadOnlyList<Guid>> InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation)
     {
         var open = CallerTransaction.Require(transaction, "MST2105");
         if (rows.Count == 0)
-            return;
+            return [];
         await using var batch = new NpgsqlBatch(open.Connection, open);
-        batch.BatchCommands.Add(QueueStore.Insert(rows));
+        foreach (var command in QueueStore.Insert(rows))
+            batch.BatchCommands.Add(command);
         try
         {
-            await batch.ExecuteNonQueryAsync(cancellation);
+            var unique = new List<Guid>();
+            await using var reader = await batch.ExecuteReaderAsync(cancellation);
+            while (await reader.ReadAsync(cancellation))
+                unique.Add(reader.GetGuid(0));
+            return unique;
         }
         catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
         {
