@@ -54,7 +54,7 @@ internal static class Blocks
             Guide = "docs/errors/README.md", Sample = null, Tests = null,
             Because = "The index of the errors is their guide, every sample shows them, and each block tests the ones it raises.",
         },
-        new("Queues") { Guide = "docs/guide/jobs.md", Sample = "samples/jobs.cs", Because = "What outbox and jobs have in common; users meet it as jobs." },
+        new("Queues") { Sample = "samples/jobs.cs", Because = "What outbox and jobs have in common; users meet it as jobs." },
         new("RateLimits"),
         new("Reads") { Guide = "docs/guide/resources.md", Sample = "samples/shop.cs", Because = "How lists and single rows are asked for; there is nothing to declare." },
         new("Requests") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Tests = "Rest", Because = "The query string is part of the contract." },

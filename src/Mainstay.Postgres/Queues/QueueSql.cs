@@ -15,10 +15,10 @@ internal static class QueueSql
 
     /// <summary>One statement for everything that a transaction publishes and enqueues, or several that are committed together.</summary>
     public const string Insert = """
-        insert into mainstay.jobs (id, handler, message, payload, origin, state, due_at, node, attempt, fence)
+        insert into mainstay.jobs (id, handler, message, payload, origin, state, due_at, first_due_at, node, attempt, fence)
         select job.id, job.handler, job.message, job.payload, job.origin,
             case when job.node is not null then 1 when coalesce(job.at, mainstay.now() + job.after) is not null then 2 else 0 end,
-            coalesce(job.at, mainstay.now() + job.after), job.node, (job.node is not null)::integer, (job.node is not null)::integer
+            coalesce(job.at, mainstay.now() + job.after), coalesce(job.at, mainstay.now() + job.after), job.node, (job.node is not null)::integer, (job.node is not null)::integer
         from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, payload, origin, after, at, message, node)
         """;
 
@@ -32,6 +32,11 @@ internal static class QueueSql
             select * from unnest($1, $2, $3, $4, $5, $6, $7, $8) as given (id, handler, payload, origin, after, at, unique_key, unique_for) order by handler, unique_key
         ) job
         """;
+
+    /// <summary>Many jobs of one kind. What is not named has the table's defaults.</summary>
+    public const string Copy = "copy mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at) from stdin (format binary)";
+
+    public const string FromNow = "select mainstay.now() + $1";
 
     /// <summary>
     /// One turn of the loop: ends what has been done ($1, $2), and claims up to $5 rows for each queue, from the handlers ($6, $7) of the queue and not below
@@ -75,7 +80,7 @@ internal static class QueueSql
             update mainstay.jobs
             set state = 1, node = $3, attempt = attempt + 1, fence = fence + 1
             where ctid = any(array(select place from ready union all select place from suspect)) and state in (0, 3)
-            returning id, handler, message, payload, origin, attempt, fence, crashes, seq
+            returning id, handler, message, payload, origin, attempt, fence, crashes, seq, mainstay.now() - coalesce(first_due_at, created_at) as age
         )
         select * from claimed order by seq
         """;
@@ -98,6 +103,13 @@ internal static class QueueSql
     public const string Retry = $"""
         update mainstay.jobs
         set state = 2, node = null, due_at = mainstay.now() + $3, errors = {AddError}
+        where id = $1 and fence = $2 and state = 1
+        """;
+
+    /// <summary>A run that is put off; the attempt does not count.</summary>
+    public const string Snooze = """
+        update mainstay.jobs
+        set state = 2, node = null, due_at = mainstay.now() + $3, attempt = attempt - 1
         where id = $1 and fence = $2 and state = 1
         """;
 

@@ -66,7 +66,7 @@ internal sealed class QueueStore(Database database)
         await using var reader = await batch.ExecuteReaderAsync();
         while (await reader.ReadAsync())
             claimed.Add(new ClaimedJob(reader.GetGuid(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetGuid(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4),
-                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8)));
+                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9)));
         if (plan.AsksForNextDue && await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0))
             nextDue = TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9));
         return new CycleResult(claimed, nextDue);
@@ -79,6 +79,15 @@ internal sealed class QueueStore(Database database)
         Identify(command.Parameters, job);
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = after, NpgsqlDbType = NpgsqlDbType.Interval });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = error });
+        return await command.ExecuteNonQueryAsync() > 0;
+    }
+
+    /// <returns>False when it is no longer ours.</returns>
+    public async Task<bool> SnoozeAsync(ClaimedJob job, TimeSpan time)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.Snooze);
+        Identify(command.Parameters, job);
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = time, NpgsqlDbType = NpgsqlDbType.Interval });
         return await command.ExecuteNonQueryAsync() > 0;
     }
 

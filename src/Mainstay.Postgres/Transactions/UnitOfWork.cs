@@ -86,6 +86,7 @@ public sealed class UnitOfWork
 
     /// <summary>Records an event for all its subscribers; they learn of it after the commit, and only then.</summary>
     /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
     public void Publish<T>(T @event) where T : class => _jobs.AddRange(_context.Messages.Fan(@event, _context.Origin));
 
     /// <summary>Records a job, which runs after the commit, and only then.</summary>
@@ -97,6 +98,7 @@ public sealed class UnitOfWork
     /// </param>
     /// <returns>The id of the job. Of a unique one it is only used when there is no other; <see cref="EnqueueAsync"/> gives the one that there is.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
     /// <exception cref="ArgumentException">MST2511: the key is too long.</exception>
     public Guid Enqueue<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null) where T : class =>
         Record(_context.Messages.Enqueue(job, _context.Origin, new EnqueueOptions { After = after, At = at, Unique = unique })).Id;
@@ -108,6 +110,7 @@ public sealed class UnitOfWork
     /// <param name="unique">A key that only one open job of the kind has. Default: what the declaration says with <c>Unique</c>.</param>
     /// <returns>The id of the job, or of the one that has the key already.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
     /// <exception cref="ArgumentException">MST2511: the key is too long.</exception>
     public Task<Guid> EnqueueAsync<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null) where T : class =>
         StoreAsync(_context.Messages.Enqueue(job, _context.Origin, new EnqueueOptions { After = after, At = at, Unique = unique }));

@@ -35,6 +35,7 @@ public sealed class Jobs
     /// <param name="cancellation">Ends the statement.</param>
     /// <returns>The id of the job; of a unique one the id of that which has the key.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared. MST2105: the transaction cannot carry it.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
     /// <exception cref="ArgumentException">MST2511: the key is too long.</exception>
     public async Task<Guid> EnqueueAsync<T>(T job, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null, CancellationToken cancellation = default) where T : class
     {
@@ -44,6 +45,31 @@ public sealed class Jobs
             return await CallerRows.InsertAsync([row], transaction, cancellation) is [var id] ? id : row.Id;
         var request = new TransactionRequest(User.System(row.Origin.Operation), row.Origin, Deadline.After(TimeSpan.FromSeconds(30), _transactor.Database.Clock), cancellation);
         return await _transactor.RunAsync(request, async work => new Completed<Guid>(await work.StoreAsync(row)));
+    }
+
+    /// <summary>
+    /// Records many jobs of one kind with a single COPY, several times as fast as one by one. All or none: what cannot be recorded ends it, and leaves a transaction
+    /// of the caller's own to be rolled back.
+    /// </summary>
+    /// <param name="jobs">Records that were declared as a job. Read once and sent while they are read, so that they need not all be in memory.</param>
+    /// <param name="transaction">As for <see cref="EnqueueAsync"/>.</param>
+    /// <param name="after">How long after now they shall run. Default: as soon as possible.</param>
+    /// <param name="at">When they shall run, instead of <paramref name="after"/>.</param>
+    /// <param name="cancellation">Ends it, and nothing is recorded.</param>
+    /// <returns>How many there were.</returns>
+    /// <exception cref="ConfigurationException">MST2501: the job is not declared. MST2105: the transaction cannot carry it.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: one is larger than 256 KiB as JSON. MST2512: the jobs are unique.</exception>
+    public async Task<long> EnqueueManyAsync<T>(IEnumerable<T> jobs, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, CancellationToken cancellation = default) where T : class
+    {
+        ArgumentNullException.ThrowIfNull(jobs);
+        var origin = ApplicationOrigin.Here();
+        var copy = new JobCopy(jobs.Select(job => _messages.Enqueue(job, origin, new EnqueueOptions { After = after, At = at })), origin) { After = after, At = at };
+        if (transaction is not null)
+            return await CallerRows.CopyAsync(copy, transaction, cancellation);
+        await using var connection = await _transactor.Database.OpenAsync(Deadline.After(TimeSpan.FromSeconds(30), _transactor.Database.Clock), cancellation);
+        var count = await copy.WriteAsync(connection, cancellation);
+        _desk.Wake();
+        return count;
     }
 
     /// <summary>

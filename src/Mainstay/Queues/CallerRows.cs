@@ -9,21 +9,31 @@ internal static class CallerRows
 {
     /// <returns>For each row with a unique key, the id of the job that there is in the end.</returns>
     /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry them.</exception>
-    public static async Task<IReadOnlyList<Guid>> InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation)
+    public static Task<List<Guid>> InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
     {
-        var open = CallerTransaction.Require(transaction, "MST2105");
+        var unique = new List<Guid>();
         if (rows.Count == 0)
-            return [];
+            return unique;
         await using var batch = new NpgsqlBatch(open.Connection, open);
         foreach (var command in QueueStore.Insert(rows))
             batch.BatchCommands.Add(command);
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        while (await reader.ReadAsync(cancellation))
+            unique.Add(reader.GetGuid(0));
+        return unique;
+    });
+
+    /// <returns>How many there were.</returns>
+    /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry them.</exception>
+    public static Task<long> CopyAsync(JobCopy copy, DbTransaction transaction, CancellationToken cancellation) =>
+        InAsync(transaction, open => copy.WriteAsync(open.Connection!, cancellation));
+
+    private static async Task<T> InAsync<T>(DbTransaction transaction, Func<NpgsqlTransaction, Task<T>> write)
+    {
+        var open = CallerTransaction.Require(transaction, "MST2105");
         try
         {
-            var unique = new List<Guid>();
-            await using var reader = await batch.ExecuteReaderAsync(cancellation);
-            while (await reader.ReadAsync(cancellation))
-                unique.Add(reader.GetGuid(0));
-            return unique;
+            return await write(open);
         }
         catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
         {

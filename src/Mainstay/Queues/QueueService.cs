@@ -39,7 +39,9 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Queu
             await Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await hasStopped.CancelAsync();
         await keeping;
-        await EndAsync();
+        // What still runs must not begin elsewhere: by the time that the lease is over by itself, the process is gone.
+        if (!engine.HasAbandoned)
+            await EndAsync();
     }
 
     /// <returns>False when the node stops before the database answers.</returns>
@@ -89,6 +91,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Queu
                 wasHeld = false;
                 engine.LeaseLost();
             }
+            engine.ReportStuck();
             await Task.Delay(lease.IsHeld ? lease.Pace : TimeSpan.FromSeconds(1), clock, hasStopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -201,6 +201,8 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
 
         (await Should.ThrowAsync<ArgumentException>(() => app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Rebuild(new string('x', 401)), cancellation: Stop)))
             .Message.ShouldStartWith("MST2511: A key of 'rebuild' has 401 characters, expected at most 400.");
+        (await Should.ThrowAsync<InvalidOperationException>(() => app.Services.GetRequiredService<Jobs>().EnqueueManyAsync([new Rebuild("tea")], cancellation: Stop))).Message.ShouldStartWith("MST2512");
+        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
         (await Should.ThrowAsync<ConfigurationException>(() => StartAsync(jobs => Writing(jobs).Unique((Ask ask) => ask.Who)))).Message.ShouldContain("MST2510: A key of 'rebuild' is computed from Ask, but its handler takes Rebuild.");
     }
 
