@@ -4,11 +4,18 @@ namespace Mainstay.Internal;
 internal static class QueueSql
 {
     /// <summary>What a row becomes when it may run again: at the end of the order, and alone if a process has died with it.</summary>
-    private const string Ready = "state = case when crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, due_at = null";
+    private const string Ready = "state = case when crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, due_at = case when state = 2 then due_at else mainstay.now() end";
 
     private const string Done = "insert into mainstay.jobs_done (id, handler, attempt, node, created_at, done_at) select id, handler, attempt, node, created_at, mainstay.now() from finished";
 
-    private const string AddError = "jsonb_path_query_array(coalesce(errors, '[]'::jsonb) || jsonb_build_object('attempt', attempt, 'at', mainstay.now(), 'error', $4::text), '$[last - 9 to last]')";
+    /// <summary>The history of errors with one more at its end; the last ten are kept.</summary>
+    private const string AddError = ErrorsWith + "$4::text" + ThatIsTheLast;
+
+    private const string AddCrash = ErrorsWith + "'The process that ran it died.'" + ThatIsTheLast;
+
+    private const string ErrorsWith = "jsonb_path_query_array(coalesce(errors, '[]'::jsonb) || jsonb_build_object('attempt', attempt, 'at', mainstay.now(), 'error', ";
+
+    private const string ThatIsTheLast = "), '$[last - 9 to last]')";
 
     /// <summary>Whether the transaction was refused because its lease is gone.</summary>
     public static bool IsFenced(Exception error) => OperationSql.IsFenced(error);
@@ -120,8 +127,8 @@ internal static class QueueSql
         ), freed as (
             delete from mainstay.jobs_unique known using gone where known.handler = gone.handler and known.unique_key = gone.unique_key
         )
-        insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, unique_key, errors)
-        select id, handler, attempt, crashes, created_at, mainstay.now(), $3, message, payload, origin, unique_key, {AddError} from gone
+        insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
+        select id, handler, attempt, crashes, fence, created_at, mainstay.now(), $3, message, payload, origin, {AddError} from gone
         """;
 
     /// <summary>Gives jobs back to whichever node comes first; the attempt does not count.</summary>
@@ -161,13 +168,13 @@ internal static class QueueSql
         ), freed as (
             delete from mainstay.jobs_unique known using buried where known.handler = buried.handler and known.unique_key = buried.unique_key
         ), dead as (
-            insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, unique_key, errors)
-            select id, handler, attempt, crashes_now, created_at, mainstay.now(), 'crashed', message, payload, origin, unique_key, errors from buried
+            insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
+            select id, handler, attempt, crashes_now, fence, created_at, mainstay.now(), 'crashed', message, payload, origin, {AddCrash} from buried
             returning id, handler
         ), returned as (
             update mainstay.jobs job
-            set state = case when blamed.crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, crashes = blamed.crashes,
-                attempt = attempt - case when blamed.crashes > job.crashes then 0 else 1 end
+            set state = case when blamed.crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, due_at = mainstay.now(), crashes = blamed.crashes,
+                attempt = attempt - case when blamed.crashes > job.crashes then 0 else 1 end, errors = case when blamed.crashes > job.crashes then {AddCrash} else errors end
             from blamed
             where job.id = blamed.id and blamed.crashes < $1
             returning job.id, job.handler
@@ -183,18 +190,31 @@ internal static class QueueSql
 
     /// <summary>Partitions for the days to come.</summary>
     public const string AddPartitions = """
-        select mainstay.add_partition(parent, (mainstay.now() at time zone 'UTC')::date + day)
+        select count(mainstay.add_partition(parent, (mainstay.now() at time zone 'UTC')::date + day))
         from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs']) parent cross join generate_series(0, 2) day
-        """;
-
-    /// <summary>Frees keys whose time is over. A few at a time: whoever enqueues one of them meanwhile waits for this.</summary>
-    public const string DeleteUnique = """
-        delete from mainstay.jobs_unique where (handler, unique_key) in (select handler, unique_key from mainstay.jobs_unique where until <= mainstay.now() order by until limit 10000 for update skip locked)
         """;
 
     /// <summary>Takes the days away that are over.</summary>
     public const string DropPartitions = """
         select mainstay.drop_partitions('jobs_done', ((mainstay.now() - $1) at time zone 'UTC')::date), mainstay.drop_partitions('schedule_runs', ((mainstay.now() - $1) at time zone 'UTC')::date),
             mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date)
+        """;
+
+    /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, and for unique keys whose time is over: up to $4 of each.</summary>
+    public const string Expire = """
+        with discarded as (
+            delete from mainstay.jobs_dead
+            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $3 limit $4)) and discarded_at < mainstay.now() - $3
+            returning id
+        ), redrives as (
+            delete from mainstay.redrives where ended_at < mainstay.now() - $2
+        ), freed as (
+            delete from mainstay.jobs_unique
+            where (handler, unique_key) in (select handler, unique_key from mainstay.jobs_unique where until <= mainstay.now() order by until limit $4 for update skip locked)
+            returning job
+        )
+        select greatest((select count(*) from discarded), (select count(*) from freed),
+            mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4),
+            mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $4))
         """;
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -23,6 +24,9 @@ internal sealed record JobRunServices(Transactor Transactor, QueueStore Store, I
 /// </summary>
 internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunServices services) : IDisposable
 {
+    /// <summary>The longest error that is kept, in UTF-16 units. With the ten last of them, what a failing job leaves is bounded.</summary>
+    private const int ErrorLengthMost = 2000;
+
     /// <summary>How long a handler may take to notice that its time is over, before that is said of it.</summary>
     private static readonly TimeSpan grace = TimeSpan.FromSeconds(1);
 
@@ -200,5 +204,13 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         ? type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown
         : error is NpgsqlException && DatabaseErrors.IsUnavailable(error);
 
-    private static string Text(Exception error) => $"{error.GetType().Name}: {(error.Message.Length <= 2000 ? error.Message : error.Message[..2000])}";
+    /// <summary>What is kept of an error: bounded, and only what PostgreSQL can store. An error that cannot be recorded would run its job for ever.</summary>
+    private static string Text(Exception error)
+    {
+        var text = $"{error.GetType().Name}: {error.Message}";
+        if (text.Length > ErrorLengthMost)
+            text = text[..ErrorLengthMost];
+        // There and back again, unpaired surrogates have become replacement characters, also the one that the cut may have left.
+        return Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)).Replace('\0', '\uFFFD');
+    }
 }
