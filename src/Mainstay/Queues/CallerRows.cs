@@ -7,14 +7,20 @@ namespace Mainstay.Internal;
 /// <summary>Rows that go into a transaction of the application. Its commit cannot be seen from here, so that none of them is born leased.</summary>
 internal static class CallerRows
 {
+    /// <returns>For each row with a unique key, the id of the job that there is in the end.</returns>
     /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry them.</exception>
-    public static Task InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
+    public static Task<List<Guid>> InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
     {
+        var unique = new List<Guid>();
         if (rows.Count == 0)
-            return 0L;
+            return unique;
         await using var batch = new NpgsqlBatch(open.Connection, open);
-        batch.BatchCommands.Add(QueueStore.Insert(rows));
-        return await batch.ExecuteNonQueryAsync(cancellation);
+        foreach (var command in QueueStore.Insert(rows))
+            batch.BatchCommands.Add(command);
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        while (await reader.ReadAsync(cancellation))
+            unique.Add(reader.GetGuid(0));
+        return unique;
     });
 
     /// <returns>How many there were.</returns>
@@ -24,7 +30,7 @@ internal static class CallerRows
 
     /// <returns>Whether the second statement, after the first, has affected a row.</returns>
     /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry it. MST2802: it keeps one view of the database.</exception>
-    public static async Task<bool> ReceiveAsync(NpgsqlBatchCommand take, NpgsqlBatchCommand insert, DbTransaction transaction, CancellationToken cancellation) => await InAsync(transaction, async open =>
+    public static Task<bool> ReceiveAsync(NpgsqlBatchCommand take, NpgsqlBatchCommand insert, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
     {
         await using var batch = new NpgsqlBatch(open.Connection, open);
         batch.BatchCommands.Add(take);
@@ -37,10 +43,10 @@ internal static class CallerRows
         {
             throw Inbox.OldView(e);
         }
-        return (long)insert.RecordsAffected;
-    }) > 0;
+        return insert.RecordsAffected > 0;
+    });
 
-    private static async Task<long> InAsync(DbTransaction transaction, Func<NpgsqlTransaction, Task<long>> write)
+    private static async Task<T> InAsync<T>(DbTransaction transaction, Func<NpgsqlTransaction, Task<T>> write)
     {
         var open = CallerTransaction.Require(transaction, "MST2105");
         try
