@@ -52,7 +52,7 @@ await using (var setUp = app.Services.GetRequiredService<NpgsqlDataSource>().Cre
 app.MapPost("/imports", async (Import input, Jobs jobs) =>
 {
     var first = Random.Shared.NextInt64(1L << 40);
-    var count = await jobs.EnqueueManyAsync(Enumerable.Range(0, input.Orders).Select(i => new ChargeOrder(first + i, 10 + i % 5)));
+    var count = await jobs.EnqueueManyAsync(Enumerable.Range(0, input.Orders).Select(i => new ChargeOrder(first + i, 12)));
     return Results.Accepted(value: new { enqueued = count });
 });
 

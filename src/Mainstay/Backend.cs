@@ -11,6 +11,9 @@ namespace Mainstay;
 /// </summary>
 public sealed class Backend
 {
+    /// <summary>Services of the framework, which are there when handlers run and not yet when they are declared.</summary>
+    private static readonly Type[] own = [typeof(Outbox), typeof(Jobs), typeof(Schedules), typeof(DeadLetters), typeof(Inbox)];
+
     private readonly List<ConfigurationException> _mistakes = [];
 
     private Backend(string name, string[] args, WebApplicationBuilder builder)
@@ -238,5 +241,5 @@ public sealed class Backend
         return declaration;
     }
 
-    internal bool IsService(Type type) => Services.Any(service => service.ServiceType == type || (type.IsGenericType && service.ServiceType == type.GetGenericTypeDefinition()));
+    internal bool IsService(Type type) => own.Contains(type) || Services.Any(service => service.ServiceType == type || (type.IsGenericType && service.ServiceType == type.GetGenericTypeDefinition()));
 }

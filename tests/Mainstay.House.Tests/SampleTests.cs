@@ -36,10 +36,10 @@ public sealed partial class SampleTests
 
     /// <summary>Sends what the sample prints as calls to try, in that order, and repeats the last one until it answers as promised.</summary>
     [Theory]
-    [InlineData("samples/outbox.cs", """"product":"tea","sold":2""")]
-    [InlineData("samples/jobs.cs", """"email":"ada@example.com","trial":false""")]
-    [InlineData("samples/queue.cs", """"charges":98,"amount":1176,"waiting":0,"declined":2""")]
-    [InlineData("samples/inbox.cs", """"eventId":"evt_1","balance":12.50""")]
+    [InlineData("samples/outbox.cs", "\"product\":\"tea\",\"sold\":2")]
+    [InlineData("samples/jobs.cs", "\"email\":\"ada@example.com\",\"trial\":false")]
+    [InlineData("samples/queue.cs", "\"charges\":98,\"amount\":1176,\"waiting\":0,\"declined\":2")]
+    [InlineData("samples/inbox.cs", "\"eventId\":\"evt_1\",\"balance\":12.50")]
     public async Task A_sample_does_what_it_says(string sample, string promised)
     {
         await A_sample_compiles(sample);
