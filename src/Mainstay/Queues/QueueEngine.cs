@@ -377,7 +377,7 @@ internal sealed class QueueEngine : IJobRunner
                     runs.Add(Register_NeedsLock(job, entry));
                 }
         }
-        catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
+        catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
         {
             QueueLog.Unavailable(_services.Log, e);
             MayHoldStrays = true;
