@@ -47,7 +47,7 @@ internal sealed class DeclaredInput
     {
         var faults = new InputFaults();
         var query = call.Incoming.Query;
-        foreach (var name in query.Values.Keys)
+        foreach (var (name, _) in query.All)
             if (!Array.Exists(QueryMembers, member => member.Name == name))
                 faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{Suggestion.For(name, QueryMembers.Select(member => member.Name))}"));
         if (_shape is null)
@@ -249,7 +249,7 @@ internal sealed class DeclaredQuery(OperationDeclaration declaration) : Operatio
 
     public override object? ReadInput(Call call) => Input.Read(call);
 
-    public override async Task<Answer> RunAsync(Call call, object? input) => declaration.Handler.Context == HandlerContext.Snapshot
+    public override async ValueTask<Answer> RunAsync(Call call, object? input) => declaration.Handler.Context == HandlerContext.Snapshot
         ? await call.Backend.Transactor.ReadAsync(call.Transaction, async snapshot => await AnswerAsync(call, input, snapshot))
         : await AnswerAsync(call, input, null);
 

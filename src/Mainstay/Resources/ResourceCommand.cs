@@ -13,7 +13,7 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
     protected static void RefuseQuery(Call call)
     {
         var faults = new InputFaults();
-        foreach (var name in call.Incoming.Query.Values.Keys)
+        foreach (var (name, _) in call.Incoming.Query.All)
             faults.Add(FieldError.In(name, "unknown", "This operation takes no query parameters."));
         faults.ThrowIfAny(ProblemCatalogue.InvalidParameter);
     }
