@@ -45,6 +45,8 @@ public sealed class Backend
 
     internal CorsDeclaration CorsOrigins { get; } = new();
 
+    internal Policy? Operators { get; private set; }
+
     internal WireFormat Wire { get; private set; } = new();
 
     internal MessageCatalogue Messages { get; } = new();
@@ -166,6 +168,18 @@ public sealed class Backend
     /// <summary>Declares a queue: handlers that share its room, apart from all others. Again with the same name, it is the same queue.</summary>
     /// <param name="name">For example <c>mail</c>. Subscriptions and jobs say with <c>.Queue("mail")</c> that they run in it.</param>
     public QueueDeclaration Queue(string name) => Queues.Queue(name);
+
+    /// <summary>
+    /// Serves what operators need of the running application under <c>/internal</c>, such as its dead letters, to those whom the policy admits. Several calls allow
+    /// each of them. Without one these addresses do not exist.
+    /// </summary>
+    /// <param name="policy">A role or a permission, for example <c>Policy.Role("operator")</c>. They can read every payload and run everything again.</param>
+    public Backend AllowOperators(Policy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        Operators = Operators is null ? policy : Operators | policy;
+        return this;
+    }
 
     /// <summary>
     /// Lets pages of other origins use this backend from a browser. Off unless called, or set as <c>Mainstay:Cors:Origins</c>, which replaces what is

@@ -7,6 +7,9 @@ internal sealed class InputFaults
 
     private List<FieldError>? _errors;
 
+    /// <summary>Whether the application reads what it stored itself: then only the types count, and not the bounds for input; members that are only shown are passed over.</summary>
+    public bool IsStored { get; init; }
+
     /// <summary>How many faults there are, the unlisted ones included: whether a part is sound is told by this number before and after.</summary>
     public int Count { get; private set; }
 

@@ -49,9 +49,9 @@ internal sealed class ListShape(Type type, Type element) : Shape(type)
             else if (Element.Read(item, path[index], faults) is { } value)
             {
                 // Elements have no annotations of their own, so the defaults of members bound them.
-                if (value is string text && Member.Characters(text) > Member.DefaultTextMost)
+                if (!faults.IsStored && value is string text && Member.Characters(text) > Member.DefaultTextMost)
                     faults.Add(path[index], "maxLength", $"Expected at most {Member.DefaultTextMost} characters, found {Member.Characters(text)}.");
-                else if (Element is ListShape && value is ICollection { Count: > DefaultMost } inner)
+                else if (!faults.IsStored && Element is ListShape && value is ICollection { Count: > DefaultMost } inner)
                     faults.Add(path[index], "maxLength", $"Expected at most {DefaultMost} elements, found {inner.Count}.");
                 items.SetValue(value, index);
             }

@@ -77,7 +77,8 @@ internal sealed class RecordShape : Shape
         if (faults.Count > before)
             return null;
         var value = Create(arguments);
-        ValidateWhole(value, path, faults);
+        if (!faults.IsStored)
+            ValidateWhole(value, path, faults);
         return faults.Count > before ? null : value;
     }
 
@@ -90,7 +91,7 @@ internal sealed class RecordShape : Shape
         foreach (var property in json.EnumerateObject())
         {
             var isText = StrictText.TryGetName(property, out var name);
-            if (isText && name == except)
+            if (isText && (name == except || (faults.IsStored && Find(name) is { Position: < 0 })))
                 continue;
             if (isText && Find(name) is { Position: >= 0 } known && !accepts(known))
                 faults.Add(path[name], "readOnly", "This member is not set by the body. Leave it out.");
@@ -117,7 +118,7 @@ internal sealed class RecordShape : Shape
         }
         var before = faults.Count;
         var value = member.Shape.Read(json, path, faults);
-        if (value is not null && faults.Count == before)
+        if (value is not null && faults.Count == before && !faults.IsStored)
             member.Validate(value, path, faults);
         return value;
     }

@@ -12,6 +12,9 @@ internal sealed class JobDesk
     /// <summary>Makes what sees to the schedules look at them; null while this node starts.</summary>
     public Action? Scheduler { get; set; }
 
+    /// <summary>Makes what goes on with redrives look for them; null while this node starts.</summary>
+    public Action? Redrives { get; set; }
+
     /// <summary>Lets rows be born leased where the runner has room for them. Every call is followed by <see cref="Committed"/> or <see cref="Dropped"/>.</summary>
     public void Reserve(IReadOnlyList<JobRow> rows)
     {

@@ -30,7 +30,8 @@ internal sealed record JobRow(Guid Id, string Handler, Guid? Message, string Pay
 /// <param name="Fence">The number of this claim, from 1. All are counted.</param>
 /// <param name="Crashes">How many processes have died with it.</param>
 /// <param name="Seq">Its place in the order of ready rows; 0 when it was born leased and never had one that mattered.</param>
-internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq)
+/// <param name="Age">How long before the claim it was to run first, by the database's clock.</param>
+internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq, TimeSpan Age)
 {
-    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0);
+    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero);
 }

@@ -1,27 +1,30 @@
-using System.Buffers;
 using System.Text;
-using System.Text.Json;
 
 namespace Mainstay.Internal;
 
 /// <summary>The declared events with who listens to each, and the declared jobs. Fixed when the application starts.</summary>
 internal sealed class MessageCatalogue
 {
+    /// <summary>The longest payload. The row of a job is written, claimed, updated and deleted; what is larger belongs into a table of its own.</summary>
+    public const int PayloadBytesMost = 256 * 1024;
+
     private readonly Dictionary<Type, (string Name, List<string> Subscriptions)> _events = [];
     private readonly Dictionary<Type, string> _jobs = [];
 
     public IEnumerable<string> Names => _events.Values.Select(entry => entry.Name);
 
-    /// <exception cref="ConfigurationException">MST2102: the name or the type is taken.</exception>
+    /// <exception cref="ConfigurationException">MST2102: the name or the type is taken. MST1003: the type cannot be stored.</exception>
     public void DeclareEvent(Type type, string name)
     {
+        CheckPayload(type, $"Event '{name}'");
         if (_events.Values.Any(entry => entry.Name == name) || !_events.TryAdd(type, (name, [])))
             throw new ConfigurationException("MST2102", $"Event '{name}' ({type.Name}) is declared twice. Stored names and event types are unique; remove one declaration.");
     }
 
-    /// <exception cref="ConfigurationException">MST2502: the type has a job already.</exception>
+    /// <exception cref="ConfigurationException">MST2502: the type has a job already. MST1003: the type cannot be stored.</exception>
     public void DeclareJob(Type type, string name)
     {
+        CheckPayload(type, $"Job '{name}'");
         if (!_jobs.TryAdd(type, name))
             throw new ConfigurationException("MST2502", $"{type.Name} is the input of the jobs '{_jobs[type]}' and '{name}', expected one job for each record. To have several handlers, publish it as an event.");
     }
@@ -54,11 +57,20 @@ internal sealed class MessageCatalogue
         ? entry
         : throw new ConfigurationException("MST2101", $"{type.Name} is not declared as an event. Declare it with Event<{type.Name}>(\"…\"), giving it the name under which it is stored.");
 
+    /// <exception cref="ConfigurationException">MST1003: it cannot be stored, or only in a form that could never be added to.</exception>
+    private static void CheckPayload(Type type, string declared)
+    {
+        StoredJson.Check(type, declared);
+        if (Shape.Of(type) is not RecordShape)
+            throw new ConfigurationException("MST1003", $"{declared}: {type.Name} is a value, and nothing could ever be added to it. Declare a record with it as a member.");
+    }
+
+    /// <exception cref="InvalidOperationException">MST2507: it is too large.</exception>
     private static string Json(object message)
     {
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-            Shape.Of(message.GetType()).Write(writer, message);
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        var json = StoredJson.Write(message);
+        if (json.Length > PayloadBytesMost / 3 && Encoding.UTF8.GetByteCount(json) is var bytes and > PayloadBytesMost)
+            throw new InvalidOperationException($"MST2507: A {message.GetType().Name} of {bytes} bytes of JSON shall be stored, expected at most {PayloadBytesMost}. Store what is large in a table, and send its id.");
+        return json;
     }
 }

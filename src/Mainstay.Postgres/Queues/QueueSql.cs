@@ -4,23 +4,35 @@ namespace Mainstay.Internal;
 internal static class QueueSql
 {
     /// <summary>What a row becomes when it may run again: at the end of the order, and alone if a process has died with it.</summary>
-    private const string Ready = "state = case when crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, due_at = null";
+    private const string Ready = "state = case when crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, due_at = case when state = 2 then due_at else mainstay.now() end";
 
     private const string Done = "insert into mainstay.jobs_done (id, handler, attempt, node, created_at, done_at) select id, handler, attempt, node, created_at, mainstay.now() from finished";
 
-    private const string AddError = "jsonb_path_query_array(coalesce(errors, '[]'::jsonb) || jsonb_build_object('attempt', attempt, 'at', mainstay.now(), 'error', $4::text), '$[last - 9 to last]')";
+    /// <summary>The history of errors with one more at its end; the last ten are kept.</summary>
+    private const string AddError = ErrorsWith + "$4::text" + ThatIsTheLast;
+
+    private const string AddCrash = ErrorsWith + "'The process that ran it died.'" + ThatIsTheLast;
+
+    private const string ErrorsWith = "jsonb_path_query_array(coalesce(errors, '[]'::jsonb) || jsonb_build_object('attempt', attempt, 'at', mainstay.now(), 'error', ";
+
+    private const string ThatIsTheLast = "), '$[last - 9 to last]')";
 
     /// <summary>Whether the transaction was refused because its lease is gone.</summary>
     public static bool IsFenced(Exception error) => OperationSql.IsFenced(error);
 
     /// <summary>One statement for everything that a transaction publishes and enqueues, or several that are committed together.</summary>
     public const string Insert = """
-        insert into mainstay.jobs (id, handler, message, payload, origin, state, due_at, node, attempt, fence)
+        insert into mainstay.jobs (id, handler, message, payload, origin, state, due_at, first_due_at, node, attempt, fence)
         select job.id, job.handler, job.message, job.payload, job.origin,
             case when job.node is not null then 1 when coalesce(job.at, mainstay.now() + job.after) is not null then 2 else 0 end,
-            coalesce(job.at, mainstay.now() + job.after), job.node, (job.node is not null)::integer, (job.node is not null)::integer
+            coalesce(job.at, mainstay.now() + job.after), coalesce(job.at, mainstay.now() + job.after), job.node, (job.node is not null)::integer, (job.node is not null)::integer
         from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, message, payload, origin, after, at, node)
         """;
+
+    /// <summary>Many jobs of one kind. What is not named has the table's defaults.</summary>
+    public const string Copy = "copy mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at) from stdin (format binary)";
+
+    public const string FromNow = "select mainstay.now() + $1";
 
     /// <summary>
     /// One turn of the loop: ends what has been done ($1, $2), and claims up to $5 rows for each queue, from the handlers ($6, $7) of the queue and not below
@@ -64,7 +76,7 @@ internal static class QueueSql
             update mainstay.jobs
             set state = 1, node = $3, attempt = attempt + 1, fence = fence + 1
             where ctid = any(array(select place from ready union all select place from suspect)) and state in (0, 3)
-            returning id, handler, message, payload, origin, attempt, fence, crashes, seq
+            returning id, handler, message, payload, origin, attempt, fence, crashes, seq, mainstay.now() - coalesce(first_due_at, created_at) as age
         )
         select * from claimed order by seq
         """;
@@ -90,13 +102,20 @@ internal static class QueueSql
         where id = $1 and fence = $2 and state = 1
         """;
 
+    /// <summary>A run that is put off; the attempt does not count.</summary>
+    public const string Snooze = """
+        update mainstay.jobs
+        set state = 2, node = null, due_at = mainstay.now() + $3, attempt = attempt - 1
+        where id = $1 and fence = $2 and state = 1
+        """;
+
     /// <summary>The last failed attempt.</summary>
     public const string Bury = $"""
         with gone as (
             delete from mainstay.jobs where id = $1 and fence = $2 and state = 1 returning *
         )
-        insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, errors)
-        select id, handler, attempt, crashes, created_at, mainstay.now(), $3, message, payload, origin, {AddError} from gone
+        insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
+        select id, handler, attempt, crashes, fence, created_at, mainstay.now(), $3, message, payload, origin, {AddError} from gone
         """;
 
     /// <summary>Gives jobs back to whichever node comes first; the attempt does not count.</summary>
@@ -134,13 +153,13 @@ internal static class QueueSql
         ), buried as (
             delete from mainstay.jobs job using blamed where job.id = blamed.id and blamed.crashes >= $1 returning job.*, blamed.crashes as crashes_now
         ), dead as (
-            insert into mainstay.jobs_dead (id, handler, attempt, crashes, created_at, dead_at, reason, message, payload, origin, errors)
-            select id, handler, attempt, crashes_now, created_at, mainstay.now(), 'crashed', message, payload, origin, errors from buried
+            insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
+            select id, handler, attempt, crashes_now, fence, created_at, mainstay.now(), 'crashed', message, payload, origin, {AddCrash} from buried
             returning id, handler
         ), returned as (
             update mainstay.jobs job
-            set state = case when blamed.crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, crashes = blamed.crashes,
-                attempt = attempt - case when blamed.crashes > job.crashes then 0 else 1 end
+            set state = case when blamed.crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, due_at = mainstay.now(), crashes = blamed.crashes,
+                attempt = attempt - case when blamed.crashes > job.crashes then 0 else 1 end, errors = case when blamed.crashes > job.crashes then {AddCrash} else errors end
             from blamed
             where job.id = blamed.id and blamed.crashes < $1
             returning job.id, job.handler
@@ -156,7 +175,7 @@ internal static class QueueSql
 
     /// <summary>Partitions for the days to come.</summary>
     public const string AddPartitions = """
-        select mainstay.add_partition(parent, (mainstay.now() at time zone 'UTC')::date + day)
+        select count(mainstay.add_partition(parent, (mainstay.now() at time zone 'UTC')::date + day))
         from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs']) parent cross join generate_series(0, 2) day
         """;
 
@@ -164,5 +183,18 @@ internal static class QueueSql
     public const string DropPartitions = """
         select mainstay.drop_partitions('jobs_done', ((mainstay.now() - $1) at time zone 'UTC')::date), mainstay.drop_partitions('schedule_runs', ((mainstay.now() - $1) at time zone 'UTC')::date),
             mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date)
+        """;
+
+    /// <summary>The same for rows that have no day of their own, and for dead letters that can no longer be restored: up to $4 of each.</summary>
+    public const string Expire = """
+        with discarded as (
+            delete from mainstay.jobs_dead
+            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $3 limit $4)) and discarded_at < mainstay.now() - $3
+            returning id
+        ), redrives as (
+            delete from mainstay.redrives where ended_at < mainstay.now() - $2
+        )
+        select greatest((select count(*) from discarded), mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4),
+            mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $4))
         """;
 }

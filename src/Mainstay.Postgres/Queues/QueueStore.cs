@@ -21,6 +21,9 @@ internal sealed class QueueStore(Database database)
     /// <summary>A job that has taken so many processes with it is not given another one.</summary>
     private const int CrashesMost = 3;
 
+    /// <summary>How many rows are deleted at once, where a day could not be dropped as a whole.</summary>
+    private const int ExpireMost = 10_000;
+
     public Database Database => database;
 
     public static NpgsqlBatchCommand Insert(IReadOnlyList<JobRow> rows)
@@ -64,7 +67,7 @@ internal sealed class QueueStore(Database database)
         await using var reader = await batch.ExecuteReaderAsync();
         while (await reader.ReadAsync())
             claimed.Add(new ClaimedJob(reader.GetGuid(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetGuid(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4),
-                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8)));
+                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9)));
         if (plan.AsksForNextDue && await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0))
             nextDue = TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9));
         return new CycleResult(claimed, nextDue);
@@ -77,6 +80,15 @@ internal sealed class QueueStore(Database database)
         Identify(command.Parameters, job);
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = after, NpgsqlDbType = NpgsqlDbType.Interval });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = error });
+        return await command.ExecuteNonQueryAsync() > 0;
+    }
+
+    /// <returns>False when it is no longer ours.</returns>
+    public async Task<bool> SnoozeAsync(ClaimedJob job, TimeSpan time)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.Snooze);
+        Identify(command.Parameters, job);
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = time, NpgsqlDbType = NpgsqlDbType.Interval });
         return await command.ExecuteNonQueryAsync() > 0;
     }
 
@@ -132,20 +144,34 @@ internal sealed class QueueStore(Database database)
         return orphans;
     }
 
-    /// <summary>Makes the partitions of the days to come, and drops those that are over.</summary>
-    public async Task KeepPartitionsAsync(TimeSpan done, TimeSpan dead, CancellationToken cancellation)
+    /// <summary>Makes the partitions of the days to come.</summary>
+    public Task AddPartitionsAsync(CancellationToken cancellation) => KeepAsync(QueueSql.AddPartitions, [], [], cancellation);
+
+    /// <summary>Lets go of what has been kept long enough.</summary>
+    public async Task ExpireAsync(Retention retention, CancellationToken cancellation)
     {
-        await using var add = database.Source.CreateCommand(QueueSql.AddPartitions);
-        await add.ExecuteNonQueryAsync(cancellation);
+        await KeepAsync(QueueSql.DropPartitions, [retention.Done, retention.Dead], [], cancellation);
+        while (await KeepAsync(QueueSql.Expire, [retention.Done, retention.Dead, retention.Discarded], [ExpireMost], cancellation) == ExpireMost)
+            cancellation.ThrowIfCancellationRequested();
+    }
+
+    /// <returns>The first number of its answer.</returns>
+    private async Task<long> KeepAsync(string sql, TimeSpan[] times, int[] numbers, CancellationToken cancellation)
+    {
+        var keep = new NpgsqlBatchCommand(sql);
+        foreach (var time in times)
+            keep.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = time, NpgsqlDbType = NpgsqlDbType.Interval });
+        foreach (var number in numbers)
+            keep.Parameters.Add(new NpgsqlParameter<int> { TypedValue = number });
         await using var connection = await database.Source.OpenConnectionAsync(cancellation);
         await using var batch = new NpgsqlBatch(connection);
-        // Dropping waits for whoever reads the history, and everybody who writes it waits behind that: rather try again in an hour.
+        // What waits for somebody who reads the history holds up everybody who comes behind: rather try again in an hour.
         batch.BatchCommands.Add(Work.Timeouts(TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100)));
-        var drop = new NpgsqlBatchCommand(QueueSql.DropPartitions);
-        drop.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = done, NpgsqlDbType = NpgsqlDbType.Interval });
-        drop.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = dead, NpgsqlDbType = NpgsqlDbType.Interval });
-        batch.BatchCommands.Add(drop);
-        await batch.ExecuteNonQueryAsync(cancellation);
+        batch.BatchCommands.Add(keep);
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        await reader.NextResultAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        return Convert.ToInt64(reader.GetValue(0), System.Globalization.CultureInfo.InvariantCulture);
     }
 
     private static NpgsqlBatchCommand Cycle(CyclePlan plan)
@@ -175,6 +201,12 @@ internal sealed class QueueStore(Database database)
 
     private static void Add(NpgsqlParameterCollection parameters, string[] values) => parameters.Add(new NpgsqlParameter<string[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
 }
+
+/// <summary>How long what has ended is kept.</summary>
+/// <param name="Done">What was done.</param>
+/// <param name="Dead">Dead letters.</param>
+/// <param name="Discarded">Dead letters that nobody wants any more, while they can still be restored.</param>
+internal sealed record Retention(TimeSpan Done, TimeSpan Dead, TimeSpan Discarded);
 
 /// <summary>What one turn of the loop shall do.</summary>
 internal sealed record CyclePlan

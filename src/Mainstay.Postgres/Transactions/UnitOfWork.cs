@@ -85,6 +85,7 @@ public sealed class UnitOfWork
 
     /// <summary>Records an event for all its subscribers; they learn of it after the commit, and only then.</summary>
     /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
     public void Publish<T>(T @event) where T : class => _jobs.AddRange(_context.Messages.Fan(@event, _context.Origin));
 
     /// <summary>Records a job, which runs after the commit, and only then.</summary>
@@ -93,6 +94,7 @@ public sealed class UnitOfWork
     /// <param name="at">When it shall run, instead of <paramref name="after"/>.</param>
     /// <returns>The id of the job.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
     public Guid Enqueue<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null) where T : class
     {
         var row = _context.Messages.Enqueue(job, _context.Origin, after, at);

@@ -51,6 +51,7 @@ internal sealed class BackendModel
             Check(() => declaration.RateLimits.Check($"'{declaration.Name}'", declaration.Name));
             CheckOperation(declaration, mistakes, Check);
         }
+        Check(() => OperatorOperations.Check(backend.Operators));
         mistakes.AddRange(backend.Queues.Compile(backend.Messages, backend.IsService));
         foreach (var group in backend.Seeds.GroupBy(seed => seed.Name).Where(group => group.Count() > 1))
             mistakes.Add(new ConfigurationException("MST1006", $"Seed '{group.Key}' is declared twice. Its name is stored, so it must be unique."));
@@ -68,6 +69,7 @@ internal sealed class BackendModel
             foreach (var declaration in backend.Operations)
                 Check(() => operations.Add(Declared(declaration)));
             operations.AddRange(OperationMonitors.Of([.. operations.OfType<LongRunningCommand>()]));
+            operations.AddRange(OperatorOperations.Of(backend.Operators));
             foreach (var group in operations.GroupBy(operation => $"{operation.Method} {RoutePatterns.Nameless(operation.Pattern)}").Where(group => group.Select(operation => operation.Name).Distinct().Count() > 1))
                 mistakes.Add(new ConfigurationException("MST1007", $"{string.Join(" and ", group.Select(operation => $"'{operation.Name}'"))} are one route, because names of parameters do not tell routes apart. Change the path of one of them."));
             foreach (var group in operations.GroupBy(operation => operation.Name).Where(group => group.Count() > 1))

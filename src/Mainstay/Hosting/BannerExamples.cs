@@ -12,7 +12,7 @@ internal static class BannerExamples
         var lists = model.Operations.OfType<ListOperation>().Where(list => list.Parent is null).ToArray();
         if (lists.FirstOrDefault() is { } list)
             examples.Add($"curl '{address}{list.Pattern}?pageSize=3{(list.Resource.Sorts.Count > 0 ? "&sort=-" + list.Resource.Sorts[^1].Member.Name : "")}'{Authorization(list, keys)}");
-        var command = model.Operations.OfType<DeclaredCommand>().FirstOrDefault(command => command.Method == "POST" && command.Input.TakesBody && command.Input.RouteMembers.Length == 0 && AllKnown(command.Input.BodyMembers, ids));
+        var command = model.Operations.OfType<DeclaredCommand>().FirstOrDefault(command => !command.IsInternal && command.Method == "POST" && command.Input.TakesBody && command.Input.RouteMembers.Length == 0 && AllKnown(command.Input.BodyMembers, ids));
         if (command is not null)
             examples.Add(Post(address, command, keys, ExampleJson.Of(command.Input.BodyMembers, type => ids.GetValueOrDefault(type))));
         else if (model.Operations.OfType<CreateOperation>().FirstOrDefault(create => create.Parent is null && AllKnown(Sent(create.Resource), ids)) is { } create)

@@ -160,6 +160,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddSingleton(new Outbox(backend.Messages, desk));
         backend.Services.AddSingleton(new Jobs(backend.Messages, desk, transactor));
         backend.Services.AddSingleton(new Schedules(new ScheduleStore(Services.Database), backend.Queues, desk));
+        backend.Services.AddSingleton(new DeadLetters(transactor, backend.Queues, desk, queues));
         backend.Services.AddHostedService(provider => QueueBlock.CreateService(provider, transactor, backend.Queues, desk, queues));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
         backend.Services.AddHostedService(provider => new AuditKeeper(audit, Services.Clock, provider.GetRequiredService<ILogger<AuditKeeper>>()));

@@ -28,6 +28,7 @@ internal static class Settings
         "Postgres:Binaries",
         "Queues:Drain",
         "Queues:KeepDead",
+        "Queues:KeepDiscarded",
         "Queues:KeepDone",
         "Queues:Lease",
         "Queues:PollInterval",

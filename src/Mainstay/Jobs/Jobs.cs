@@ -31,6 +31,7 @@ public sealed class Jobs
     /// <param name="cancellation">Ends the statement.</param>
     /// <returns>The id of the job.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared. MST2105: the transaction cannot carry it.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
     public async Task<Guid> EnqueueAsync<T>(T job, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, CancellationToken cancellation = default) where T : class
     {
         ArgumentNullException.ThrowIfNull(job);
@@ -46,6 +47,31 @@ public sealed class Jobs
             work.Record(row);
             return Task.FromResult(new Completed<Guid>(row.Id));
         });
+    }
+
+    /// <summary>
+    /// Records many jobs of one kind with a single COPY, several times as fast as one by one. All or none: what cannot be recorded ends it, and leaves a transaction
+    /// of the caller's own to be rolled back.
+    /// </summary>
+    /// <param name="jobs">Records that were declared as a job. Read once and sent while they are read, so that they need not all be in memory.</param>
+    /// <param name="transaction">As for <see cref="EnqueueAsync"/>.</param>
+    /// <param name="after">How long after now they shall run. Default: as soon as possible.</param>
+    /// <param name="at">When they shall run, instead of <paramref name="after"/>.</param>
+    /// <param name="cancellation">Ends it, and nothing is recorded.</param>
+    /// <returns>How many there were.</returns>
+    /// <exception cref="ConfigurationException">MST2501: the job is not declared. MST2105: the transaction cannot carry it.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: one is larger than 256 KiB as JSON.</exception>
+    public async Task<long> EnqueueManyAsync<T>(IEnumerable<T> jobs, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, CancellationToken cancellation = default) where T : class
+    {
+        ArgumentNullException.ThrowIfNull(jobs);
+        var origin = ApplicationOrigin.Here();
+        var copy = new JobCopy(jobs.Select(job => _messages.Enqueue(job, origin, after, at)), origin) { After = after, At = at };
+        if (transaction is not null)
+            return await CallerRows.CopyAsync(copy, transaction, cancellation);
+        await using var connection = await _transactor.Database.OpenAsync(Deadline.After(TimeSpan.FromSeconds(30), _transactor.Database.Clock), cancellation);
+        var count = await copy.WriteAsync(connection, cancellation);
+        _desk.Wake();
+        return count;
     }
 
     /// <summary>

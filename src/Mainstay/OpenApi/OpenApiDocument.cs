@@ -17,7 +17,7 @@ internal static class OpenApiDocument
     /// <param name="version">A version that occurs in paths, for example <c>v1</c>. Paths without a version are in every document.</param>
     public static byte[] Write(OpenApiSource source, string version)
     {
-        var operations = source.Operations.Where(operation => ApiVersions.Of(operation.Pattern) is var found && (found is null || found == version)).ToArray();
+        var operations = source.Operations.Where(operation => !operation.IsInternal && ApiVersions.Of(operation.Pattern) is var found && (found is null || found == version)).ToArray();
         var names = new OpenApiNames(operations, source.Resources);
         var components = new OpenApiComponents();
         var writer = new OpenApiOperations(names, components, source.Resources, source.KeyLifetime, source.Format);

@@ -54,7 +54,7 @@ internal static class ProblemPages
     private static string TextOf(ProblemType type, BackendModel model)
     {
         var text = new StringBuilder("This application declares the problem; `detail` of the answer says what happened this time. Nothing was changed.");
-        var operations = model.Operations.Where(operation => Refusals(operation).Contains(type)).Select(operation => $"- `{operation.Name}`").ToArray();
+        var operations = model.Operations.Where(operation => !operation.IsInternal && Refusals(operation).Contains(type)).Select(operation => $"- `{operation.Name}`").ToArray();
         if (operations.Length > 0)
             text.Append("\n\n**Who refuses with it.**\n\n").AppendJoin('\n', operations);
         return text.ToString();

@@ -23,6 +23,7 @@ public sealed class Outbox
     /// <param name="transaction">The open transaction of the effect: of Npgsql or Dapper as it is, of EF Core from <c>GetDbTransaction()</c>. The caller commits it.</param>
     /// <param name="cancellation">Ends the statement, which aborts the transaction.</param>
     /// <exception cref="ConfigurationException">MST2101: the event is not declared. MST2105: the transaction cannot carry a message.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
     public Task PublishAsync<T>(T @event, DbTransaction transaction, CancellationToken cancellation = default) where T : class
     {
         ArgumentNullException.ThrowIfNull(@event);

@@ -26,6 +26,9 @@ internal abstract class Operation
 
     public TimeSpan Timeout { get; init; } = OperationDefaults.Timeout;
 
+    /// <summary>Whether it is for operators, and so in no contract and no documentation.</summary>
+    public bool IsInternal { get; init; }
+
     /// <summary>Since when and until when it is served, when it is on its way out.</summary>
     public Deprecation? Deprecation { get; set; }
 

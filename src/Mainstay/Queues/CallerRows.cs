@@ -8,16 +8,26 @@ namespace Mainstay.Internal;
 internal static class CallerRows
 {
     /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry them.</exception>
-    public static async Task InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation)
+    public static Task InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
     {
-        var open = CallerTransaction.Require(transaction, "MST2105");
         if (rows.Count == 0)
-            return;
+            return 0L;
         await using var batch = new NpgsqlBatch(open.Connection, open);
         batch.BatchCommands.Add(QueueStore.Insert(rows));
+        return await batch.ExecuteNonQueryAsync(cancellation);
+    });
+
+    /// <returns>How many there were.</returns>
+    /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry them.</exception>
+    public static Task<long> CopyAsync(JobCopy copy, DbTransaction transaction, CancellationToken cancellation) =>
+        InAsync(transaction, open => copy.WriteAsync(open.Connection!, cancellation));
+
+    private static async Task<long> InAsync(DbTransaction transaction, Func<NpgsqlTransaction, Task<long>> write)
+    {
+        var open = CallerTransaction.Require(transaction, "MST2105");
         try
         {
-            await batch.ExecuteNonQueryAsync(cancellation);
+            return await write(open);
         }
         catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
         {

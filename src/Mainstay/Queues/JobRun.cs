@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -5,8 +6,8 @@ using Npgsql;
 
 namespace Mainstay.Internal;
 
-/// <summary>How a run ended. Retried and released jobs run again; of a lost one, another node decides.</summary>
-internal enum JobOutcome { Done, Retried, Dead, Released, Lost }
+/// <summary>How a run ended. Retried, snoozed and released jobs run again; of a lost one, another node decides.</summary>
+internal enum JobOutcome { Done, Retried, Snoozed, Dead, Released, Lost }
 
 /// <summary>Why a run is ended from outside.</summary>
 internal enum JobEnd { None, Stopping, Lost }
@@ -23,16 +24,27 @@ internal sealed record JobRunServices(Transactor Transactor, QueueStore Store, I
 /// </summary>
 internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunServices services) : IDisposable
 {
+    /// <summary>The longest error that is kept, in UTF-16 units. With the ten last of them, what a failing job leaves is bounded.</summary>
+    private const int ErrorLengthMost = 2000;
+
+    /// <summary>How long a handler may take to notice that its time is over, before that is said of it.</summary>
+    private static readonly TimeSpan grace = TimeSpan.FromSeconds(1);
+
     private readonly CancellationTokenSource _ending = new();
+    private readonly long _began = services.Clock.GetTimestamp();
     private int _end;
+    private bool _isStuck;
 
     public ClaimedJob Job => job;
 
     /// <summary>Whether the row is still to be ended, with the next turn of the loop.</summary>
     public bool IsToFinish { get; private set; }
 
-    /// <summary>Until when it was found to be due again; null when it is not.</summary>
-    public TimeSpan? RetriesAfter { get; private set; }
+    /// <summary>How long until it is due again; null when it is not.</summary>
+    public TimeSpan? RunsAgainAfter { get; private set; }
+
+    /// <summary>How long to put it off instead of running it, because an earlier run of it still goes on here; null to run it.</summary>
+    public TimeSpan? PutOff { get; init; }
 
     private JobEnd End => (JobEnd)Volatile.Read(ref _end);
 
@@ -50,13 +62,22 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             _ending.Dispose();
     }
 
+    /// <summary>Says once, and counts, that the handler goes on although its time is over.</summary>
+    public void ReportIfStuck()
+    {
+        if (_isStuck || services.Clock.GetElapsedTime(_began) < handler.Timeout + grace)
+            return;
+        _isStuck = true;
+        QueueLog.Stuck(services.Log, job.Handler, job.Id, handler.Timeout);
+        QueueMetrics.Stuck(job.Handler);
+    }
+
     public async Task<JobOutcome> RunAsync()
     {
-        var started = services.Clock.GetTimestamp();
         var origin = OriginJson.Read(job.Origin);
         using var activity = QueueMetrics.StartRun(job, origin.TraceParent);
         var outcome = await OutcomeAsync(origin);
-        QueueMetrics.Ended(job.Handler, outcome, services.Clock.GetElapsedTime(started));
+        QueueMetrics.Ended(job.Handler, outcome, services.Clock.GetElapsedTime(_began));
         if (outcome is JobOutcome.Retried or JobOutcome.Dead)
             activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error);
         return outcome;
@@ -64,10 +85,14 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
 
     private async Task<JobOutcome> OutcomeAsync(Origin origin)
     {
+        if (PutOff is { } time)
+            return await RunsAgainAsync(() => services.Store.SnoozeAsync(job, time), JobOutcome.Snoozed, time);
+        if (handler.Retries.IsTooLate(Age))
+            return await ExpireAsync(new TimeoutException("It could not be run in time."));
         object? input;
         try
         {
-            input = ReadPayload();
+            input = handler.Input is { } type ? StoredJson.Read(type, job.Payload) : null;
         }
         catch (Exception e) when (e is ProblemException or JsonException)
         {
@@ -89,17 +114,6 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         {
             return await AfterAsync(e, timeout.IsCancellationRequested);
         }
-    }
-
-    private object? ReadPayload()
-    {
-        if (handler.Input is not { } type)
-            return null;
-        using var json = JsonDocument.Parse(job.Payload);
-        var faults = new InputFaults();
-        var input = Shape.Of(type).Read(json.RootElement, JsonPath.Root, faults);
-        faults.ThrowIfAny();
-        return input;
     }
 
     private async Task RunInTransactionAsync(object? input, Origin origin, CancellationToken cancellation)
@@ -134,13 +148,34 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         }
         if (IsOutage(error) || (End != JobEnd.None && !isLate))
             return await RecordAsync(async () => { await services.Store.ReleaseAsync([(job.Id, job.Fence)]); return true; }, JobOutcome.Released);
-        QueueLog.Failed(services.Log, job.Handler, job.Id, job.Attempt, handler.AttemptsMost, error);
-        if (job.Attempt >= handler.AttemptsMost)
+        if (error is SnoozeException { Time: var time })
+            return handler.Retries.IsTooLate(Age + time) ? await ExpireAsync(error) : await RunsAgainAsync(() => services.Store.SnoozeAsync(job, time), JobOutcome.Snoozed, time);
+        if ((isLate && error is OperationCanceledException) || (error is ProblemException { Type: var type } && type == ProblemCatalogue.DeadlineExceeded))
+            error = new TimeoutException($"The run did not end within {handler.Timeout}.", error);
+        var rule = handler.Retries.For(error);
+        QueueLog.Failed(services.Log, job.Handler, job.Id, job.Attempt, rule.Attempts, error);
+        if (job.Attempt >= rule.Attempts)
             return await BuryAsync("failed", error);
-        var after = QueueHandler.Backoff(job.Attempt, error);
-        var outcome = await RecordAsync(() => services.Store.RetryAsync(job, after, Text(error)), JobOutcome.Retried);
-        RetriesAfter = outcome == JobOutcome.Retried ? after : null;
-        return outcome;
+        var pause = rule.Pause(job.Attempt);
+        if (AskedPause.In(error) is { } asked && asked > pause)
+            pause = asked;
+        return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(() => services.Store.RetryAsync(job, pause, Text(error)), JobOutcome.Retried, pause);
+    }
+
+    /// <summary>How long ago it was to run first: by the database's clock until the claim, and by this process's since it began.</summary>
+    private TimeSpan Age => job.Age + services.Clock.GetElapsedTime(_began);
+
+    private async Task<JobOutcome> RunsAgainAsync(Func<Task<bool>> record, JobOutcome outcome, TimeSpan pause)
+    {
+        var recorded = await RecordAsync(record, outcome);
+        RunsAgainAfter = recorded == outcome ? pause : null;
+        return recorded;
+    }
+
+    private Task<JobOutcome> ExpireAsync(Exception error)
+    {
+        QueueLog.Expired(services.Log, job.Handler, job.Id, handler.Retries.GiveUpAfter!.Value);
+        return BuryAsync("expired", error);
     }
 
     private Task<JobOutcome> BuryAsync(string reason, Exception error) => RecordAsync(() => services.Store.BuryAsync(job, reason, Text(error)), JobOutcome.Dead);
@@ -169,5 +204,13 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         ? type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown
         : error is NpgsqlException && DatabaseErrors.IsUnavailable(error);
 
-    private static string Text(Exception error) => $"{error.GetType().Name}: {(error.Message.Length <= 2000 ? error.Message : error.Message[..2000])}";
+    /// <summary>What is kept of an error: bounded, and only what PostgreSQL can store. An error that cannot be recorded would run its job for ever.</summary>
+    private static string Text(Exception error)
+    {
+        var text = $"{error.GetType().Name}: {error.Message}";
+        if (text.Length > ErrorLengthMost)
+            text = text[..ErrorLengthMost];
+        // There and back again, unpaired surrogates have become replacement characters, also the one that the cut may have left.
+        return Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)).Replace('\0', '\uFFFD');
+    }
 }

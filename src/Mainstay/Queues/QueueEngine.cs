@@ -13,13 +13,20 @@ internal sealed class QueueEngine : IJobRunner
 {
     private static readonly TimeSpan pollLeast = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>How long handlers may take to notice that they are cancelled, when the node stops.</summary>
+    private static readonly TimeSpan obeyTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a job is put off of which a run from before the loss of the lease still goes on.</summary>
+    private static readonly TimeSpan besideTime = TimeSpan.FromSeconds(10);
+
     private readonly Lock _lock = new();
     private readonly JobRunServices _services;
     private readonly NodeLease _lease;
     private readonly QueueOptions _options;
     private readonly FrozenDictionary<string, Entry> _handlers;
     private readonly QueueRoom[] _rooms;
-    private readonly Dictionary<(Guid, int), JobRun> _runs = [];
+    private readonly Dictionary<(Guid Id, int Fence), JobRun> _runs = [];
+    private readonly HashSet<Guid> _outlived = [];
     private readonly Hint _hint = new();
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private List<(Guid Id, int Fence)> _finished = [];
@@ -45,6 +52,9 @@ internal sealed class QueueEngine : IJobRunner
 
     /// <summary>Set when the answer of a claim or a commit was lost: this node may hold what it does not run.</summary>
     public bool MayHoldStrays { get; set; }
+
+    /// <summary>Whether handlers still ran when the node had stopped, so that the lease must not be ended.</summary>
+    public bool HasAbandoned { get; private set; }
 
     private TimeProvider Clock => _services.Clock;
 
@@ -126,6 +136,13 @@ internal sealed class QueueEngine : IJobRunner
             return _runs.ContainsKey((id, fence)) || _finished.Contains((id, fence)) || _rooms.Any(room => room.Has(id));
     }
 
+    /// <summary>Says which handlers go on although their time is over.</summary>
+    public void ReportStuck()
+    {
+        foreach (var run in Running())
+            run.ReportIfStuck();
+    }
+
     /// <summary>Others may begin what runs here. Their commits would be refused; handlers that reach out can only be told to stop.</summary>
     public void LeaseLost()
     {
@@ -133,6 +150,7 @@ internal sealed class QueueEngine : IJobRunner
         lock (_lock)
         {
             runs = [.. _runs.Values];
+            _outlived.UnionWith(_runs.Keys.Select(run => run.Id));
             var ahead = _rooms.SelectMany(room => room.Clear()).ToArray();
             _holdsSuspect &= !ahead.Any(job => job.Crashes > 0);
             MayHoldStrays = true;
@@ -249,7 +267,7 @@ internal sealed class QueueEngine : IJobRunner
         JobRun? run = null;
         lock (_lock)
             if (!_stops)
-                _runs[(job.Id, job.Fence)] = run = new JobRun(job, entry.Handler, _services);
+                _runs[(job.Id, job.Fence)] = run = new JobRun(job, entry.Handler, _services) { PutOff = _outlived.Contains(job.Id) ? besideTime : null };
         _ = Task.Run(() => run is null ? GiveBackAsync([job]) : RunAsync(run, entry));
     }
 
@@ -271,6 +289,8 @@ internal sealed class QueueEngine : IJobRunner
         lock (_lock)
         {
             _runs.Remove((run.Job.Id, run.Job.Fence));
+            if (run.PutOff is null)
+                _outlived.Remove(run.Job.Id);
             if (run.IsToFinish)
                 _finished.Add((run.Job.Id, run.Job.Fence));
             if (run.Job.Crashes > 0)
@@ -284,7 +304,7 @@ internal sealed class QueueEngine : IJobRunner
             if (_stops && _runs.Count == 0 && next is null)
                 _empty.TrySetResult();
         }
-        if (run.RetriesAfter is { } after)
+        if (run.RunsAgainAfter is { } after)
             DueIn(after);
         if (next is not null)
             Start(next, _handlers[next.Handler]);
@@ -305,7 +325,12 @@ internal sealed class QueueEngine : IJobRunner
             await GiveBackAsync(ahead);
         using (var drained = new CancellationTokenSource(_options.Drain, Clock))
         await using (drained.Token.Register(() => { foreach (var run in Running()) run.Cancel(JobEnd.Stopping); }))
-            await _empty.Task;
+            await Task.WhenAny(_empty.Task, Task.Delay(_options.Drain + obeyTime, Clock, CancellationToken.None));
+        if (Running() is { Length: > 0 } abandoned)
+        {
+            HasAbandoned = true;
+            QueueLog.Abandoned(_services.Log, abandoned.Length, string.Join(", ", abandoned.Select(run => run.Job.Handler).Distinct()));
+        }
         while (Plan().Plan is { Finished.Count: > 0 } plan)
             try
             {

@@ -16,7 +16,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
 
     public bool IsJob => JobType is not null || Scheduled is not null;
 
-    public int AttemptsMost { get; private set; } = 10;
+    public RetryRules Retries { get; } = new();
 
     public TimeSpan Timeout { get; private set; } = TimeSpan.FromSeconds(30);
 
@@ -31,13 +31,6 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <summary>Whether effect and acknowledgement are one commit.</summary>
     public bool IsTransactional => Handler.Context == HandlerContext.UnitOfWork;
 
-    public void Retry(int attempts)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(attempts, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(attempts, 100);
-        AttemptsMost = attempts;
-    }
-
     public void Limit(TimeSpan timeout)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(timeout, TimeSpan.FromMilliseconds(10));
@@ -48,13 +41,6 @@ internal sealed class QueueHandler(string name, Delegate declared)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(queue);
         Queue = queue;
-    }
-
-    /// <summary>1 s, 2 s, 4 s … 1 h, each with jitter on its upper half, and never sooner than the other side asked for.</summary>
-    public static TimeSpan Backoff(int attempt, Exception error)
-    {
-        var seconds = Math.Min(3600, 1L << Math.Min(attempt - 1, 12)) * (0.5 + Random.Shared.NextDouble() / 2);
-        return error is ProblemException { RetryAfter: { } asked } && asked.TotalSeconds > seconds ? asked : TimeSpan.FromSeconds(seconds);
     }
 
     /// <summary>Compiles the handler and enters it in the catalogue.</summary>

@@ -30,4 +30,16 @@ internal static partial class QueueLog
 
     [LoggerMessage(28, LogLevel.Warning, "Partitions of the history could not be made or dropped; trying again in an hour.")]
     public static partial void PartitionsPostponed(ILogger log, Exception error);
+
+    [LoggerMessage(29, LogLevel.Error, "'{Handler}' was to be done with {Id} within {Most}. It is a dead letter now.")]
+    public static partial void Expired(ILogger log, string handler, Guid id, TimeSpan most);
+
+    [LoggerMessage(30, LogLevel.Warning, "MST2506: '{Handler}' goes on with {Id} although its timeout of {Timeout} is over. It keeps its slot until it ends; let it await with the cancellation token that it is given.")]
+    public static partial void Stuck(ILogger log, string handler, Guid id, TimeSpan timeout);
+
+    [LoggerMessage(31, LogLevel.Error, "MST2506: {Count} handlers go on although the node stops: {Handlers}. Their work is taken over when the lease of this node is over.")]
+    public static partial void Abandoned(ILogger log, int count, string handlers);
+
+    [LoggerMessage(40, LogLevel.Information, "Redrive {Id} is done: {Count} dead letters of {Actor}'s filter were enqueued again.")]
+    public static partial void Redriven(ILogger log, Guid id, int count, string actor);
 }

@@ -11,6 +11,10 @@ internal static class QueueMetrics
 
     private static readonly Counter<long> fired = meter.CreateCounter<long>("mainstay.schedule.runs", "{run}", "Runs of schedules, by what came of their planned time.");
 
+    private static readonly Counter<long> stuck = meter.CreateCounter<long>("mainstay.queue.stuck", "{run}", "Runs that went on although their timeout was over.");
+
+    public static void Stuck(string handler) => stuck.Add(1, new TagList { { "mainstay.handler", handler } });
+
     public static void Fired(string schedule, FiredTimes times)
     {
         if (times.Runs > 0)
@@ -35,6 +39,7 @@ internal static class QueueMetrics
     {
         JobOutcome.Done => "done",
         JobOutcome.Retried => "retried",
+        JobOutcome.Snoozed => "snoozed",
         JobOutcome.Dead => "dead",
         JobOutcome.Released => "released",
         _ => "lost",

@@ -30,6 +30,11 @@ public sealed record QueueOptions
     /// <summary>How long dead letters are kept, to the day. Default: 90 days.</summary>
     public TimeSpan KeepDead { get; init; } = TimeSpan.FromDays(90);
 
+    /// <summary>How long a dead letter that was discarded can be restored, to the hour. 0 for not at all. Default: 7 days.</summary>
+    public TimeSpan KeepDiscarded { get; init; } = TimeSpan.FromDays(7);
+
+    internal Retention Retention => new(KeepDone, KeepDead, KeepDiscarded);
+
     /// <summary>From configuration under <c>Mainstay:Queues</c>.</summary>
     /// <exception cref="ConfigurationException">MST2104: every setting that is out of range.</exception>
     internal static QueueOptions Of(IConfiguration configuration)
@@ -54,6 +59,7 @@ public sealed record QueueOptions
             Drain = Read(nameof(Drain), defaults.Drain),
             KeepDone = Read(nameof(KeepDone), defaults.KeepDone),
             KeepDead = Read(nameof(KeepDead), defaults.KeepDead),
+            KeepDiscarded = Read(nameof(KeepDiscarded), defaults.KeepDiscarded),
         };
         mistakes.AddRange(options.Mistakes("Mainstay:Queues:"));
         return mistakes.Count == 0 ? options : throw new ConfigurationException(mistakes);
@@ -77,6 +83,7 @@ public sealed record QueueOptions
             (nameof(Drain), Drain, TimeSpan.Zero, TimeSpan.FromMinutes(10)),
             (nameof(KeepDone), KeepDone, TimeSpan.FromDays(1), TimeSpan.FromDays(3650)),
             (nameof(KeepDead), KeepDead, TimeSpan.FromDays(1), TimeSpan.FromDays(3650)),
+            (nameof(KeepDiscarded), KeepDiscarded, TimeSpan.Zero, TimeSpan.FromDays(3650)),
         })
             if (value < least || value > most)
                 yield return new("MST2104", $"{prefix}{name} is {value}, expected {least} to {most}.");

@@ -8,11 +8,11 @@ namespace Mainstay.Internal;
 /// The queues of this process: takes the lease of the node before anything is claimed under it, keeps it while the engine runs and until that has come to an end,
 /// and does what any node may do for all: take back the work of the dead, keep the partitions of the history.
 /// </summary>
-internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
+internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redriver redriver, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
 {
     private static readonly TimeSpan partitionPace = TimeSpan.FromHours(1);
 
-    private long _partitionsAt = clock.GetTimestamp();
+    private long? _partitionsAt;
 
     /// <summary>Whoever disposes of a host without stopping it first gets what runs back all the same.</summary>
     public async ValueTask DisposeAsync()
@@ -28,8 +28,9 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Queu
         var hints = new NodeHints(store.Database, lease);
         desk.Others = hints;
         desk.Scheduler = scheduler.Wake;
+        desk.Redrives = redriver.Wake;
         using var hasStopped = new CancellationTokenSource();
-        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
+        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
         if (options.Workers > 0)
         {
             desk.Runner = engine;
@@ -39,7 +40,9 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Queu
             await Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await hasStopped.CancelAsync();
         await keeping;
-        await EndAsync();
+        // What still runs must not begin elsewhere: by the time that the lease is over by itself, the process is gone.
+        if (!engine.HasAbandoned)
+            await EndAsync();
     }
 
     /// <returns>False when the node stops before the database answers.</returns>
@@ -48,8 +51,8 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Queu
         while (!stopping.IsCancellationRequested)
             try
             {
-                await store.KeepPartitionsAsync(options.KeepDone, options.KeepDead, stopping);
                 await lease.ExtendAsync(stopping);
+                await AddPartitionsAsync(stopping);
                 foreach (var (handler, count) in await store.CountOrphansAsync(engine.Handlers, stopping))
                     QueueLog.Orphans(log, count, handler);
                 return true;
@@ -89,7 +92,21 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Queu
                 wasHeld = false;
                 engine.LeaseLost();
             }
+            engine.ReportStuck();
             await Task.Delay(lease.IsHeld ? lease.Pace : TimeSpan.FromSeconds(1), clock, hasStopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Before anything is done, because its history would fall into the partition for the rest. That is better than to wait for whoever holds the tables.</summary>
+    private async Task AddPartitionsAsync(CancellationToken stopping)
+    {
+        try
+        {
+            await store.AddPartitionsAsync(stopping);
+        }
+        catch (PostgresException e) when (DatabaseErrors.IsLockTimeout(e))
+        {
+            QueueLog.PartitionsPostponed(log, e);
         }
     }
 
@@ -133,12 +150,13 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Queu
 
     private async Task KeepPartitionsAsync(CancellationToken cancellation)
     {
-        if (clock.GetElapsedTime(_partitionsAt) < partitionPace)
+        if (_partitionsAt is { } last && clock.GetElapsedTime(last) < partitionPace)
             return;
         _partitionsAt = clock.GetTimestamp();
         try
         {
-            await store.KeepPartitionsAsync(options.KeepDone, options.KeepDead, cancellation);
+            await store.AddPartitionsAsync(cancellation);
+            await store.ExpireAsync(options.Retention, cancellation);
             await lease.DeleteDeadAsync(cancellation);
         }
         catch (NpgsqlException e)

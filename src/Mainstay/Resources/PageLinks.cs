@@ -14,20 +14,22 @@ internal static class PageLinks
     public static string? Of(Call call, ListQuery query, string? next, ListTotal? total)
     {
         if (query.Page is not { } page || total is not { } rows)
-            return next is null ? null : Link(call, "next", "cursor", next);
+            return next is null ? null : Next(call, next);
         var pages = Math.Max(1, rows.Pages(query.PageSize));
         var links = new List<string> { ToPage("first", 1) };
         if (page > 1)
             links.Add(ToPage("prev", Math.Min(page - 1, pages)));
         // Where page numbers end, the cursor goes on.
         if (next is not null)
-            links.Add(page * query.PageSize < ListQuery.CountMost ? ToPage("next", page + 1) : Link(call, "next", "cursor", next));
+            links.Add(page * query.PageSize < ListQuery.CountMost ? ToPage("next", page + 1) : Next(call, next));
         if (!rows.IsCapped)
             links.Add(ToPage("last", pages));
         return string.Join(", ", links);
 
         string ToPage(string relation, int number) => Link(call, relation, "page", number.ToString(CultureInfo.InvariantCulture));
     }
+
+    public static string Next(Call call, string cursor) => Link(call, "next", "cursor", cursor);
 
     private static string Link(Call call, string relation, string name, string value)
     {

@@ -77,7 +77,7 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
 
         await using var app = await StartAsync(Writing);
 
-        await _source.ShouldBecomeAsync("select coalesce((select reason || ' ' || crashes from mainstay.jobs_dead), '')", "crashed 3");
+        await _source.ShouldBecomeAsync("select coalesce((select reason || ' ' || crashes || ' ' || (errors -> 0 ->> 'error') from mainstay.jobs_dead), '')", "crashed 3 The process that ran it died.");
         (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
     }
 
@@ -141,6 +141,23 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
         await _source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload) values (gen_random_uuid(), 'write', '{"other":1}')""");
 
         await _source.ShouldBecomeAsync("select coalesce((select reason || ' ' || attempt from mainstay.jobs_dead), '')", "unreadable 1");
+    }
+
+    [Fact]
+    public async Task What_is_kept_of_errors_is_bounded_and_never_keeps_a_job_from_ending()
+    {
+        await using var app = await StartAsync(jobs => jobs.Job<Write>("write", void (Write job, UnitOfWork work) => throw new InvalidOperationException($"nul \0, half \ud800, {new string('x', 5000)}")).Retry(12));
+
+        await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("x"), cancellation: Stop);
+        for (var attempt = 1; attempt < 12; attempt++)
+        {
+            await _source.ShouldBecomeAsync("select coalesce((select state || ' ' || attempt from mainstay.jobs), '')", $"2 {attempt}");
+            await _source.ExecuteAsync("update mainstay.jobs set due_at = now() where state = 2");
+        }
+
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
+        (await _source.ScalarAsync<string>("select jsonb_array_length(errors) || ' ' || (errors -> 0 ->> 'attempt') || ' ' || (errors -> 9 ->> 'attempt') from mainstay.jobs_dead")).ShouldBe("10 3 12");
+        (await _source.ScalarAsync<string>("select left(errors -> 0 ->> 'error', 47) || length(errors -> 0 ->> 'error') from mainstay.jobs_dead")).ShouldBe("InvalidOperationException: nul \ufffd, half \ufffd, xxxxx2000");
     }
 
     [Fact]

@@ -1,0 +1,54 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// Goes on with redrives, on every node: the row of a redrive says when its next few letters are due, and whoever comes first locks it and does them. A node that
+/// dies in a step has changed nothing; the next one begins where it is.
+/// </summary>
+internal sealed class Redriver(Transactor transactor, NodeLease lease, JobDesk desk, ILogger log)
+{
+    private static readonly TimeSpan stepTimeout = TimeSpan.FromSeconds(30);
+
+    private readonly Hint _hint = new();
+
+    private TimeProvider Clock => transactor.Database.Clock;
+
+    public void Wake() => _hint.Raise();
+
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        while (!stopping.IsCancellationRequested)
+            try
+            {
+                await _hint.WaitAsync(await TurnAsync(stopping), Clock, stopping);
+            }
+            catch (Exception e) when (e is NpgsqlException or ProblemException or OperationCanceledException)
+            {
+                if (stopping.IsCancellationRequested)
+                    return;
+                QueueLog.Unavailable(log, e);
+                await Task.Delay(TimeSpan.FromSeconds(1), Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+    }
+
+    /// <returns>How long there is nothing to do.</returns>
+    private async Task<TimeSpan> TurnAsync(CancellationToken stopping)
+    {
+        while (true)
+        {
+            if (await DeadLetterStore.NextStepAsync(transactor.Database, stopping) is not { } left)
+                return lease.Pace;
+            if (left > TimeSpan.Zero)
+                return left < lease.Pace ? left : lease.Pace;
+            var request = new TransactionRequest(User.System("redrive"), new Origin("redrive", "system", null, null, null, null), Deadline.After(stepTimeout, Clock), stopping);
+            var moved = await transactor.RunAsync(request, async work => new Completed<Redrive?>(await DeadLetterStore.StepAsync(work)));
+            if (moved is null)
+                return TimeSpan.FromMilliseconds(100);      // another node is at it
+            desk.Wake();
+            if (moved.Status == RedriveStatus.Done)
+                QueueLog.Redriven(log, moved.Id, moved.Redriven, moved.StartedBy);
+        }
+    }
+}

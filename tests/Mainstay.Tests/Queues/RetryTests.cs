@@ -1,0 +1,256 @@
+using System.Net;
+using Mainstay.Internal;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Tests;
+
+/// <summary>What becomes of runs that fail, put themselves off, come too late or do not end. Each test has its own database.</summary>
+public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
+{
+    private readonly RecordedLogs _logs = new();
+    private string _connectionString = null!;
+    private NpgsqlDataSource _source = null!;
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _connectionString = await postgres.CreateDatabaseAsync();
+        _source = NpgsqlDataSource.Create(_connectionString);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _logs.Dispose();
+        return _source.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(1, 2)]
+    [InlineData(3, 8)]
+    [InlineData(5, 30)]
+    [InlineData(100, 30)]
+    public void Pauses_are_drawn_between_nothing_and_a_limit_that_doubles(int attempt, int mostSeconds)
+    {
+        var rule = RetryRule.Backoff(from: TimeSpan.FromSeconds(2), to: TimeSpan.FromSeconds(30));
+
+        var pauses = Enumerable.Range(0, 2000).Select(_ => rule.Pause(attempt).TotalSeconds).ToArray();
+
+        pauses.Min().ShouldBeInRange(0, mostSeconds * 0.1);
+        pauses.Max().ShouldBeInRange(mostSeconds * 0.9, mostSeconds);
+        pauses.Average().ShouldBeInRange(mostSeconds * 0.4, mostSeconds * 0.6);
+    }
+
+    [Fact]
+    public void A_rule_counts_for_its_exception_and_those_derived_from_it()
+    {
+        var rules = new RetryRules();
+        rules.On(typeof(IOException), RetryRule.Never);
+        rules.On(typeof(FileNotFoundException), RetryRule.After(TimeSpan.FromSeconds(3), attempts: 4));
+
+        rules.For(new DirectoryNotFoundException()).Attempts.ShouldBe(1);
+        rules.For(new FileNotFoundException()).Attempts.ShouldBe(4);
+        rules.For(new FileNotFoundException()).Pause(9).ShouldBe(TimeSpan.FromSeconds(3));
+        rules.For(new InvalidOperationException()).Attempts.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task Failures_of_one_kind_are_not_tried_again_and_others_are()
+    {
+        var runs = 0;
+        await using var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) =>
+            {
+                Interlocked.Increment(ref runs);
+                throw job.Text == "declined" ? new UnauthorizedAccessException("Declined.") : new IOException("Away.");
+            })
+            .Retry(2, from: TimeSpan.FromMilliseconds(1)).On<UnauthorizedAccessException>(RetryRule.Never));
+
+        await EnqueueAsync(app, "declined");
+        await EnqueueAsync(app, "away");
+
+        await _source.ShouldBecomeAsync("select coalesce(string_agg(reason || ' ' || attempt || ' ' || (errors -> -1 ->> 'error'), ', ' order by attempt), '') from mainstay.jobs_dead",
+            "failed 1 UnauthorizedAccessException: Declined., failed 2 IOException: Away.");
+        runs.ShouldBe(3);
+    }
+
+    [Theory]
+    [InlineData("exception")]
+    [InlineData("response")]
+    [InlineData("data")]
+    public async Task The_other_side_is_not_asked_again_before_it_wants_to_be(string how)
+    {
+        await using var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) =>
+        {
+            using var response = new HttpResponseMessage(HttpStatusCode.TooManyRequests);
+            response.Headers.Add("Retry-After", "600");
+            if (job.Text == "response")
+                RetryAfterException.ThrowIfAsked(response);
+            var refused = new HttpRequestException("Too many requests.") { Data = { ["Retry-After"] = "600" } };
+            throw job.Text == "data" ? new InvalidOperationException("The bank refused.", refused) : new RetryAfterException(TimeSpan.FromSeconds(600));
+        }));
+
+        await EnqueueAsync(app, how);
+
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 2 and attempt = 1 and due_at between mainstay.now() + '590 seconds' and mainstay.now() + '600 seconds'", 1L);
+    }
+
+    [Fact]
+    public void A_date_to_come_back_at_is_read_by_the_clock_of_who_sent_it()
+    {
+        using var response = new HttpResponseMessage(HttpStatusCode.ServiceUnavailable);
+        var there = new DateTimeOffset(2019, 3, 1, 12, 0, 0, TimeSpan.Zero);
+        (response.Headers.Date, response.Headers.RetryAfter) = (there, new(there.AddMinutes(2)));
+
+        Should.Throw<RetryAfterException>(() => RetryAfterException.ThrowIfAsked(response)).After.ShouldBe(TimeSpan.FromMinutes(2));
+        response.StatusCode = HttpStatusCode.OK;
+        RetryAfterException.ThrowIfAsked(response);
+    }
+
+    [Fact]
+    public async Task A_run_that_puts_itself_off_leaves_nothing_and_does_not_count()
+    {
+        await _source.ExecuteAsync("create table effects (text text not null)");
+        var runs = 0;
+        await using var app = await StartAsync(jobs => jobs.Job<Call>("call", async (Call job, UnitOfWork work) =>
+        {
+            await work.ExecuteAsync($"insert into effects values ({job.Text})");
+            if (Interlocked.Increment(ref runs) < 4)
+                throw new SnoozeException(TimeSpan.FromMilliseconds(20));
+        }).Retry(1));
+
+        await EnqueueAsync(app, "x");
+
+        await _source.ShouldBecomeAsync("select coalesce(string_agg(attempt::text, ','), '') from mainstay.jobs_done", "1");
+        runs.ShouldBe(4);
+        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Work_that_cannot_be_done_in_time_is_given_up()
+    {
+        var runs = 0;
+        await using var app = await StartAsync(jobs =>
+        {
+            jobs.Job<Call>("call", (Call job, Outbound outbound) =>
+            {
+                Interlocked.Increment(ref runs);
+                throw job.Text == "snooze" ? new SnoozeException(TimeSpan.FromHours(2)) : new IOException("Away.");
+            }).On<IOException>(RetryRule.After(TimeSpan.FromHours(2))).GiveUpAfter(TimeSpan.FromHours(1));
+        });
+
+        await EnqueueAsync(app, "away");
+        await EnqueueAsync(app, "snooze");
+        await _source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload, created_at) values (gen_random_uuid(), 'call', '{"text":"late"}', now() - interval '61 minutes')""");
+
+        await _source.ShouldBecomeAsync("select coalesce(string_agg(reason || ' ' || (payload ->> 'text'), ', ' order by payload ->> 'text'), '') from mainstay.jobs_dead", "expired away, expired late, expired snooze");
+        runs.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task The_time_to_give_up_after_begins_when_it_was_to_run()
+    {
+        await using var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) => { }).GiveUpAfter(TimeSpan.FromHours(1)));
+
+        await _source.ExecuteAsync("""
+            insert into mainstay.jobs (id, handler, payload, created_at, state, due_at, first_due_at) values (gen_random_uuid(), 'call', '{"text":"x"}', now() - interval '5 hours', 2, now(), now() - interval '59 minutes')
+            """);
+
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+    }
+
+    [Fact]
+    public async Task A_run_past_its_timeout_has_a_rule_of_its_own()
+    {
+        await using var app = await StartAsync(jobs =>
+        {
+            jobs.Job<Call>("call", (Call job, Outbound outbound) => Task.Delay(Timeout.Infinite, outbound.Cancellation)).Timeout(TimeSpan.FromMilliseconds(50)).On<TimeoutException>(RetryRule.Never);
+            jobs.Job<Write>("write", (Write job, UnitOfWork work) => work.ExecuteAsync($"select pg_sleep(60)")).Timeout(TimeSpan.FromMilliseconds(100)).On<TimeoutException>(RetryRule.Never);
+        });
+
+        await EnqueueAsync(app, "x");
+        await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write(1), cancellation: Stop);
+
+        await _source.ShouldBecomeAsync("select coalesce(string_agg(handler || ' ' || (errors -> 0 ->> 'error'), ', ' order by handler), '') from mainstay.jobs_dead",
+            "call TimeoutException: The run did not end within 00:00:00.0500000., write TimeoutException: The run did not end within 00:00:00.1000000.");
+    }
+
+    [Fact]
+    public async Task A_handler_that_ignores_its_timeout_keeps_its_slot_and_is_named()
+    {
+        var meeting = new Meeting();
+        var runs = 0;
+        await using var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) =>
+        {
+            Interlocked.Increment(ref runs);
+            return meeting.MeetAsync(CancellationToken.None);
+        }).Timeout(TimeSpan.FromMilliseconds(50)));
+
+        await EnqueueAsync(app, "x");
+        await Waiting.UntilAsync(() => Task.FromResult(_logs.Lines.Any(line => line.Text.StartsWith("MST2506: 'call' goes on", StringComparison.Ordinal))));
+        (await _source.ScalarAsync<int>("select state::int from mainstay.jobs")).ShouldBe(1);
+        meeting.Leave.TrySetResult();
+
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        runs.ShouldBe(1);
+        _logs.Lines.Count(line => line.Text.StartsWith("MST2506", StringComparison.Ordinal)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_node_stops_without_a_handler_that_does_not_and_keeps_the_lease_of_it()
+    {
+        var meeting = new Meeting();
+        await using (var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) => meeting.MeetAsync(CancellationToken.None)), new QueueOptions { Drain = TimeSpan.Zero }))
+        {
+            await EnqueueAsync(app, "x");
+            await meeting.Arrived.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        }
+
+        (await _source.ScalarAsync<bool>("select job.state = 1 and node.lease_until > mainstay.now() from mainstay.jobs job join mainstay.nodes node on node.id = job.node")).ShouldBeTrue();
+        _logs.Lines.ShouldContain(line => line.Level == LogLevel.Error && line.Text.StartsWith("MST2506: 1 handlers go on although the node stops: call.", StringComparison.Ordinal));
+        meeting.Leave.TrySetResult();
+    }
+
+    [Fact]
+    public async Task What_still_runs_after_the_loss_of_the_lease_is_not_begun_beside_itself()
+    {
+        var meeting = new Meeting();
+        var runs = 0;
+        await using var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) =>
+            Interlocked.Increment(ref runs) == 1 ? meeting.MeetAsync(CancellationToken.None) : Task.CompletedTask));
+        await EnqueueAsync(app, "x");
+        await meeting.Arrived.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+
+        await using (var connection = await _source.OpenConnectionAsync(Stop))
+        await using (var transaction = await connection.BeginTransactionAsync(Stop))
+        {
+            await using var cut = new NpgsqlCommand("lock table mainstay.nodes in access exclusive mode", connection, transaction);
+            await cut.ExecuteNonQueryAsync(Stop);
+            await Waiting.UntilAsync(() => Task.FromResult(_logs.Lines.Any(line => line.Text.StartsWith("The lease of this node could not be renewed", StringComparison.Ordinal))));
+            await using var taken = new NpgsqlCommand("update mainstay.jobs set state = 0, node = null", connection, transaction);
+            await taken.ExecuteNonQueryAsync(Stop);
+            await transaction.CommitAsync(Stop);
+        }
+
+        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 2 and attempt = 1 and fence = 2", 1L);
+        runs.ShouldBe(1);
+        meeting.Leave.TrySetResult();
+        await Waiting.UntilAsync(async () =>
+        {
+            await _source.ExecuteAsync("update mainstay.jobs set due_at = mainstay.now() where state = 2");
+            return await _source.ScalarAsync<bool>("select exists (select from mainstay.jobs_done)");
+        });
+        runs.ShouldBe(2);
+    }
+
+    private static Task<Guid> EnqueueAsync(PlainApplication app, string text) => app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Call(text), cancellation: Stop);
+
+    private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare, QueueOptions? options = null) => PlainApplication.StartAsync(_connectionString, services => services
+        .AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100), Lease = TimeSpan.FromSeconds(1.5) })
+        .AddSingleton<ILoggerProvider>(_logs));
+
+    private sealed record Call(string Text);
+
+    private sealed record Write(int Number);
+}
