@@ -49,6 +49,15 @@ internal sealed class CursorCodec(CursorKeys keys, TimeProvider clock)
         set => _keys = value;
     }
 
+    /// <summary>The cursor of a position within a question.</summary>
+    public string Seal(Position position, ReadOnlySpan<byte> binding)
+    {
+        var length = position.PackedLength;
+        Span<byte> payload = length <= UsualLength ? stackalloc byte[UsualLength] : new byte[length];
+        position.Pack(payload, binding);
+        return Seal(payload[..length]);
+    }
+
     public string Seal(ReadOnlySpan<byte> payload)
     {
         var key = _keys.Current(clock.GetUtcNow());

@@ -156,8 +156,8 @@ internal static class ResultAnswers
     {
         var format = call.Backend.Format;
         var requestId = call.Operation.IsCommand ? call.RequestId : null;
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        using var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer);
+        using var json = JsonScratch.Rent();
+        var writer = json.Writer;
         if (result is IEnumerable items and not string and not byte[])
         {
             var count = 0;
@@ -182,9 +182,8 @@ internal static class ResultAnswers
             format.EndItem(writer, subject, requestId);
         }
         RefuseOversized(declaration, writer);
-        writer.Flush();
-        RefuseNul(declaration, buffer.WrittenSpan);
-        return buffer.WrittenMemory;
+        RefuseNul(declaration, json.Written);
+        return json.ToArray();
     }
 
     /// <exception cref="InvalidOperationException">The result is longer than any answer may be.</exception>

@@ -100,13 +100,7 @@ internal sealed record ListQuery
         return query;
     }
 
-    public string Cursor(CursorCodec cursors, Position last)
-    {
-        var length = last.PackedLength;
-        Span<byte> payload = length <= 256 ? stackalloc byte[256] : new byte[length];
-        last.Pack(payload, Binding);
-        return cursors.Seal(payload[..length]);
-    }
+    public string Cursor(CursorCodec cursors, Position last) => cursors.Seal(last, Binding);
 
     /// <summary>Whether there is no cursor left to open. It may name a key that this node has not heard of, and then the keys must be looked up first.</summary>
     public bool IsOpened => _unopened is null;
