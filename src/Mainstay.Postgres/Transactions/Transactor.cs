@@ -1,4 +1,5 @@
 using System.Data;
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using Npgsql;
 
@@ -104,7 +105,8 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
     }
 
     /// <summary>Runs a read that opens its own connection and needs no transaction, again when that connection is lost or its plan is out of date.</summary>
-    public async Task<T> ReadAsync<TState, T>(TransactionRequest request, Func<TState, ValueTask<T>> read, TState state)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<T> ReadAsync<TState, T>(TransactionRequest request, Func<TState, ValueTask<T>> read, TState state)
     {
         for (var attempt = 1; ; attempt++)
         {
