@@ -45,7 +45,8 @@ public sealed partial class SampleTests
         await A_sample_compiles(sample);
         var folder = Directory.CreateTempSubdirectory("mainstay-sample-");
         // PostgreSQL runs as another account when the tests run as root.
-        File.SetUnixFileMode(folder.FullName, File.GetUnixFileMode(folder.FullName) | UnixFileMode.GroupExecute | UnixFileMode.GroupRead | UnixFileMode.OtherExecute | UnixFileMode.OtherRead);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(folder.FullName, File.GetUnixFileMode(folder.FullName) | UnixFileMode.GroupExecute | UnixFileMode.GroupRead | UnixFileMode.OtherExecute | UnixFileMode.OtherRead);
         using var limit = Limit();
         using var program = Start("run", "--no-build", "-c", Configuration(), sample, "--", "--urls", "http://127.0.0.1:0", $"--Mainstay:DataFolder={folder.FullName}");
         try
