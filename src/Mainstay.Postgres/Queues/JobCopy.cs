@@ -10,6 +10,7 @@ internal sealed class JobCopy(IEnumerable<JobRow> rows, Origin origin)
 {
     private const short Ready = 0;
     private const short Delayed = 2;
+    private const short Arrived = 4;
 
     /// <summary>How long after now they shall run; null for at once.</summary>
     public TimeSpan? After { get; init; }
@@ -33,9 +34,11 @@ internal sealed class JobCopy(IEnumerable<JobRow> rows, Origin origin)
             await copy.WriteAsync(row.Handler, NpgsqlDbType.Text, cancellation);
             await copy.WriteAsync(row.Payload, NpgsqlDbType.Json, cancellation);
             await copy.WriteAsync(cause, NpgsqlDbType.Json, cancellation);
-            await copy.WriteAsync(due is null ? Ready : Delayed, NpgsqlDbType.Smallint, cancellation);
+            await copy.WriteAsync(due is not null ? Delayed : row.Lane is not null ? Arrived : Ready, NpgsqlDbType.Smallint, cancellation);
             await WriteAsync(copy, due, cancellation);
             await WriteAsync(copy, due, cancellation);
+            await (row.Lane is { } lane ? copy.WriteAsync(lane, NpgsqlDbType.Text, cancellation) : copy.WriteNullAsync(cancellation));
+            await copy.WriteAsync((short)row.Priority, NpgsqlDbType.Smallint, cancellation);
         }
         return (long)await copy.CompleteAsync(cancellation);
     }

@@ -1,10 +1,10 @@
 namespace Mainstay.Internal;
 
-/// <summary>All statements about jobs. States: 0 ready, 1 leased, 2 delayed, 3 suspect.</summary>
+/// <summary>All statements about jobs. States: 0 ready, 1 leased, 2 delayed, 3 suspect, 4 arrived, 5 waiting in its lane.</summary>
 internal static class QueueSql
 {
-    /// <summary>What a row becomes when it may run again: at the end of the order, and alone if a process has died with it.</summary>
-    private const string Ready = "state = case when crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, due_at = case when state = 2 then due_at else mainstay.now() end";
+    /// <summary>What a row becomes when it may run again: at the end of the order, and alone if a process has died with it. One that has no place in its lane yet asks for it.</summary>
+    private const string Ready = "state = case when lane is not null and fence = 0 then 4 when crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), node = null, due_at = case when state = 2 then due_at else mainstay.now() end";
 
     private const string Done = "insert into mainstay.jobs_done (id, handler, attempt, node, created_at, done_at) select id, handler, attempt, node, created_at, mainstay.now() from finished";
 
@@ -29,26 +29,35 @@ internal static class QueueSql
         from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, payload, origin, after, at, message, node)
         """;
 
+    /// <summary>The same for work with a lane or a priority.</summary>
+    public const string InsertPlaced = """
+        insert into mainstay.jobs (id, handler, message, payload, origin, state, due_at, first_due_at, node, attempt, fence, lane, priority)
+        select job.id, job.handler, job.message, job.payload, job.origin,
+            case when job.node is not null then 1 else mainstay.first_state(coalesce(job.at, mainstay.now() + job.after), job.lane) end,
+            coalesce(job.at, mainstay.now() + job.after), coalesce(job.at, mainstay.now() + job.after), job.node, (job.node is not null)::integer, (job.node is not null)::integer, job.lane, job.priority
+        from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as job (id, handler, payload, origin, after, at, message, node, lane, priority)
+        """;
+
     /// <summary>
     /// Jobs with a unique key. One row for each: the id of the job that there is in the end. In the order of their keys, so that two transactions which enqueue the
     /// same ones do not wait for each other.
     /// </summary>
     public const string InsertUnique = """
-        select mainstay.enqueue_unique(job.id, job.handler, job.payload, job.origin, coalesce(job.at, mainstay.now() + job.after), job.unique_key, job.unique_for)
+        select mainstay.enqueue_unique(job.id, job.handler, job.payload, job.origin, coalesce(job.at, mainstay.now() + job.after), job.unique_key, job.unique_for, job.lane, job.priority)
         from (
-            select * from unnest($1, $2, $3, $4, $5, $6, $7, $8) as given (id, handler, payload, origin, after, at, unique_key, unique_for) order by handler, unique_key
+            select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as given (id, handler, payload, origin, after, at, unique_key, unique_for, lane, priority) order by handler, unique_key
         ) job
         """;
 
     /// <summary>Many jobs of one kind. What is not named has the table's defaults.</summary>
-    public const string Copy = "copy mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at) from stdin (format binary)";
+    public const string Copy = "copy mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at, lane, priority) from stdin (format binary)";
 
     public const string FromNow = "select mainstay.now() + $1";
 
     /// <summary>
-    /// One turn of the loop: ends what has been done ($1, $2), and claims up to $5 rows for each queue, from the handlers ($6, $7) of the queue and not below
-    /// their floor ($8). Only for handlers that the node knows: while a release is rolled out, and where two applications share a database, there is work that
-    /// is none of its business. A node whose lease is over claims nothing. At most $9 suspects.
+    /// One turn of the loop: ends what has been done ($1, $2), and claims up to $5 rows for each queue, from the handlers ($6, $7) of the queue, each with one
+    /// priority ($8), and not below their floor ($9). Only for handlers that the node knows: while a release is rolled out, and where two applications share a database, there is work that
+    /// is none of its business. A node whose lease is over claims nothing. At most $10 suspects.
     /// </summary>
     /// <remarks>
     /// The rows to update are named by an array of their places, so that there is one plan, whatever the statistics say: they are wrong whenever the queue is
@@ -66,10 +75,10 @@ internal static class QueueSql
             from unnest($4, $5) as queue (number, most)
             cross join lateral (
                 select waiting.place
-                from unnest($6, $7, $8) as known (name, queue, floor)
+                from unnest($6, $7, $8, $9) as known (name, queue, priority, floor)
                 cross join lateral (
                     select ctid as place from mainstay.jobs
-                    where handler = known.name and state = 0 and seq >= known.floor
+                    where handler = known.name and priority = known.priority and state = 0 and seq >= known.floor
                     order by seq
                     limit queue.most
                     for update skip locked
@@ -81,15 +90,15 @@ internal static class QueueSql
         ), suspect as materialized (
             select ctid as place from mainstay.jobs
             where state = 3 and handler = any($6) and exists (select from mainstay.nodes where id = $3 and lease_until > mainstay.now())
-            limit $9
+            limit $10
             for update skip locked
         ), claimed as (
             update mainstay.jobs
             set state = 1, node = $3, attempt = attempt + 1, fence = fence + 1
             where ctid = any(array(select place from ready union all select place from suspect)) and state in (0, 3)
-            returning id, handler, message, payload, origin, attempt, fence, crashes, seq, mainstay.now() - coalesce(first_due_at, created_at) as age
+            returning id, handler, message, payload, origin, attempt, fence, crashes, seq, mainstay.now() - coalesce(first_due_at, created_at) as age, priority
         )
-        select * from claimed order by seq
+        select * from claimed order by priority, seq
         """;
 
     /// <summary>
@@ -106,6 +115,21 @@ internal static class QueueSql
         select mainstay.require_lease(exists (select from finished))
         """;
 
+    /// <summary>The same for a handler with lanes: whatever waits behind the job moves on in the same commit.</summary>
+    public const string CompleteInLane = "select mainstay.require_lease(mainstay.complete_in_lanes(array[$1], array[$2]) = 1)";
+
+    /// <summary>Ends jobs of handlers with lanes that have been done.</summary>
+    public const string FinishInLanes = "select mainstay.complete_in_lanes($1, $2)";
+
+    /// <summary>Lets in what has arrived in the lanes of these handlers ($1) with so many places ($2), whose dead jobs mean what $3 says; at most $4 of each.</summary>
+    public const string Admit = "select admitted, is_unfinished from mainstay.admit_jobs($1, $2, $3, $4)";
+
+    /// <summary>Makes ordinary what has a priority that its handler does not look for.</summary>
+    public const string Level = """
+        update mainstay.jobs set priority = 0, seq = nextval('mainstay.jobs_seq_seq')
+        where id = any(array(select id from mainstay.jobs where state = 0 and handler = any($1) and priority = any('{-1,1}') limit 1000 for update skip locked)) and state = 0
+        """;
+
     /// <summary>A failed attempt that is followed by another one.</summary>
     public const string Retry = $"""
         update mainstay.jobs
@@ -120,15 +144,17 @@ internal static class QueueSql
         where id = $1 and fence = $2 and state = 1
         """;
 
-    /// <summary>The last failed attempt. A key that it had is free for the next one.</summary>
+    /// <summary>The last failed attempt. A key that it had is free for the next one; its lane is stopped until that is dealt with.</summary>
     public const string Bury = $"""
         with gone as (
             delete from mainstay.jobs where id = $1 and fence = $2 and state = 1 returning *
         ), freed as (
             delete from mainstay.jobs_unique known using gone where known.handler = gone.handler and known.unique_key = gone.unique_key
+        ), stopped as (
+            insert into mainstay.jobs_stopped (handler, lane, job) select handler, lane, id from gone where lane is not null on conflict do nothing
         )
-        insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
-        select id, handler, attempt, crashes, fence, created_at, mainstay.now(), $3, message, payload, origin, {AddError} from gone
+        insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, lane, priority, errors)
+        select id, handler, attempt, crashes, fence, created_at, mainstay.now(), $3, message, payload, origin, lane, priority, {AddError} from gone
         """;
 
     /// <summary>Gives jobs back to whichever node comes first; the attempt does not count.</summary>
@@ -167,9 +193,11 @@ internal static class QueueSql
             delete from mainstay.jobs job using blamed where job.id = blamed.id and blamed.crashes >= $1 returning job.*, blamed.crashes as crashes_now
         ), freed as (
             delete from mainstay.jobs_unique known using buried where known.handler = buried.handler and known.unique_key = buried.unique_key
+        ), stopped as (
+            insert into mainstay.jobs_stopped (handler, lane, job) select handler, lane, id from buried where lane is not null on conflict do nothing
         ), dead as (
-            insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
-            select id, handler, attempt, crashes_now, fence, created_at, mainstay.now(), 'crashed', message, payload, origin, {AddCrash} from buried
+            insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, lane, priority, errors)
+            select id, handler, attempt, crashes_now, fence, created_at, mainstay.now(), 'crashed', message, payload, origin, lane, priority, {AddCrash} from buried
             returning id, handler
         ), returned as (
             update mainstay.jobs job
@@ -200,7 +228,7 @@ internal static class QueueSql
             mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date)
         """;
 
-    /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, and for unique keys whose time is over: up to $4 of each.</summary>
+    /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, for unique keys whose time is over, and for lanes that wait for a letter that is gone: up to $4 of each.</summary>
     public const string Expire = """
         with discarded as (
             delete from mainstay.jobs_dead
@@ -213,7 +241,7 @@ internal static class QueueSql
             where (handler, unique_key) in (select handler, unique_key from mainstay.jobs_unique where until <= mainstay.now() order by until limit $4 for update skip locked)
             returning job
         )
-        select greatest((select count(*) from discarded), (select count(*) from freed),
+        select greatest((select count(*) from discarded), (select count(*) from freed), mainstay.open_forgotten_lanes($4),
             mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4),
             mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $4))
         """;

@@ -24,16 +24,22 @@ internal sealed class QueueStore(Database database)
     /// <summary>How many rows are deleted at once, where a day could not be dropped as a whole.</summary>
     private const int ExpireMost = 10_000;
 
+    /// <summary>Of each handler at once: a few milliseconds, for which others who admit wait.</summary>
+    private const int AdmittedMost = 500;
+
     public Database Database => database;
 
-    /// <summary>The statements that write the rows: one for all that are ordinary, one for those with a unique key.</summary>
+    /// <summary>The statements that write the rows: one for all that are ordinary, and one each for those with a lane or a priority and those with a unique key.</summary>
     public static IEnumerable<NpgsqlBatchCommand> Insert(IReadOnlyList<JobRow> rows)
     {
-        var unique = rows.Where(row => row.Unique is not null).ToList();
-        if (unique.Count < rows.Count)
-            yield return InsertOrdinary(unique.Count == 0 ? rows : [.. rows.Where(row => row.Unique is null)]);
-        if (unique.Count > 0)
-            yield return InsertUnique(unique);
+        if (rows.All(IsOrdinary))
+            return [InsertOrdinary(rows)];
+        return rows.GroupBy(row => row.Unique is not null ? 2 : IsOrdinary(row) ? 0 : 1).Select(group => group.Key switch
+        {
+            2 => InsertUnique([.. group]),
+            1 => InsertPlaced([.. group]),
+            _ => InsertOrdinary([.. group]),
+        });
     }
 
     /// <summary>Gives one row for each: the id of the job that there is in the end.</summary>
@@ -43,13 +49,16 @@ internal sealed class QueueStore(Database database)
         AddWork(command, rows);
         AddArray(command, NpgsqlDbType.Text, rows, row => row.Unique!.Value.Key);
         AddArray(command, NpgsqlDbType.Interval, rows, row => row.Unique!.Value.For);
+        AddPlace(command, rows);
         return command;
     }
 
     /// <summary>The statement that ends a run well, in the commit of its effect.</summary>
-    public static BatchItem Complete(ClaimedJob job)
+    /// <param name="job">What has been done.</param>
+    /// <param name="hasLanes">Whether others may wait behind it.</param>
+    public static BatchItem Complete(ClaimedJob job, bool hasLanes)
     {
-        var command = new NpgsqlBatchCommand(QueueSql.Complete);
+        var command = new NpgsqlBatchCommand(hasLanes ? QueueSql.CompleteInLane : QueueSql.Complete);
         Identify(command.Parameters, job);
         return new BatchItem(command);
     }
@@ -61,18 +70,45 @@ internal sealed class QueueStore(Database database)
         await using var batch = new NpgsqlBatch(connection);
         if (plan.Promotes)
             batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.Promote));
+        if (plan.FinishedInLanes.Count > 0)
+            batch.BatchCommands.Add(FinishInLanes(plan.FinishedInLanes));
+        if (plan.Admits is { } lanes)
+            batch.BatchCommands.Add(Admit(lanes));
         batch.BatchCommands.Add(Cycle(plan));
         if (plan.AsksForNextDue)
             batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.NextDue));
         var claimed = new List<ClaimedJob>();
         TimeSpan? nextDue = null;
+        var admission = default(Admission);
         await using var reader = await batch.ExecuteReaderAsync();
+        if (plan.FinishedInLanes.Count > 0)
+            await reader.NextResultAsync();
+        if (plan.Admits is not null)
+        {
+            admission = await ReadAdmissionAsync(reader);
+            await reader.NextResultAsync();
+        }
         while (await reader.ReadAsync())
             claimed.Add(new ClaimedJob(reader.GetGuid(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetGuid(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4),
-                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9)));
+                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9), (JobPriority)reader.GetInt16(10)));
         if (plan.AsksForNextDue && await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0))
             nextDue = TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9));
-        return new CycleResult(claimed, nextDue);
+        return new CycleResult(claimed, nextDue, admission);
+    }
+
+    /// <summary>Makes ready what handlers do not look for: work in lanes where they have none, and with priorities that they do not know.</summary>
+    /// <returns>Whether there was any.</returns>
+    public async Task<bool> AdoptAsync(IReadOnlyList<LaneRule> withoutLanes, string[] withoutPriorities, CancellationToken cancellation)
+    {
+        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
+        await using var batch = new NpgsqlBatch(connection);
+        var level = new NpgsqlBatchCommand(QueueSql.Level);
+        Add(level.Parameters, withoutPriorities);
+        batch.BatchCommands.Add(level);
+        batch.BatchCommands.Add(Admit(withoutLanes));
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        var admission = await ReadAdmissionAsync(reader);
+        return admission.LetIn || level.RecordsAffected > 0;
     }
 
     /// <returns>False when it is no longer ours.</returns>
@@ -176,6 +212,24 @@ internal sealed class QueueStore(Database database)
         return Convert.ToInt64(reader.GetValue(0), System.Globalization.CultureInfo.InvariantCulture);
     }
 
+    private static bool IsOrdinary(JobRow row) => row.Unique is null && row.Lane is null && row.Priority == JobPriority.Normal;
+
+    private static NpgsqlBatchCommand InsertPlaced(IReadOnlyList<JobRow> rows)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.InsertPlaced);
+        AddWork(command, rows);
+        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Message);
+        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Node);
+        AddPlace(command, rows);
+        return command;
+    }
+
+    private static void AddPlace(NpgsqlBatchCommand command, IReadOnlyList<JobRow> rows)
+    {
+        AddArray(command, NpgsqlDbType.Text, rows, row => row.Lane);
+        AddArray(command, NpgsqlDbType.Smallint, rows, row => (short)row.Priority);
+    }
+
     private static NpgsqlBatchCommand InsertOrdinary(IReadOnlyList<JobRow> rows)
     {
         var command = new NpgsqlBatchCommand(QueueSql.Insert);
@@ -210,9 +264,34 @@ internal sealed class QueueStore(Database database)
         Add(command.Parameters, [.. plan.Queues.Select(queue => queue.Most)]);
         Add(command.Parameters, [.. plan.Handlers.Select(handler => handler.Name)]);
         Add(command.Parameters, [.. plan.Handlers.Select(handler => handler.Queue)]);
+        command.Parameters.Add(new NpgsqlParameter<short[]> { TypedValue = [.. plan.Handlers.Select(handler => (short)handler.Priority)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint });
         command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = [.. plan.Handlers.Select(handler => handler.Floor)] });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = plan.SuspectsMost });
         return command;
+    }
+
+    private static NpgsqlBatchCommand FinishInLanes(IReadOnlyList<(Guid Id, int Fence)> finished)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.FinishInLanes);
+        Add(command.Parameters, [.. finished.Select(job => job.Id)]);
+        Add(command.Parameters, [.. finished.Select(job => job.Fence)]);
+        return command;
+    }
+
+    private static NpgsqlBatchCommand Admit(IReadOnlyList<LaneRule> lanes)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.Admit);
+        Add(command.Parameters, [.. lanes.Select(lane => lane.Handler)]);
+        Add(command.Parameters, [.. lanes.Select(lane => lane.Places)]);
+        command.Parameters.Add(new NpgsqlParameter<short[]> { TypedValue = [.. lanes.Select(lane => (short)lane.AfterDeath)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint });
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = AdmittedMost });
+        return command;
+    }
+
+    private static async Task<Admission> ReadAdmissionAsync(NpgsqlDataReader reader)
+    {
+        await reader.ReadAsync();
+        return new Admission(reader.GetInt64(0) > 0, reader.GetBoolean(1));
     }
 
     private static void Identify(NpgsqlParameterCollection parameters, ClaimedJob job)
@@ -241,11 +320,17 @@ internal sealed record CyclePlan
 
     public IReadOnlyList<(Guid Id, int Fence)> Finished { get; init; } = [];
 
+    /// <summary>What has been done by handlers with lanes.</summary>
+    public IReadOnlyList<(Guid Id, int Fence)> FinishedInLanes { get; init; } = [];
+
+    /// <summary>Whose lanes to look at for what has arrived; null for nobody's.</summary>
+    public IReadOnlyList<LaneRule>? Admits { get; init; }
+
     /// <summary>How much each queue has room for. A queue without room is not among them.</summary>
     public IReadOnlyList<(int Number, int Most)> Queues { get; init; } = [];
 
-    /// <summary>Who may run, and from which place on to look.</summary>
-    public IReadOnlyList<(string Name, int Queue, long Floor)> Handlers { get; init; } = [];
+    /// <summary>Who may run, with which priority, and from which place on to look; in the order in which they get the room.</summary>
+    public IReadOnlyList<(string Name, int Queue, JobPriority Priority, long Floor)> Handlers { get; init; } = [];
 
     public int SuspectsMost { get; init; }
 
@@ -258,4 +343,16 @@ internal sealed record CyclePlan
 /// <summary>What one turn gave.</summary>
 /// <param name="Claimed">In the order of their queue.</param>
 /// <param name="NextDue">How long until something becomes due; null when nothing does, or it was not asked for.</param>
-internal sealed record CycleResult(List<ClaimedJob> Claimed, TimeSpan? NextDue);
+/// <param name="Admission">What was let into lanes.</param>
+internal sealed record CycleResult(List<ClaimedJob> Claimed, TimeSpan? NextDue, Admission Admission);
+
+/// <summary>What a handler says about its lanes.</summary>
+/// <param name="Handler">Its stored name.</param>
+/// <param name="Places">How many of one lane may be ready or running at the same time.</param>
+/// <param name="AfterDeath">What a dead job means for those that wait behind it.</param>
+internal readonly record struct LaneRule(string Handler, int Places, DeadHead AfterDeath);
+
+/// <summary>What was let into lanes.</summary>
+/// <param name="LetIn">Whether something became ready.</param>
+/// <param name="IsUnfinished">Whether something is left to look at again soon: another node was at it, or a job was just ending.</param>
+internal readonly record struct Admission(bool LetIn, bool IsUnfinished);

@@ -13,6 +13,9 @@ internal sealed class QueueEngine : IJobRunner
 {
     private static readonly TimeSpan pollLeast = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>How long to leave another node that lets work into lanes, or a job that is just ending.</summary>
+    private static readonly TimeSpan admitPause = TimeSpan.FromMilliseconds(5);
+
     /// <summary>How long handlers may take to notice that they are cancelled, when the node stops.</summary>
     private static readonly TimeSpan obeyTime = TimeSpan.FromSeconds(1);
 
@@ -25,11 +28,14 @@ internal sealed class QueueEngine : IJobRunner
     private readonly QueueOptions _options;
     private readonly FrozenDictionary<string, Entry> _handlers;
     private readonly QueueRoom[] _rooms;
+    private readonly LaneRule[] _lanes;
     private readonly Dictionary<(Guid Id, int Fence), JobRun> _runs = [];
     private readonly HashSet<Guid> _outlived = [];
     private readonly Hint _hint = new();
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private List<(Guid Id, int Fence)> _finished = [];
+    private List<(Guid Id, int Fence)> _finishedInLanes = [];
+    private long _admitAt = long.MaxValue;
     private TimeSpan _pause = pollLeast;
     private long _pollAt;
     private long _dueAt = long.MaxValue;
@@ -43,12 +49,19 @@ internal sealed class QueueEngine : IJobRunner
         (_services, _lease, _options) = (services, lease, options);
         var rooms = model.Handlers.Select(handler => handler.Queue).Distinct().Select((name, i) => (name, Room: new QueueRoom(i, model.SlotsOf(name, options.Workers)))).ToDictionary(pair => pair.name, pair => pair.Room);
         _rooms = [.. rooms.Values];
-        _handlers = model.Handlers.ToFrozenDictionary(handler => handler.Name, handler => new Entry(handler, rooms[handler.Queue], new ClaimFloor(services.Clock)));
+        _handlers = model.Handlers.ToFrozenDictionary(handler => handler.Name, handler => new Entry(handler, rooms[handler.Queue], handler.Priorities.ToDictionary(priority => priority, _ => new ClaimFloor(services.Clock))));
+        _lanes = [.. model.Handlers.Where(handler => handler.Placement.HasLanes).Select(handler => handler.Lanes)];
     }
 
-    private sealed record Entry(QueueHandler Handler, QueueRoom Room, ClaimFloor Floor);
+    /// <summary>A handler with its room. Each priority is an order of its own, with a floor of its own.</summary>
+    private sealed record Entry(QueueHandler Handler, QueueRoom Room, IReadOnlyDictionary<JobPriority, ClaimFloor> Floors);
 
     public string[] Handlers => [.. _handlers.Keys];
+
+    /// <summary>The handlers that do not order or limit their work by a key.</summary>
+    public LaneRule[] WithoutLanes => [.. _handlers.Values.Where(entry => !entry.Handler.Placement.HasLanes).Select(entry => entry.Handler.Lanes)];
+
+    public string[] WithoutPriorities => [.. _handlers.Values.Where(entry => entry.Handler.Placement.Priority is null).Select(entry => entry.Handler.Name)];
 
     /// <summary>Set when the answer of a claim or a commit was lost: this node may hold what it does not run.</summary>
     public bool MayHoldStrays { get; set; }
@@ -133,7 +146,7 @@ internal sealed class QueueEngine : IJobRunner
     public bool Holds(Guid id, int fence)
     {
         lock (_lock)
-            return _runs.ContainsKey((id, fence)) || _finished.Contains((id, fence)) || _rooms.Any(room => room.Has(id));
+            return _runs.ContainsKey((id, fence)) || _finished.Contains((id, fence)) || _finishedInLanes.Contains((id, fence)) || _rooms.Any(room => room.Has(id));
     }
 
     /// <summary>Says which handlers go on although their time is over.</summary>
@@ -172,12 +185,13 @@ internal sealed class QueueEngine : IJobRunner
             Apply(plan, await _services.Store.RunAsync(plan), wakes);
             return true;
         }
-        catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
+        catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
         {
             QueueLog.Unavailable(_services.Log, e);
             lock (_lock)
             {
                 _finished.AddRange(plan.Finished);      // ending twice ends once
+                _finishedInLanes.AddRange(plan.FinishedInLanes);
                 MayHoldStrays = true;
                 NoteMore_NeedsLock();
             }
@@ -196,29 +210,47 @@ internal sealed class QueueEngine : IJobRunner
             if (polls || promotes)
                 NoteMore_NeedsLock();
             var wanted = _stops || !_lease.IsHeld ? [] : _rooms.Select(room => (room.Number, Most: room.Wanted)).Where(room => room.Most > 0).ToList();
-            if (_finished.Count == 0 && wanted.Count == 0 && !promotes && !polls)
+            var admits = _admitAt <= now;
+            if (_finished.Count == 0 && _finishedInLanes.Count == 0 && wanted.Count == 0 && !promotes && !polls && !admits)
                 return (null, _wakes);
+            if (admits)
+                _admitAt = long.MaxValue;
             if (polls || promotes)
             {
                 _pollAt = now + Ticks(_pause * (0.75 + Random.Shared.NextDouble() / 4));
                 _dueAt = long.MaxValue;
             }
-            // Whoever comes first in the statement gets the room; so everybody begins once.
-            var handlers = wanted.Count == 0 ? [] : _handlers.Values.Where(entry => wanted.Any(room => room.Number == entry.Room.Number)).ToArray();
-            var turn = handlers.Length == 0 ? 0 : _turns++ % handlers.Length;
-            var finished = _finished;
-            _finished = [];
+            var (finished, inLanes) = (_finished, _finishedInLanes);
+            (_finished, _finishedInLanes) = ([], []);
             return (new CyclePlan
             {
                 Node = _lease.Id,
                 Finished = finished,
+                FinishedInLanes = inLanes,
+                Admits = admits ? _lanes : null,
                 Queues = wanted,
-                Handlers = [.. handlers[turn..].Concat(handlers[..turn]).Select(entry => (entry.Handler.Name, entry.Room.Number, entry.Floor.Take()))],
+                Handlers = InOrder_NeedsLock(wanted),
                 SuspectsMost = wanted.Count > 0 && !_holdsSuspect ? 1 : 0,
                 Promotes = promotes,
                 AsksForNextDue = polls || promotes,
             }, _wakes);
         }
+    }
+
+    /// <summary>
+    /// Whoever comes first in the statement gets the room of its queue. So priorities come in the order that the room says, and within one every handler begins once.
+    /// </summary>
+    private List<(string, int, JobPriority, long)> InOrder_NeedsLock(List<(int Number, int Most)> wanted)
+    {
+        var entries = wanted.Count == 0 ? [] : _handlers.Values.Where(entry => wanted.Any(room => room.Number == entry.Room.Number)).ToArray();
+        var turn = entries.Length == 0 ? 0 : _turns++ % entries.Length;
+        var order = new List<(string, int, JobPriority, long)>(entries.Length);
+        foreach (var (number, _) in wanted)
+            foreach (var priority in _rooms[number].NextOrder())
+                foreach (var entry in entries[turn..].Concat(entries[..turn]))
+                    if (entry.Room.Number == number && entry.Floors.TryGetValue(priority, out var floor))
+                        order.Add((entry.Handler.Name, number, priority, floor.Take()));
+        return order;
     }
 
     private void Apply(CyclePlan plan, CycleResult result, int wakes)
@@ -228,13 +260,17 @@ internal sealed class QueueEngine : IJobRunner
         List<(ClaimedJob, Entry)> begins = [];
         lock (_lock)
         {
+            if (result.Admission.LetIn)
+                NoteMore_NeedsLock();
+            if (result.Admission.IsUnfinished)
+                _admitAt = Now + Ticks(admitPause);
             foreach (var job in result.Claimed)
             {
                 var entry = _handlers[job.Handler];
                 if (job.Crashes > 0)
                     _holdsSuspect = true;
                 else
-                    entry.Floor.Claimed(job.Seq);
+                    entry.Floors[job.Priority].Claimed(job.Seq);
                 if (entry.Room.Free > 0)
                 {
                     entry.Room.TakeSlot();
@@ -247,7 +283,8 @@ internal sealed class QueueEngine : IJobRunner
             {
                 var hasAll = result.Claimed.Count(job => job.Crashes == 0 && _handlers[job.Handler].Room.Number == number) >= most;
                 foreach (var entry in _handlers.Values.Where(entry => entry.Room.Number == number))
-                    entry.Floor.HasBacklog = hasAll;
+                    foreach (var floor in entry.Floors.Values)
+                        floor.HasBacklog = hasAll;
                 if (!hasAll && wakes == _wakes)
                     _rooms[number].MayHaveMore = false;
             }
@@ -292,12 +329,12 @@ internal sealed class QueueEngine : IJobRunner
             if (run.PutOff is null)
                 _outlived.Remove(run.Job.Id);
             if (run.IsToFinish)
-                _finished.Add((run.Job.Id, run.Job.Fence));
+                (entry.Handler.Placement.HasLanes ? _finishedInLanes : _finished).Add((run.Job.Id, run.Job.Fence));
             if (run.Job.Crashes > 0)
-            {
                 _holdsSuspect = false;
+            // Of what it kept from running, something may be ready now.
+            if (run.Job.Crashes > 0 || entry.Handler.Placement.HasLanes)
                 NoteMore_NeedsLock();
-            }
             entry.Room.GiveSlot();
             entry.Room.Ended(Clock);
             next = entry.Room.Next();
@@ -331,7 +368,7 @@ internal sealed class QueueEngine : IJobRunner
             HasAbandoned = true;
             QueueLog.Abandoned(_services.Log, abandoned.Length, string.Join(", ", abandoned.Select(run => run.Job.Handler).Distinct()));
         }
-        while (Plan().Plan is { Finished.Count: > 0 } plan)
+        while (Plan().Plan is { } plan && plan.Finished.Count + plan.FinishedInLanes.Count > 0)
             try
             {
                 await _services.Store.RunAsync(plan);
@@ -372,7 +409,7 @@ internal sealed class QueueEngine : IJobRunner
     {
         lock (_lock)
         {
-            var left = Clock.GetElapsedTime(Now, Math.Min(_pollAt, _dueAt));
+            var left = Clock.GetElapsedTime(Now, Math.Min(_admitAt, Math.Min(_pollAt, _dueAt)));
             return left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left;
         }
     }
@@ -380,6 +417,8 @@ internal sealed class QueueEngine : IJobRunner
     private void NoteMore_NeedsLock()
     {
         _wakes++;
+        if (_lanes.Length > 0)
+            _admitAt = Now;
         foreach (var room in _rooms)
             room.MayHaveMore = true;
     }

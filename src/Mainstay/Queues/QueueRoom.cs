@@ -13,6 +13,7 @@ internal sealed class QueueRoom(int number, int slots)
     private long _windowStart;
     private int _endedInWindow;
     private int _aheadWanted;
+    private int _claims;
 
     public int Number => number;
 
@@ -26,6 +27,17 @@ internal sealed class QueueRoom(int number, int slots)
 
     /// <summary>How many to claim now; 0 while enough is at hand.</summary>
     public int Wanted => !MayHaveMore || (Free == 0 && _ahead.Count > _aheadWanted / 2) ? 0 : Free + _aheadWanted - _ahead.Count;
+
+    /// <summary>
+    /// In which order the next claim looks for priorities. An age from which on low work went before high would be the end of priorities as soon as a backlog has grown old, so
+    /// it has a share instead: every eighth claim begins with it. Each claim takes at least one job that it finds, so the first of any priority waits for sixteen claims at most.
+    /// </summary>
+    public JobPriority[] NextOrder() => (++_claims % 16) switch
+    {
+        8 => [JobPriority.Low, JobPriority.Normal, JobPriority.High],
+        0 => [JobPriority.Normal, JobPriority.Low, JobPriority.High],
+        _ => [JobPriority.High, JobPriority.Normal, JobPriority.Low],
+    };
 
     public void TakeSlot() => Free--;
 

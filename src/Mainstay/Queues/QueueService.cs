@@ -79,6 +79,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                     engine.Wake();
                 wasHeld = true;
                 await ReapAsync(hasStopped);
+                await AdoptAsync(hasStopped);
                 strays = await ReturnStraysAsync(strays, hasStopped);
                 await KeepPartitionsAsync(hasStopped);
             }
@@ -127,6 +128,13 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             else
                 QueueLog.Reaped(log, id, handler);
         if (reaped.Count > 0)
+            engine.Wake();
+    }
+
+    /// <summary>Another release may have left work in lanes or with priorities that this one does not declare, and plain SQL may have named some. The engine looks after those that it does.</summary>
+    private async Task AdoptAsync(CancellationToken cancellation)
+    {
+        if (await store.AdoptAsync(engine.WithoutLanes, engine.WithoutPriorities, cancellation))
             engine.Wake();
     }
 
