@@ -19,7 +19,8 @@ builder.Services.AddOutbox(outbox =>
 
     // Once for every order: the count and the end of the message are one commit.
     outbox.On("count units", (OrderPlaced placed, UnitOfWork work) =>
-        work.ExecuteAsync($"insert into units (product, sold) values ({placed.Product}, {placed.Quantity}) on conflict (product) do update set sold = units.sold + excluded.sold"));
+        work.ExecuteAsync($"insert into units (product, sold) values ({placed.Product}, {placed.Quantity}) on conflict (product) do update set sold = units.sold + excluded.sold"))
+        .InOrderOf((OrderPlaced placed) => placed.Product);
 });
 
 var app = builder.Build();

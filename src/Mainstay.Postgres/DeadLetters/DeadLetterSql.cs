@@ -10,9 +10,9 @@ internal static class DeadLetterSql
     /// that brings the job, and the job has its id: whoever comes second finds nothing.
     /// </summary>
     private static Sql Enqueue(string? payload) => $"""
-        insert into mainstay.jobs (id, handler, state, seq, lane, priority, due_at, first_due_at, fence, crashes, created_at, message, payload, origin, errors)
-        select id, handler, case when lane is not null then 4 when reason = 'crashed' then 3 else 0 end,
-            case when lane is not null then row_number() over (order by dead_at, id) else nextval('mainstay.jobs_seq_seq') end, lane, priority, mainstay.now(), mainstay.now(), fence, case when reason = 'crashed' then 1 else 0 end, created_at, message, coalesce({payload}::json, payload), origin, errors
+        insert into mainstay.jobs (id, handler, state, seq, lane, priority, tenant, due_at, first_due_at, fence, crashes, created_at, message, payload, origin, errors)
+        select id, handler, case when lane is not null or tenant is not null then 4 when reason = 'crashed' then 3 else 0 end,
+            case when lane is not null then row_number() over (order by dead_at, id) else nextval('mainstay.jobs_seq_seq') end, lane, priority, tenant, mainstay.now(), mainstay.now(), fence, case when reason = 'crashed' then 1 else 0 end, created_at, message, coalesce({payload}::json, payload), origin, errors
         from letters order by dead_at, id
         """;
 

@@ -20,6 +20,9 @@ internal sealed record JobRow(Guid Id, string Handler, Guid? Message, string Pay
     /// <summary>What it has in common with others of its handler that it may have to wait for; null for work that waits for nobody.</summary>
     public string? Lane { get; init; }
 
+    /// <summary>For whom it is, where the queue is shared fairly; null for work that stands in the order in which it came.</summary>
+    public string? Tenant { get; init; }
+
     public JobPriority Priority { get; init; }
 
     /// <summary>The node that it is born under the lease of, because that node has room for it; null for a row that waits to be claimed.</summary>
@@ -28,7 +31,10 @@ internal sealed record JobRow(Guid Id, string Handler, Guid? Message, string Pay
     public bool IsDelayed => After is not null || At is not null;
 
     /// <summary>Whether it may be run by the process that commits it, without having stood in the queue.</summary>
-    public bool MayBeBornLeased => !IsDelayed && Unique is null && Lane is null;
+    public bool MayBeBornLeased => !IsDelayed && Unique is null && !IsToBeAdmitted;
+
+    /// <summary>Whether it is ready only when a node has decided about it.</summary>
+    public bool IsToBeAdmitted => Lane is not null || Tenant is not null;
 }
 
 /// <summary>What makes a job unique.</summary>

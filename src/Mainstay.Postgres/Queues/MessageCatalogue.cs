@@ -42,7 +42,7 @@ internal sealed class MessageCatalogue
             return [];
         var message = Guid.CreateVersion7();
         var payload = Json(@event);
-        return subscriptions.Select(subscription => new JobRow(Guid.CreateVersion7(), subscription.Name, message, payload, origin) { Lane = subscription.Placement.LaneOf(subscription.Name, @event), Priority = subscription.Placement.PriorityOf(subscription.Name, null) });
+        return subscriptions.Select(subscription => subscription.Placement.Place(new JobRow(Guid.CreateVersion7(), subscription.Name, message, payload, origin), @event));
     }
 
     /// <param name="job">A record that was declared as a job.</param>
@@ -55,14 +55,8 @@ internal sealed class MessageCatalogue
         if (!_jobs.TryGetValue(job.GetType(), out var known))
             throw new ConfigurationException("MST2501", $"{job.GetType().Name} is not declared as a job. Declare it with Job<{job.GetType().Name}>(\"…\", …), giving it the name under which it is stored.");
         var (name, placement) = known;
-        return new JobRow(Guid.CreateVersion7(), name, null, Json(job), origin)
-        {
-            After = options.After,
-            At = options.At,
-            Unique = placement.UniqueOf(name, job, options.Unique),
-            Lane = placement.LaneOf(name, job),
-            Priority = placement.PriorityOf(name, options.Priority),
-        };
+        var row = new JobRow(Guid.CreateVersion7(), name, null, Json(job), origin) { After = options.After, At = options.At, Unique = placement.UniqueOf(name, job, options.Unique) };
+        return placement.Place(row, job) with { Priority = placement.PriorityOf(name, options.Priority) };
     }
 
     private (string Name, List<(string Name, Placement Placement)> Subscriptions) Require(Type type) => _events.TryGetValue(type, out var entry)

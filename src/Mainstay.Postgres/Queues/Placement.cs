@@ -26,9 +26,19 @@ internal sealed class Placement
     /// <summary>Of what does not say itself; null for a handler that knows no priorities.</summary>
     public JobPriority? Priority { get; set; }
 
-    public bool HasLanes => Lane is not null;
+    /// <summary>The time between two beginnings in one lane in the long run; null for none.</summary>
+    public TimeSpan? Spacing { get; set; }
 
-    public string? LaneOf(string handler, object input) => TextOf(handler, Lane, input);
+    /// <summary>Gives the tenant from the record; null for work that stands in the order in which it came.</summary>
+    public Func<object, object?>? Tenant { get; set; }
+
+    /// <summary>Whether nodes have to decide about what arrives.</summary>
+    public bool IsAdmitted => Lane is not null || Tenant is not null;
+
+    /// <summary>Whether they have to decide again about what waits in a lane when its turn has come.</summary>
+    public bool AsksForTurns => Spacing is not null || Tenant is not null;
+
+    public JobRow Place(JobRow row, object input) => !IsAdmitted && Priority is null ? row : row with { Lane = TextOf(row.Handler, Lane, input), Tenant = TextOf(row.Handler, Tenant, input), Priority = Priority ?? JobPriority.Normal };
 
     /// <param name="handler">The stored name of the job.</param>
     /// <param name="input">Its record.</param>

@@ -29,7 +29,7 @@ internal sealed class QueueStore(Database database)
 
     public Database Database => database;
 
-    /// <summary>The statements that write the rows: one for all that are ordinary, and one each for those with a lane or a priority and those with a unique key.</summary>
+    /// <summary>The statements that write the rows: one for all that are ordinary, and one each for those with a lane, a tenant or a priority and those with a unique key.</summary>
     public static IEnumerable<NpgsqlBatchCommand> Insert(IReadOnlyList<JobRow> rows)
     {
         if (rows.All(IsOrdinary))
@@ -55,11 +55,14 @@ internal sealed class QueueStore(Database database)
 
     /// <summary>The statement that ends a run well, in the commit of its effect.</summary>
     /// <param name="job">What has been done.</param>
-    /// <param name="hasLanes">Whether others may wait behind it.</param>
-    public static BatchItem Complete(ClaimedJob job, bool hasLanes)
+    /// <param name="placement">Whether others may wait behind it.</param>
+    public static BatchItem Complete(ClaimedJob job, Placement placement)
     {
-        var command = new NpgsqlBatchCommand(hasLanes ? QueueSql.CompleteInLane : QueueSql.Complete);
+        var isAwaited = placement.Lane is not null;
+        var command = new NpgsqlBatchCommand(isAwaited ? QueueSql.CompleteInLane : QueueSql.Complete);
         Identify(command.Parameters, job);
+        if (isAwaited)
+            command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = placement.AsksForTurns });
         return new BatchItem(command);
     }
 
@@ -70,18 +73,20 @@ internal sealed class QueueStore(Database database)
         await using var batch = new NpgsqlBatch(connection);
         if (plan.Promotes)
             batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.Promote));
-        if (plan.FinishedInLanes.Count > 0)
-            batch.BatchCommands.Add(FinishInLanes(plan.FinishedInLanes));
+        if (plan.FinishedFirst.Count > 0)
+            batch.BatchCommands.Add(FinishFirst(plan));
         if (plan.Admits is { } lanes)
             batch.BatchCommands.Add(Admit(lanes));
         batch.BatchCommands.Add(Cycle(plan));
+        var paced = plan.Paced;
+        if (paced.Length > 0)
+            batch.BatchCommands.Add(NextStart(paced));
         if (plan.AsksForNextDue)
             batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.NextDue));
         var claimed = new List<ClaimedJob>();
-        TimeSpan? nextDue = null;
         var admission = default(Admission);
         await using var reader = await batch.ExecuteReaderAsync();
-        if (plan.FinishedInLanes.Count > 0)
+        if (plan.FinishedFirst.Count > 0)
             await reader.NextResultAsync();
         if (plan.Admits is not null)
         {
@@ -91,10 +96,13 @@ internal sealed class QueueStore(Database database)
         while (await reader.ReadAsync())
             claimed.Add(new ClaimedJob(reader.GetGuid(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetGuid(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4),
                 reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9), (JobPriority)reader.GetInt16(10)));
-        if (plan.AsksForNextDue && await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0))
-            nextDue = TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9));
-        return new CycleResult(claimed, nextDue, admission);
+        var nextStart = paced.Length > 0 ? await ReadTimeAsync(reader) : null;
+        var nextDue = plan.AsksForNextDue ? await ReadTimeAsync(reader) : null;
+        return new CycleResult(claimed, nextDue, nextStart, admission);
     }
+
+    private static async Task<TimeSpan?> ReadTimeAsync(NpgsqlDataReader reader) =>
+        await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0) ? TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9)) : null;
 
     /// <summary>Makes ready what handlers do not look for: work in lanes where they have none, and with priorities that they do not know.</summary>
     /// <returns>Whether there was any.</returns>
@@ -182,6 +190,16 @@ internal sealed class QueueStore(Database database)
         return orphans;
     }
 
+    /// <summary>Makes the rows of queues with a rate.</summary>
+    public async Task AddRatesAsync(string[] queues, CancellationToken cancellation)
+    {
+        if (queues.Length == 0)
+            return;
+        await using var command = database.Source.CreateCommand(QueueSql.AddRates);
+        Add(command.Parameters, queues);
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+
     /// <summary>Makes the partitions of the days to come.</summary>
     public Task AddPartitionsAsync(CancellationToken cancellation) => KeepAsync(QueueSql.AddPartitions, [], [], cancellation);
 
@@ -212,7 +230,7 @@ internal sealed class QueueStore(Database database)
         return Convert.ToInt64(reader.GetValue(0), System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    private static bool IsOrdinary(JobRow row) => row.Unique is null && row.Lane is null && row.Priority == JobPriority.Normal;
+    private static bool IsOrdinary(JobRow row) => row.Unique is null && !row.IsToBeAdmitted && row.Priority == JobPriority.Normal;
 
     private static NpgsqlBatchCommand InsertPlaced(IReadOnlyList<JobRow> rows)
     {
@@ -228,6 +246,7 @@ internal sealed class QueueStore(Database database)
     {
         AddArray(command, NpgsqlDbType.Text, rows, row => row.Lane);
         AddArray(command, NpgsqlDbType.Smallint, rows, row => (short)row.Priority);
+        AddArray(command, NpgsqlDbType.Text, rows, row => row.Tenant);
     }
 
     private static NpgsqlBatchCommand InsertOrdinary(IReadOnlyList<JobRow> rows)
@@ -256,7 +275,8 @@ internal sealed class QueueStore(Database database)
 
     private static NpgsqlBatchCommand Cycle(CyclePlan plan)
     {
-        var command = new NpgsqlBatchCommand(QueueSql.Cycle);
+        var hasLimits = plan.Queues.Any(queue => queue.Limit is not null);
+        var command = new NpgsqlBatchCommand(hasLimits ? QueueSql.CycleWithLimits : QueueSql.Cycle);
         Add(command.Parameters, [.. plan.Finished.Select(job => job.Id)]);
         Add(command.Parameters, [.. plan.Finished.Select(job => job.Fence)]);
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = plan.Node });
@@ -267,14 +287,32 @@ internal sealed class QueueStore(Database database)
         command.Parameters.Add(new NpgsqlParameter<short[]> { TypedValue = [.. plan.Handlers.Select(handler => (short)handler.Priority)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint });
         command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = [.. plan.Handlers.Select(handler => handler.Floor)] });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = plan.SuspectsMost });
+        if (hasLimits)
+            AddLimits(command.Parameters, [.. plan.Queues.Select(queue => queue.Limit)]);
         return command;
     }
 
-    private static NpgsqlBatchCommand FinishInLanes(IReadOnlyList<(Guid Id, int Fence)> finished)
+    private static void AddLimits(NpgsqlParameterCollection parameters, QueueLimit?[] limits)
     {
-        var command = new NpgsqlBatchCommand(QueueSql.FinishInLanes);
-        Add(command.Parameters, [.. finished.Select(job => job.Id)]);
-        Add(command.Parameters, [.. finished.Select(job => job.Fence)]);
+        parameters.Add(new NpgsqlParameter<string?[]> { TypedValue = [.. limits.Select(limit => limit?.Queue)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        parameters.Add(new NpgsqlParameter<int?[]> { TypedValue = [.. limits.Select(limit => limit?.AtMost)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
+        parameters.Add(new NpgsqlParameter<TimeSpan?[]> { TypedValue = [.. limits.Select(limit => limit?.Spacing)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Interval });
+        parameters.Add(new NpgsqlParameter<int?[]> { TypedValue = [.. limits.Select(limit => limit?.Burst)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
+    }
+
+    private static NpgsqlBatchCommand NextStart(string[] queues)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.NextStart);
+        Add(command.Parameters, queues);
+        return command;
+    }
+
+    private static NpgsqlBatchCommand FinishFirst(CyclePlan plan)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.FinishFirst);
+        Add(command.Parameters, [.. plan.FinishedFirst.Select(job => job.Id)]);
+        Add(command.Parameters, [.. plan.FinishedFirst.Select(job => job.Fence)]);
+        command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = plan.AsksForTurns });
         return command;
     }
 
@@ -284,6 +322,8 @@ internal sealed class QueueStore(Database database)
         Add(command.Parameters, [.. lanes.Select(lane => lane.Handler)]);
         Add(command.Parameters, [.. lanes.Select(lane => lane.Places)]);
         command.Parameters.Add(new NpgsqlParameter<short[]> { TypedValue = [.. lanes.Select(lane => (short)lane.AfterDeath)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint });
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan?[]> { TypedValue = [.. lanes.Select(lane => lane.Spacing)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Interval });
+        command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = [.. lanes.Select(lane => lane.Floor)] });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = AdmittedMost });
         return command;
     }
@@ -320,14 +360,20 @@ internal sealed record CyclePlan
 
     public IReadOnlyList<(Guid Id, int Fence)> Finished { get; init; } = [];
 
-    /// <summary>What has been done by handlers with lanes.</summary>
-    public IReadOnlyList<(Guid Id, int Fence)> FinishedInLanes { get; init; } = [];
+    /// <summary>What has been done and others may wait for: it is ended before anything is claimed.</summary>
+    public IReadOnlyList<(Guid Id, int Fence)> FinishedFirst { get; init; } = [];
+
+    /// <summary>Whether to decide again about what waits behind it.</summary>
+    public bool AsksForTurns { get; init; }
 
     /// <summary>Whose lanes to look at for what has arrived; null for nobody's.</summary>
     public IReadOnlyList<LaneRule>? Admits { get; init; }
 
     /// <summary>How much each queue has room for. A queue without room is not among them.</summary>
-    public IReadOnlyList<(int Number, int Most)> Queues { get; init; } = [];
+    public IReadOnlyList<(int Number, int Most, QueueLimit? Limit)> Queues { get; init; } = [];
+
+    /// <summary>Queues with a rate that something is claimed from.</summary>
+    public string[] Paced => [.. Queues.Where(queue => queue.Limit is { Spacing: not null }).Select(queue => queue.Limit!.Queue)];
 
     /// <summary>Who may run, with which priority, and from which place on to look; in the order in which they get the room.</summary>
     public IReadOnlyList<(string Name, int Queue, JobPriority Priority, long Floor)> Handlers { get; init; } = [];
@@ -343,14 +389,17 @@ internal sealed record CyclePlan
 /// <summary>What one turn gave.</summary>
 /// <param name="Claimed">In the order of their queue.</param>
 /// <param name="NextDue">How long until something becomes due; null when nothing does, or it was not asked for.</param>
+/// <param name="NextStart">How long until a queue with a rate may begin another job; null when all may.</param>
 /// <param name="Admission">What was let into lanes.</param>
-internal sealed record CycleResult(List<ClaimedJob> Claimed, TimeSpan? NextDue, Admission Admission);
+internal sealed record CycleResult(List<ClaimedJob> Claimed, TimeSpan? NextDue, TimeSpan? NextStart, Admission Admission);
 
-/// <summary>What a handler says about its lanes.</summary>
+/// <summary>How to decide about what arrives for a handler.</summary>
 /// <param name="Handler">Its stored name.</param>
 /// <param name="Places">How many of one lane may be ready or running at the same time.</param>
 /// <param name="AfterDeath">What a dead job means for those that wait behind it.</param>
-internal readonly record struct LaneRule(string Handler, int Places, DeadHead AfterDeath);
+/// <param name="Spacing">The time between two beginnings in one lane in the long run; null for none.</param>
+/// <param name="Floor">From where on its ready rows are to be found.</param>
+internal readonly record struct LaneRule(string Handler, int Places, DeadHead AfterDeath, TimeSpan? Spacing, long Floor = 0);
 
 /// <summary>What was let into lanes.</summary>
 /// <param name="LetIn">Whether something became ready.</param>

@@ -32,6 +32,8 @@ create table mainstay.jobs (
     unique_key text collate "C",
     -- Of a job that may have to wait for others of its handler: what it has in common with them. A lane has as many places as its handler says.
     lane text collate "C",
+    -- Of a job that shares its queue fairly: for whom it is.
+    tenant text collate "C",
     -- The last failures, newest last.
     errors jsonb,
     constraint jobs_lease_check check ((state = 1) = (node is not null)),
@@ -45,7 +47,18 @@ create index jobs_arrived_idx on mainstay.jobs (handler, seq) where state = 4;
 create index jobs_waiting_idx on mainstay.jobs (handler, lane, seq) where state = 5;
 -- Who has a place in a lane. A delayed row that has never been claimed takes one when it is due.
 create index jobs_lane_idx on mainstay.jobs (handler, lane) where lane is not null and state < 4 and (state <> 2 or fence > 0);
+-- What has come and what stands in the order for one tenant.
+create index jobs_tenant_idx on mainstay.jobs (handler, tenant, state, priority, seq) where tenant is not null and state in (0, 4);
 create unique index jobs_unique_idx on mainstay.jobs (handler, unique_key) where unique_key is not null;
+
+-- When lanes with a rate may begin the next job (GCRA). Forgotten when that is long ago.
+create table mainstay.lane_rates (
+    handler text collate "C" not null,
+    lane text collate "C" not null,
+    next_at timestamptz not null,
+    constraint lane_rates_pkey primary key (handler, lane)
+);
+create index lane_rates_next_idx on mainstay.lane_rates (next_at);
 
 -- Lanes whose job has died, so that those which wait in it may have to go on waiting.
 create table mainstay.jobs_stopped (
@@ -68,13 +81,13 @@ create table mainstay.jobs_unique (
 create index jobs_unique_until_idx on mainstay.jobs_unique (until);
 
 -- What a row begins as that nobody has leased at its birth.
-create function mainstay.first_state(due_at timestamptz, lane text) returns smallint language sql immutable as $$
-    select (case when due_at is not null then 2 when lane is not null then 4 else 0 end)::smallint
+create function mainstay.first_state(due_at timestamptz, lane text, tenant text) returns smallint language sql immutable as $$
+    select (case when due_at is not null then 2 when lane is not null or tenant is not null then 4 else 0 end)::smallint
 $$;
 
 -- Enqueues a job unless there is one with its key: one that is open, or one that was enqueued so short a time ago. Gives the id of the job that there is in the end.
 -- Whoever enqueues the same key at the same moment waits for the end of the other transaction, as with any unique index; nobody gets a violation.
-create function mainstay.enqueue_unique(new_id uuid, job_handler text, job_payload json, job_origin json, job_due_at timestamptz, job_key text, key_for interval, job_lane text, job_priority smallint) returns uuid language plpgsql as $$
+create function mainstay.enqueue_unique(new_id uuid, job_handler text, job_payload json, job_origin json, job_due_at timestamptz, job_key text, key_for interval, job_lane text, job_priority smallint, job_tenant text) returns uuid language plpgsql as $$
 declare
     other uuid;
     holds_key boolean := false;
@@ -97,8 +110,8 @@ begin
             end if;
             return other;
         end if;
-        insert into mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at, unique_key, lane, priority)
-        values (new_id, job_handler, job_payload, job_origin, mainstay.first_state(job_due_at, job_lane), job_due_at, job_due_at, job_key, job_lane, job_priority)
+        insert into mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at, unique_key, lane, priority, tenant)
+        values (new_id, job_handler, job_payload, job_origin, mainstay.first_state(job_due_at, job_lane, job_tenant), job_due_at, job_due_at, job_key, job_lane, job_priority, job_tenant)
         on conflict (handler, unique_key) where unique_key is not null do nothing;
         if found then
             return new_id;
@@ -120,24 +133,25 @@ end $$;
 -- Enqueues a job from a trigger or from a program in another language, in the transaction that calls it: select mainstay.enqueue('send-receipt', '{"order": 1}', after => '5 minutes').
 -- Gives its id; with a unique key the id of the job that has the key. A name that nobody declares waits, and the next start warns of it.
 create function mainstay.enqueue(handler text, payload json, after interval default null, at timestamptz default null, origin json default null,
-    unique_key text default null, unique_for interval default null, lane text default null, priority integer default 0) returns uuid language plpgsql as $$
+    unique_key text default null, unique_for interval default null, lane text default null, priority integer default 0, tenant text default null) returns uuid language plpgsql as $$
 declare
     id uuid := gen_random_uuid();
     due_at timestamptz := coalesce(at, mainstay.now() + after);
 begin
     if unique_key is not null then
-        return mainstay.enqueue_unique(id, handler, mainstay.bounded_payload(payload), origin, due_at, unique_key, unique_for, lane, priority::smallint);
+        return mainstay.enqueue_unique(id, handler, mainstay.bounded_payload(payload), origin, due_at, unique_key, unique_for, lane, priority::smallint, tenant);
     end if;
-    insert into mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at, lane, priority)
-    values (id, handler, mainstay.bounded_payload(payload), origin, mainstay.first_state(due_at, lane), due_at, due_at, lane, priority);
+    insert into mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at, lane, priority, tenant)
+    values (id, handler, mainstay.bounded_payload(payload), origin, mainstay.first_state(due_at, lane, tenant), due_at, due_at, lane, priority, tenant);
     return id;
 end $$;
 
--- Lets in what has arrived in the lanes of these handlers, and is the only one that does, so that no lane has more jobs than places. Lanes whose job has died stay as they are (0), go on without
--- it (1), or are buried with it (2). Gives how many jobs became ready, and whether something is left to look at again soon.
+-- Decides about what has arrived: gives places in lanes, and places in the order of ready rows. It is the only one that does, so that no lane has more jobs than places, and no tenant more than its share.
+-- Lanes whose job has died stay as they are (0), go on without it (1), or are buried with it (2). Gives how many jobs became ready, and whether something is left to look at again soon.
 -- What is sent to wait must be sure that somebody looks after it: so all who have a place in the lane are kept from ending meanwhile. Whoever cannot be kept has perhaps looked already, and what has arrived
--- stays that for now. docs/internals/queues.md says why nothing is forgotten.
-create function mainstay.admit_jobs(names text[], places integer[], after_deaths smallint[], most integer, out admitted bigint, out is_unfinished boolean) language plpgsql set enable_seqscan = off set jit = off as $$
+-- stays that for now. docs/internals/queues.md says why nothing is forgotten, and how the order is fair.
+create function mainstay.admit_jobs(names text[], places integer[], after_deaths smallint[], spacings interval[], floors bigint[], most integer, out admitted bigint, out is_unfinished boolean)
+language plpgsql set enable_seqscan = off set jit = off as $$
 begin
     admitted := 0;
     if not pg_try_advisory_xact_lock(hashtextextended('mainstay.admit_jobs', 0)) then
@@ -163,8 +177,8 @@ begin
     ), freed as (
         delete from mainstay.jobs_unique known using buried where known.handler = buried.handler and known.unique_key = buried.unique_key
     ), dead as (
-        insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, lane, priority, errors)
-        select id, handler, attempt, crashes, fence, created_at, mainstay.now(), 'lane', message, payload, origin, lane, priority, errors from buried
+        insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, lane, priority, tenant, errors)
+        select id, handler, attempt, crashes, fence, created_at, mainstay.now(), 'lane', message, payload, origin, lane, priority, tenant, errors from buried
     )
     update mainstay.jobs job set state = 4
     where id = any(array(
@@ -174,12 +188,31 @@ begin
         where gone.after_death = 1
     )) and state = 5;
 
-    with arrived as materialized (
-        select job.id, job.handler, job.lane, job.seq, known.width
-        from unnest(names, places) as known (name, width)
-        cross join lateral (
-            select id, handler, lane, seq from mainstay.jobs where handler = known.name and state = 4 order by seq limit most for update skip locked
-        ) job
+    -- The oldest, so that nobody is forgotten, and a few of many tenants, so that nobody waits until the many jobs of another have been looked at.
+    with locked as materialized (
+        -- The sum is for the planner, which else may read all that has arrived.
+        select id, handler, lane, tenant, priority, seq
+        from mainstay.jobs
+        where state + 0 = 4 and id = any(array(
+            select oldest.id from unnest(names) as known (name)
+            cross join lateral (select id from mainstay.jobs where handler = known.name and state = 4 order by seq limit most) oldest
+            union
+            select first.id from unnest(names) as known (name)
+            cross join lateral (
+                with recursive step (tenant) as (
+                    (select tenant from mainstay.jobs where handler = known.name and tenant is not null and state = 4 order by tenant limit 1)
+                    union all
+                    select (select tenant from mainstay.jobs where handler = known.name and tenant > step.tenant and state = 4 order by tenant limit 1) from step where step.tenant is not null
+                )
+                select tenant from step where tenant is not null limit 100
+            ) waiting
+            cross join lateral (
+                select id from mainstay.jobs where handler = known.name and tenant = waiting.tenant and state = 4 order by seq limit 5
+            ) first
+        ))
+        for update skip locked
+    ), arrived as materialized (
+        select locked.*, known.width, known.spacing, known.floor from locked join unnest(names, places, spacings, floors) as known (name, width, spacing, floor) on known.name = locked.handler
     ), seen as materialized (
         select lane.*,
             (select count(*) from mainstay.jobs job where job.handler = lane.handler and job.lane = lane.lane and job.state < 4 and (job.state <> 2 or job.fence > 0))
@@ -189,50 +222,107 @@ begin
             ) kept) as kept,
             (select count(*) from mainstay.jobs_stopped stopped where stopped.handler = lane.handler and stopped.lane = lane.lane) as stops,
             (select count(*) from (select from mainstay.jobs_stopped stopped where stopped.handler = lane.handler and stopped.lane = lane.lane for key share skip locked) kept) as kept_stops
-        from (select distinct handler, lane, width from arrived where lane is not null) lane
+        from (select distinct handler, lane, width, spacing, floor from arrived where lane is not null) lane
     ), lanes as materialized (
-        select handler, lane, case when stops > 0 then 0 else greatest(width - taken, 0) end as free, kept = taken and kept_stops = stops as is_kept from seen
+        select handler, lane, width, spacing, floor, case when stops > 0 then 0 else greatest(width - taken, 0) end as free, kept = taken and kept_stops = stops as is_kept from seen
     ), in_order as materialized (
-        select next.id, lanes.free, lanes.is_kept, next.has_arrived, row_number() over (partition by lanes.handler, lanes.lane order by next.seq) as number
+        select next.*, lanes.width, lanes.free, lanes.is_kept, row_number() over (partition by lanes.handler, lanes.lane order by next.seq) as number
         from lanes join (
-            select id, handler, lane, seq, true as has_arrived from arrived
+            select id, handler, lane, tenant, priority, seq, spacing, floor, true as has_arrived from arrived
             union all
-            select waiting.id, lanes.handler, lanes.lane, waiting.seq, false from lanes cross join lateral (
-                select id, seq from mainstay.jobs job where job.handler = lanes.handler and job.lane = lanes.lane and job.state = 5 order by seq limit lanes.free
+            select waiting.*, false from lanes cross join lateral (
+                select id, job.handler, job.lane, tenant, priority, seq, lanes.spacing, lanes.floor
+                from mainstay.jobs job where job.handler = lanes.handler and job.lane = lanes.lane and job.state = 5 order by seq limit lanes.free
             ) waiting
         ) next on next.handler = lanes.handler and next.lane = lanes.lane
+    ), chosen as materialized (
+        select id, handler, lane, tenant, priority, seq, spacing, floor, width, number from in_order where number <= free
+        union all
+        select id, handler, lane, tenant, priority, seq, spacing, floor, width, 1 from arrived where lane is null
+    ), paces as materialized (
+        select pace.handler, pace.lane, pace.spacing, pace.starts,
+            greatest((select next_at from mainstay.lane_rates rate where rate.handler = pace.handler and rate.lane = pace.lane), mainstay.now() - (pace.width - 1) * pace.spacing) as next_at
+        from (select handler, lane, spacing, width, count(*) as starts from chosen where spacing is not null and lane is not null group by handler, lane, spacing, width) pace
+    ), moved_on as (
+        insert into mainstay.lane_rates (handler, lane, next_at) select handler, lane, next_at + starts * spacing from paces
+        on conflict on constraint lane_rates_pkey do update set next_at = excluded.next_at
+    ), timed as materialized (
+        select chosen.*, nextval('mainstay.jobs_seq_seq') as last, paces.next_at + (chosen.number - 1) * paces.spacing as starts_at
+        from (select * from chosen order by seq) chosen left join paces on paces.handler = chosen.handler and paces.lane = chosen.lane
+    ), fair as materialized (
+        -- The first of a tenant stands with whoever is first now, and each other one behind the one before it.
+        select timed.id, greatest(line.first, mine.last + 1) + row_number() over (partition by timed.handler, timed.priority, timed.tenant order by timed.seq) - 1 as place
+        from timed join (
+            select handler, priority, coalesce((select seq from mainstay.jobs job where job.handler = lines.handler and job.priority = lines.priority and job.state = 0 and job.seq >= lines.floor order by seq limit 1), lines.last) as first
+            from (select handler, priority, min(floor) as floor, min(last) as last from timed where tenant is not null group by handler, priority) lines
+        ) line on line.handler = timed.handler and line.priority = timed.priority
+        join (
+            select handler, priority, tenant, (select max(seq) from mainstay.jobs job where job.handler = tenants.handler and job.tenant = tenants.tenant and job.state = 0 and job.priority = tenants.priority) as last
+            from (select distinct handler, priority, tenant from timed where tenant is not null) tenants
+        ) mine on mine.handler = timed.handler and mine.priority = timed.priority and mine.tenant = timed.tenant
+        where timed.starts_at is null or timed.starts_at <= mainstay.now()
     ), let_in as (
         update mainstay.jobs job
-        set state = case when job.crashes > 0 then 3 else 0 end, seq = nextval('mainstay.jobs_seq_seq'), due_at = mainstay.now()
-        where id = any(array(select id from in_order where number <= free union all select id from arrived where lane is null)) and state in (4, 5)
-        returning id
+        set state = case when timed.starts_at > mainstay.now() then 2 when job.crashes > 0 then 3 else 0 end,
+            seq = coalesce((select place from fair where fair.id = timed.id), timed.last),
+            due_at = greatest(timed.starts_at, mainstay.now()),
+            -- One with a place that is delayed has been in a claim, or might have been.
+            fence = fence + case when timed.starts_at > mainstay.now() then 1 else 0 end
+        from timed where job.id = timed.id and job.state in (4, 5)
+        returning job.state
     ), sent_to_wait as (
         update mainstay.jobs job set state = 5
         where id = any(array(select id from in_order where number > free and has_arrived and is_kept)) and state = 4
         returning id
     )
-    select (select count(*) from let_in),
-        (select count(*) >= most from arrived) or exists (select from in_order where number > free and has_arrived and not is_kept)
+    select (select count(*) from let_in), (select count(*) >= most from arrived) or exists (select from in_order where number > free and has_arrived and not is_kept)
     into admitted, is_unfinished;
 end $$;
 
--- Ends jobs of handlers with lanes, and moves on those that wait behind them. That looks after the end, with a view of its own: what was sent to wait behind these is there to be seen.
-create function mainstay.complete_in_lanes(ids uuid[], fences integer[]) returns bigint language plpgsql set enable_seqscan = off set jit = off as $$
+-- When queues with a rate may begin the next job: a theoretical arrival time (GCRA), moved on by every claim for all that it took.
+create table mainstay.queue_rates (
+    queue text collate "C" not null primary key,
+    next_at timestamptz not null
+);
+
+-- How many jobs of a queue may be claimed now, at most as many as are wanted. Those who claim from one queue come one after the other, until their commit. What is leased by a living node counts
+-- as running, so that a permit is a row that is there anyway: it cannot be lost, nor be given back twice, and that of a dead node is free with its lease.
+create function mainstay.queue_room(queue_name text, handlers text[], wanted integer, at_most integer, spacing interval, burst integer) returns integer language plpgsql set enable_seqscan = off set jit = off as $$
+declare
+    room integer := wanted;
+    next_start timestamptz;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('mainstay.queue_room ' || queue_name, 0));
+    if at_most is not null then
+        select least(room, at_most - count(*)) into room
+        from mainstay.nodes node join mainstay.jobs job on job.node = node.id
+        where node.lease_until > mainstay.now() and job.state = 1 and job.handler = any(handlers);
+    end if;
+    if spacing is not null then
+        select greatest(rate.next_at, mainstay.now() - (burst - 1) * spacing) into next_start from mainstay.queue_rates rate where rate.queue = queue_name;
+        room := least(room, coalesce(floor(extract(epoch from mainstay.now() - next_start) / extract(epoch from spacing)) + 1, 0));
+    end if;
+    return greatest(room, 0);
+end $$;
+
+-- Ends jobs of handlers with lanes, and moves on those that wait behind them: to be ready, or to ask for it where there are rates and shares to be kept. That looks after the end, with a view of its own: what was sent to wait behind these is there to be seen.
+create function mainstay.complete_in_lanes(ids uuid[], fences integer[], asks boolean) returns bigint language plpgsql set enable_seqscan = off set jit = off as $$
 declare
     handlers text[];
     lanes text[];
     ended bigint;
 begin
     with finished as (
+        -- The sum keeps the planner from comparing all that is leased with all that is done.
         delete from mainstay.jobs job using unnest(ids, fences) as done (id, fence)
-        where job.id = done.id and job.fence = done.fence and job.state = 1
+        where job.id = done.id and job.fence = done.fence and job.state + 0 = 1
         returning job.id, job.handler, job.attempt, job.node, job.created_at, job.lane
     ), history as (
         insert into mainstay.jobs_done (id, handler, attempt, node, created_at, done_at) select id, handler, attempt, node, created_at, mainstay.now() from finished
     )
     select array_agg(handler), array_agg(lane), count(*) into handlers, lanes, ended from finished;
     update mainstay.jobs job
-    set state = 0, seq = nextval('mainstay.jobs_seq_seq'), due_at = mainstay.now()
+    set state = case when asks then 4 else 0 end, seq = case when asks then seq else nextval('mainstay.jobs_seq_seq') end, due_at = mainstay.now()
     where id = any(array(
         select next.id from (select gone.handler, gone.lane, count(*) as places from unnest(handlers, lanes) as gone (handler, lane) where gone.lane is not null group by gone.handler, gone.lane) gone
         cross join lateral (
@@ -300,7 +390,8 @@ create table mainstay.jobs_dead (
     -- Since when nobody wants it any more; it can be restored for a while, and is deleted then.
     discarded_at timestamptz,
     lane text collate "C",
-    priority smallint not null default 0
+    priority smallint not null default 0,
+    tenant text collate "C"
 ) partition by range (dead_at);
 create index jobs_dead_at_idx on mainstay.jobs_dead (dead_at, id);
 create index jobs_dead_handler_idx on mainstay.jobs_dead (handler, dead_at, id);

@@ -128,7 +128,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         {
             await using var scope = services.Scopes.CreateAsyncScope();
             await handler.Handler.InvokeAsync(input, work, scope.ServiceProvider, work.Cancellation);
-            return new Completed<bool>(true) { First = QueueStore.Complete(job, handler.Placement.HasLanes) };
+            return new Completed<bool>(true) { First = QueueStore.Complete(job, handler.Placement) };
         });
     }
 

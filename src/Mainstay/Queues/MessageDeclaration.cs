@@ -36,6 +36,29 @@ public abstract class MessageDeclaration<TSelf> : HandlerDeclaration<TSelf> wher
     }
 
     /// <summary>
+    /// How often work of one key begins over all nodes: at most <paramref name="starts"/> and the places of <see cref="AtMost"/>, or one of <see cref="InOrderOf"/>, in any time of this
+    /// length. What is too early waits until its time; that is no attempt. Runs after a failure come when their retry rule says and are not counted.
+    /// </summary>
+    /// <param name="starts">1 to 1,000,000.</param>
+    /// <param name="per">The time, 1 ms to 1 day.</param>
+    public TSelf Rate(int starts, TimeSpan per)
+    {
+        Handler.Placement.Spacing = QueueDeclaration.SpacingOf(starts, per);
+        return (TSelf)this;
+    }
+
+    /// <summary>
+    /// Shares the queue among tenants: of those that wait, each has one turn before any has another, however many jobs it has. Whoever comes new has its turn in the present round.
+    /// </summary>
+    /// <param name="tenant">For whom it is, from the record, for example the customer; null for what is nobody's and stands in the order in which it came. At most 400 characters.</param>
+    public TSelf FairTo<T>(Func<T, object?> tenant) where T : class
+    {
+        ArgumentNullException.ThrowIfNull(tenant);
+        Handler.FairTo(tenant);
+        return (TSelf)this;
+    }
+
+    /// <summary>
     /// Which of the queue's work goes first. Seven of eight claims of a node begin with the highest; the eighth begins with normal or low work, in turn. Jobs can be enqueued with
     /// another one than this.
     /// </summary>

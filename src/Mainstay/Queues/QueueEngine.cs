@@ -28,14 +28,16 @@ internal sealed class QueueEngine : IJobRunner
     private readonly QueueOptions _options;
     private readonly FrozenDictionary<string, Entry> _handlers;
     private readonly QueueRoom[] _rooms;
-    private readonly LaneRule[] _lanes;
+    private readonly Entry[] _admitted;
+    private readonly bool _asksForTurns;
     private readonly Dictionary<(Guid Id, int Fence), JobRun> _runs = [];
     private readonly HashSet<Guid> _outlived = [];
     private readonly Hint _hint = new();
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private List<(Guid Id, int Fence)> _finished = [];
-    private List<(Guid Id, int Fence)> _finishedInLanes = [];
-    private long _admitAt = long.MaxValue;
+    private List<(Guid Id, int Fence)> _finishedFirst = [];
+    private long _lookAt = long.MaxValue;
+    private bool _mayAdmit;
     private TimeSpan _pause = pollLeast;
     private long _pollAt;
     private long _dueAt = long.MaxValue;
@@ -47,19 +49,28 @@ internal sealed class QueueEngine : IJobRunner
     public QueueEngine(JobRunServices services, NodeLease lease, QueueModel model, QueueOptions options)
     {
         (_services, _lease, _options) = (services, lease, options);
-        var rooms = model.Handlers.Select(handler => handler.Queue).Distinct().Select((name, i) => (name, Room: new QueueRoom(i, model.SlotsOf(name, options.Workers)))).ToDictionary(pair => pair.name, pair => pair.Room);
+        // In the order of their names, which is that in which claims of all nodes wait for each other.
+        var rooms = model.Handlers.Select(handler => handler.Queue).Distinct().Order(StringComparer.Ordinal)
+            .Select((name, i) => (name, Room: new QueueRoom(i, model.SlotsOf(name, options.Workers), model.LimitOf(name)))).ToDictionary(pair => pair.name, pair => pair.Room);
         _rooms = [.. rooms.Values];
         _handlers = model.Handlers.ToFrozenDictionary(handler => handler.Name, handler => new Entry(handler, rooms[handler.Queue], handler.Priorities.ToDictionary(priority => priority, _ => new ClaimFloor(services.Clock))));
-        _lanes = [.. model.Handlers.Where(handler => handler.Placement.HasLanes).Select(handler => handler.Lanes)];
+        _admitted = [.. _handlers.Values.Where(entry => entry.Handler.Placement.IsAdmitted)];
+        _asksForTurns = _admitted.Any(entry => entry.Handler.Placement.AsksForTurns);
     }
 
     /// <summary>A handler with its room. Each priority is an order of its own, with a floor of its own.</summary>
-    private sealed record Entry(QueueHandler Handler, QueueRoom Room, IReadOnlyDictionary<JobPriority, ClaimFloor> Floors);
+    private sealed record Entry(QueueHandler Handler, QueueRoom Room, IReadOnlyDictionary<JobPriority, ClaimFloor> Floors)
+    {
+        /// <summary>Whether others may have to wait for the end of its work, so that it has to be recorded before the next claim.</summary>
+        public bool IsAwaited => Handler.Placement.Lane is not null || Room.Limit is not null;
+    }
 
     public string[] Handlers => [.. _handlers.Keys];
 
-    /// <summary>The handlers that do not order or limit their work by a key.</summary>
-    public LaneRule[] WithoutLanes => [.. _handlers.Values.Where(entry => !entry.Handler.Placement.HasLanes).Select(entry => entry.Handler.Lanes)];
+    /// <summary>The handlers whose work is ready when it arrives.</summary>
+    public LaneRule[] WithoutLanes => [.. _handlers.Values.Where(entry => !entry.Handler.Placement.IsAdmitted).Select(entry => entry.Handler.Lanes)];
+
+    public string[] PacedQueues => [.. _rooms.Select(room => room.Limit).OfType<QueueLimit>().Where(limit => limit.Spacing is not null).Select(limit => limit.Queue)];
 
     public string[] WithoutPriorities => [.. _handlers.Values.Where(entry => entry.Handler.Placement.Priority is null).Select(entry => entry.Handler.Name)];
 
@@ -146,7 +157,7 @@ internal sealed class QueueEngine : IJobRunner
     public bool Holds(Guid id, int fence)
     {
         lock (_lock)
-            return _runs.ContainsKey((id, fence)) || _finished.Contains((id, fence)) || _finishedInLanes.Contains((id, fence)) || _rooms.Any(room => room.Has(id));
+            return _runs.ContainsKey((id, fence)) || _finished.Contains((id, fence)) || _finishedFirst.Contains((id, fence)) || _rooms.Any(room => room.Has(id));
     }
 
     /// <summary>Says which handlers go on although their time is over.</summary>
@@ -191,7 +202,7 @@ internal sealed class QueueEngine : IJobRunner
             lock (_lock)
             {
                 _finished.AddRange(plan.Finished);      // ending twice ends once
-                _finishedInLanes.AddRange(plan.FinishedInLanes);
+                _finishedFirst.AddRange(plan.FinishedFirst);
                 MayHoldStrays = true;
                 NoteMore_NeedsLock();
             }
@@ -207,27 +218,29 @@ internal sealed class QueueEngine : IJobRunner
             var now = Now;
             var promotes = _dueAt <= now;
             var polls = _pollAt <= now;
-            if (polls || promotes)
+            var looks = _lookAt <= now;
+            _lookAt = looks ? long.MaxValue : _lookAt;
+            if (polls || promotes || looks)
                 NoteMore_NeedsLock();
-            var wanted = _stops || !_lease.IsHeld ? [] : _rooms.Select(room => (room.Number, Most: room.Wanted)).Where(room => room.Most > 0).ToList();
-            var admits = _admitAt <= now;
-            if (_finished.Count == 0 && _finishedInLanes.Count == 0 && wanted.Count == 0 && !promotes && !polls && !admits)
+            var wanted = _stops || !_lease.IsHeld ? [] : _rooms.Select(room => (room.Number, Most: room.Wanted, room.Limit)).Where(room => room.Most > 0).ToList();
+            var admits = _mayAdmit;
+            if (_finished.Count == 0 && _finishedFirst.Count == 0 && wanted.Count == 0 && !promotes && !polls && !admits)
                 return (null, _wakes);
-            if (admits)
-                _admitAt = long.MaxValue;
+            _mayAdmit = false;
             if (polls || promotes)
             {
                 _pollAt = now + Ticks(_pause * (0.75 + Random.Shared.NextDouble() / 4));
                 _dueAt = long.MaxValue;
             }
-            var (finished, inLanes) = (_finished, _finishedInLanes);
-            (_finished, _finishedInLanes) = ([], []);
+            var (finished, inLanes) = (_finished, _finishedFirst);
+            (_finished, _finishedFirst) = ([], []);
             return (new CyclePlan
             {
                 Node = _lease.Id,
                 Finished = finished,
-                FinishedInLanes = inLanes,
-                Admits = admits ? _lanes : null,
+                FinishedFirst = inLanes,
+                AsksForTurns = _asksForTurns,
+                Admits = admits ? [.. _admitted.Select(entry => entry.Handler.Lanes with { Floor = entry.Floors.Values.Min(floor => floor.Tight) })] : null,
                 Queues = wanted,
                 Handlers = InOrder_NeedsLock(wanted),
                 SuspectsMost = wanted.Count > 0 && !_holdsSuspect ? 1 : 0,
@@ -240,12 +253,12 @@ internal sealed class QueueEngine : IJobRunner
     /// <summary>
     /// Whoever comes first in the statement gets the room of its queue. So priorities come in the order that the room says, and within one every handler begins once.
     /// </summary>
-    private List<(string, int, JobPriority, long)> InOrder_NeedsLock(List<(int Number, int Most)> wanted)
+    private List<(string, int, JobPriority, long)> InOrder_NeedsLock(List<(int Number, int Most, QueueLimit? Limit)> wanted)
     {
         var entries = wanted.Count == 0 ? [] : _handlers.Values.Where(entry => wanted.Any(room => room.Number == entry.Room.Number)).ToArray();
         var turn = entries.Length == 0 ? 0 : _turns++ % entries.Length;
         var order = new List<(string, int, JobPriority, long)>(entries.Length);
-        foreach (var (number, _) in wanted)
+        foreach (var (number, _, _) in wanted)
             foreach (var priority in _rooms[number].NextOrder())
                 foreach (var entry in entries[turn..].Concat(entries[..turn]))
                     if (entry.Room.Number == number && entry.Floors.TryGetValue(priority, out var floor))
@@ -263,14 +276,17 @@ internal sealed class QueueEngine : IJobRunner
             if (result.Admission.LetIn)
                 NoteMore_NeedsLock();
             if (result.Admission.IsUnfinished)
-                _admitAt = Now + Ticks(admitPause);
+                LookIn_NeedsLock(admitPause);
+            if (result.NextStart is { } nextStart)
+                LookIn_NeedsLock(nextStart);
             foreach (var job in result.Claimed)
             {
                 var entry = _handlers[job.Handler];
                 if (job.Crashes > 0)
                     _holdsSuspect = true;
                 else
-                    entry.Floors[job.Priority].Claimed(job.Seq);
+                    // Of several tenants, more than one may have the same place.
+                    entry.Floors[job.Priority].Claimed(entry.Handler.Placement.Tenant is null ? job.Seq : job.Seq - 1);
                 if (entry.Room.Free > 0)
                 {
                     entry.Room.TakeSlot();
@@ -279,7 +295,7 @@ internal sealed class QueueEngine : IJobRunner
                 else
                     entry.Room.Put(job);
             }
-            foreach (var (number, most) in plan.Queues)
+            foreach (var (number, most, _) in plan.Queues)
             {
                 var hasAll = result.Claimed.Count(job => job.Crashes == 0 && _handlers[job.Handler].Room.Number == number) >= most;
                 foreach (var entry in _handlers.Values.Where(entry => entry.Room.Number == number))
@@ -329,11 +345,11 @@ internal sealed class QueueEngine : IJobRunner
             if (run.PutOff is null)
                 _outlived.Remove(run.Job.Id);
             if (run.IsToFinish)
-                (entry.Handler.Placement.HasLanes ? _finishedInLanes : _finished).Add((run.Job.Id, run.Job.Fence));
+                (entry.IsAwaited ? _finishedFirst : _finished).Add((run.Job.Id, run.Job.Fence));
             if (run.Job.Crashes > 0)
                 _holdsSuspect = false;
             // Of what it kept from running, something may be ready now.
-            if (run.Job.Crashes > 0 || entry.Handler.Placement.HasLanes)
+            if (run.Job.Crashes > 0 || entry.IsAwaited)
                 NoteMore_NeedsLock();
             entry.Room.GiveSlot();
             entry.Room.Ended(Clock);
@@ -368,7 +384,7 @@ internal sealed class QueueEngine : IJobRunner
             HasAbandoned = true;
             QueueLog.Abandoned(_services.Log, abandoned.Length, string.Join(", ", abandoned.Select(run => run.Job.Handler).Distinct()));
         }
-        while (Plan().Plan is { } plan && plan.Finished.Count + plan.FinishedInLanes.Count > 0)
+        while (Plan().Plan is { } plan && plan.Finished.Count + plan.FinishedFirst.Count > 0)
             try
             {
                 await _services.Store.RunAsync(plan);
@@ -398,6 +414,8 @@ internal sealed class QueueEngine : IJobRunner
             return [.. _runs.Values];
     }
 
+    private void LookIn_NeedsLock(TimeSpan time) => _lookAt = Math.Min(_lookAt, Now + Ticks(time));
+
     private void DueIn(TimeSpan time)
     {
         lock (_lock)
@@ -409,7 +427,7 @@ internal sealed class QueueEngine : IJobRunner
     {
         lock (_lock)
         {
-            var left = Clock.GetElapsedTime(Now, Math.Min(_admitAt, Math.Min(_pollAt, _dueAt)));
+            var left = Clock.GetElapsedTime(Now, Math.Min(_lookAt, Math.Min(_pollAt, _dueAt)));
             return left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left;
         }
     }
@@ -417,8 +435,7 @@ internal sealed class QueueEngine : IJobRunner
     private void NoteMore_NeedsLock()
     {
         _wakes++;
-        if (_lanes.Length > 0)
-            _admitAt = Now;
+        _mayAdmit = _admitted.Length > 0;
         foreach (var room in _rooms)
             room.MayHaveMore = true;
     }

@@ -32,7 +32,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
     public IReadOnlyList<JobPriority> Priorities => Placement.Priority is null ? [JobPriority.Normal] : [JobPriority.High, JobPriority.Normal, JobPriority.Low];
 
     /// <summary>What it says about its lanes; when nothing, whatever is in one is let in.</summary>
-    public LaneRule Lanes => new(Name, Placement.Places, Placement.AfterDeath);
+    public LaneRule Lanes => new(Name, Placement.Places, Placement.AfterDeath, Placement.Spacing);
 
     /// <summary>Compiled when the application starts, once all events are known.</summary>
     public Handler Handler { get; private set; } = null!;
@@ -63,9 +63,11 @@ internal sealed class QueueHandler(string name, Delegate declared)
 
     private void Lane<T>(Func<T, object?> key, int places, DeadHead afterDeath) where T : class
     {
-        _hasTwoLanes |= Placement.HasLanes;
+        _hasTwoLanes |= Placement.Lane is not null;
         (Placement.Lane, Placement.Places, Placement.AfterDeath) = (Key(key), places, afterDeath);
     }
+
+    public void FairTo<T>(Func<T, object?> tenant) where T : class => Placement.Tenant = Key(tenant);
 
     private Func<object, object?> Key<T>(Func<T, object?> key) where T : class
     {
@@ -74,7 +76,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
     }
 
     /// <summary>Compiles the handler and enters it in the catalogue.</summary>
-    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2513: it has two lanes. MST2504: its schedule cannot be understood.</exception>
+    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2513: it has two lanes. MST2515: its rate has no key. MST2504: its schedule cannot be understood.</exception>
     public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {
         Handler = Handler.Compile(Name, declared, isService, JobType);
@@ -94,6 +96,8 @@ internal sealed class QueueHandler(string name, Delegate declared)
             throw new ConfigurationException("MST2510", $"A key of '{Name}' is computed from {other.Name}, but its handler takes {type.Name}. Write the key as a lambda of that, for example ({type.Name} {(IsJob ? "job" : "message")}) => ….");
         if (_hasTwoLanes)
             throw new ConfigurationException("MST2513", $"'{Name}' says InOrderOf or AtMost more than once, but its work stands in one lane at a time. Keep one of them; work that is in order of a key has at most one running of it.");
+        if (Placement is { Spacing: not null, Lane: null })
+            throw new ConfigurationException("MST2515", $"'{Name}' has a Rate and no key that it is for. Say with InOrderOf or AtMost what it is the rate of, or declare the rate of its queue: Queue(\"{Queue}\").Rate(…).");
         if (IsJob)
             messages.DeclareJob(type, Name, Placement);
         else

@@ -4,7 +4,7 @@ namespace Mainstay.Internal;
 /// What a node has of one queue: its slots, and what has been claimed ahead of them. Ahead is only claimed what the queue gets done in 50 ms, so that a node
 /// which dies, or is slow, keeps little from the others. Every member is to be used under the engine's lock.
 /// </summary>
-internal sealed class QueueRoom(int number, int slots)
+internal sealed class QueueRoom(int number, int slots, QueueLimit? limit = null)
 {
     private const int AheadMost = 500;
     private static readonly TimeSpan aheadTime = TimeSpan.FromMilliseconds(50);
@@ -17,13 +17,16 @@ internal sealed class QueueRoom(int number, int slots)
 
     public int Number => number;
 
+    /// <summary>What the queue may do over all nodes; null when that is not limited.</summary>
+    public QueueLimit? Limit => limit;
+
     public int Free { get; private set; } = slots;
 
     /// <summary>Whether there may be rows that are not claimed yet.</summary>
     public bool MayHaveMore { get; set; } = true;
 
-    /// <summary>Whether a row may be born here: nobody waits who was there before it.</summary>
-    public bool IsIdle => Free > 0 && _ahead.Count == 0 && !MayHaveMore;
+    /// <summary>Whether a row may be born here: nobody waits who was there before it, on this node or on others.</summary>
+    public bool IsIdle => limit is null && Free > 0 && _ahead.Count == 0 && !MayHaveMore;
 
     /// <summary>How many to claim now; 0 while enough is at hand.</summary>
     public int Wanted => !MayHaveMore || (Free == 0 && _ahead.Count > _aheadWanted / 2) ? 0 : Free + _aheadWanted - _ahead.Count;

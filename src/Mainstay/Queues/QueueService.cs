@@ -53,6 +53,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             {
                 await lease.ExtendAsync(stopping);
                 await AddPartitionsAsync(stopping);
+                await store.AddRatesAsync(engine.PacedQueues, stopping);
                 foreach (var (handler, count) in await store.CountOrphansAsync(engine.Handlers, stopping))
                     QueueLog.Orphans(log, count, handler);
                 return true;
