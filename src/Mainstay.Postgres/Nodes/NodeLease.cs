@@ -11,7 +11,9 @@ internal sealed class NodeLease(Database database, TimeSpan length)
 {
     private static readonly string name = $"{Environment.MachineName}:{Environment.ProcessId}";
 
+    private readonly Lock _lock = new();
     private long _reliableUntil = database.Clock.GetTimestamp();
+    private bool _wasHeld;
 
     /// <summary>New at every start: what an earlier process of the same machine held is not ours.</summary>
     public Guid Id { get; } = Guid.CreateVersion7();
@@ -22,7 +24,12 @@ internal sealed class NodeLease(Database database, TimeSpan length)
     public TimeSpan Pace => length / 6;
 
     /// <summary>Whether others are sure not to take over what this node holds.</summary>
-    public bool IsHeld => new Deadline(Volatile.Read(ref _reliableUntil)).Left(database.Clock) > TimeSpan.Zero;
+    public bool IsHeld => Left > TimeSpan.Zero;
+
+    private TimeSpan Left => new Deadline(Volatile.Read(ref _reliableUntil)).Left(database.Clock);
+
+    /// <summary>Called once each time that the lease was not renewed in time, and always before it can be relied on again.</summary>
+    public Action Lost { get; set; } = () => { };
 
     /// <summary>How many other nodes were alive at the last renewal.</summary>
     public int Others { get; private set; }
@@ -36,12 +43,36 @@ internal sealed class NodeLease(Database database, TimeSpan length)
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = length, NpgsqlDbType = NpgsqlDbType.Interval });
         Others = (int)(long)(await command.ExecuteScalarAsync(cancellation))!;
-        Volatile.Write(ref _reliableUntil, reliable.Timestamp);
+        lock (_lock)
+        {
+            NoteLoss_NeedsLock();
+            Volatile.Write(ref _reliableUntil, reliable.Timestamp);
+            _wasHeld = true;
+        }
+    }
+
+    /// <summary>
+    /// Notices a loss when it happens, by the clock alone: whoever renews the lease may just then be waiting for a server that no longer answers, or the whole process may
+    /// have been asleep.
+    /// </summary>
+    public async Task WatchAsync(CancellationToken stopping)
+    {
+        while (!stopping.IsCancellationRequested)
+        {
+            var left = Left;
+            await Task.Delay(left > TimeSpan.Zero ? left + TimeSpan.FromMilliseconds(1) : Pace, database.Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            lock (_lock)
+                NoteLoss_NeedsLock();
+        }
     }
 
     public async Task EndAsync()
     {
-        Volatile.Write(ref _reliableUntil, database.Clock.GetTimestamp());
+        lock (_lock)
+        {
+            Volatile.Write(ref _reliableUntil, database.Clock.GetTimestamp());
+            _wasHeld = false;
+        }
         await using var command = database.Source.CreateCommand(NodeSql.End);
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = Id });
         await command.ExecuteNonQueryAsync();
@@ -51,5 +82,13 @@ internal sealed class NodeLease(Database database, TimeSpan length)
     {
         await using var command = database.Source.CreateCommand(NodeSql.DeleteDead);
         await command.ExecuteNonQueryAsync(cancellation);
+    }
+
+    private void NoteLoss_NeedsLock()
+    {
+        if (!_wasHeld || IsHeld)
+            return;
+        _wasHeld = false;
+        Lost();
     }
 }

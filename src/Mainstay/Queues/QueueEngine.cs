@@ -198,6 +198,7 @@ internal sealed class QueueEngine : IJobRunner
         }
         catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
         {
+            // Refused for whatever reason, a full disk for example: the loop is there when there is room again.
             QueueLog.Unavailable(_services.Log, e);
             lock (_lock)
             {
