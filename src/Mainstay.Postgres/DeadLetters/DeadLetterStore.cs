@@ -114,7 +114,7 @@ internal static class DeadLetterStore
         if (count > 0)
             Audit(work, action, Letters, id, null, After(why, count, filter is null ? null : writer => Write(writer, filter)));
         if (count > 0 && action == Discarding)
-            work.Record(new BatchItem(new NpgsqlBatchCommand(DeadLetterSql.OpenLanes)));
+            work.Record(new BatchItem(new NpgsqlBatchCommand(DeadLetterSql.OpenLanes), YieldsRows: true));
         return count;
     }
 

@@ -54,6 +54,12 @@ internal static class QueueSql
 
     public const string FromNow = "select mainstay.now() + $1";
 
+    /// <summary>
+    /// For the statements of one turn. Plans are kept, and a table that was empty when a plan was made is full when it is used: none may read it from end to end, which
+    /// costs nothing while it is empty.
+    /// </summary>
+    public const string KeepPlans = "select set_config('enable_seqscan', 'off', true)";
+
     /// <remarks>The sum keeps the planner from comparing all that is leased with all that is done, which it takes for little whenever its statistics are old.</remarks>
     private const string Finish = $"""
         finished as (
@@ -208,8 +214,8 @@ internal static class QueueSql
     public const string Release = $"""
         update mainstay.jobs job
         set {Ready}, attempt = attempt - 1
-        from unnest($1, $2) as held (id, fence)
-        where job.id = held.id and job.fence = held.fence and job.state = 1
+        from unnest($1, $2) as held (id, claim)
+        where job.id = held.id and job.fence = held.claim and job.state = 1
         """;
 
     /// <summary>Makes ready what is due.</summary>

@@ -71,6 +71,7 @@ internal sealed class QueueStore(Database database)
     {
         await using var connection = await database.Source.OpenConnectionAsync();
         await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.KeepPlans));
         if (plan.Promotes)
             batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.Promote));
         if (plan.FinishedFirst.Count > 0)
@@ -86,6 +87,7 @@ internal sealed class QueueStore(Database database)
         var claimed = new List<ClaimedJob>();
         var admission = default(Admission);
         await using var reader = await batch.ExecuteReaderAsync();
+        await reader.NextResultAsync();
         if (plan.FinishedFirst.Count > 0)
             await reader.NextResultAsync();
         if (plan.Admits is not null)

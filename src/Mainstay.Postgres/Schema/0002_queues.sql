@@ -48,7 +48,8 @@ create index jobs_waiting_idx on mainstay.jobs (handler, lane, seq) where state 
 -- Who has a place in a lane. A delayed row that has never been claimed takes one when it is due.
 create index jobs_lane_idx on mainstay.jobs (handler, lane) where lane is not null and state < 4 and (state <> 2 or fence > 0);
 -- What has come and what stands in the order for one tenant.
-create index jobs_tenant_idx on mainstay.jobs (handler, tenant, state, priority, seq) where tenant is not null and state in (0, 4);
+create index jobs_tenant_arrived_idx on mainstay.jobs (handler, tenant, seq) where tenant is not null and state = 4;
+create index jobs_tenant_ready_idx on mainstay.jobs (handler, tenant, priority, seq) where tenant is not null and state = 0;
 create unique index jobs_unique_idx on mainstay.jobs (handler, unique_key) where unique_key is not null;
 
 -- When lanes with a rate may begin the next job (GCRA). Forgotten when that is long ago.
@@ -249,30 +250,32 @@ begin
     ), timed as materialized (
         select chosen.*, nextval('mainstay.jobs_seq_seq') as last, paces.next_at + (chosen.number - 1) * paces.spacing as starts_at
         from (select * from chosen order by seq) chosen left join paces on paces.handler = chosen.handler and paces.lane = chosen.lane
+    ), lines as materialized (
+        select handler, priority, coalesce((select seq from mainstay.jobs job where job.handler = line.handler and job.priority = line.priority and job.state = 0 and job.seq >= line.floor order by seq limit 1), line.last) as first
+        from (select handler, priority, min(floor) as floor, min(last) as last from timed where tenant is not null group by handler, priority) line
+    ), tenants as materialized (
+        select handler, priority, tenant,
+            (select seq from mainstay.jobs job where job.handler = one.handler and job.tenant = one.tenant and job.state = 0 and job.priority = one.priority order by seq desc limit 1) as last
+        from (select distinct handler, priority, tenant from timed where tenant is not null) one
     ), fair as materialized (
         -- The first of a tenant stands with whoever is first now, and each other one behind the one before it.
-        select timed.id, greatest(line.first, mine.last + 1) + row_number() over (partition by timed.handler, timed.priority, timed.tenant order by timed.seq) - 1 as place
-        from timed join (
-            select handler, priority, coalesce((select seq from mainstay.jobs job where job.handler = lines.handler and job.priority = lines.priority and job.state = 0 and job.seq >= lines.floor order by seq limit 1), lines.last) as first
-            from (select handler, priority, min(floor) as floor, min(last) as last from timed where tenant is not null group by handler, priority) lines
-        ) line on line.handler = timed.handler and line.priority = timed.priority
-        join (
-            select handler, priority, tenant, (select max(seq) from mainstay.jobs job where job.handler = tenants.handler and job.tenant = tenants.tenant and job.state = 0 and job.priority = tenants.priority) as last
-            from (select distinct handler, priority, tenant from timed where tenant is not null) tenants
-        ) mine on mine.handler = timed.handler and mine.priority = timed.priority and mine.tenant = timed.tenant
+        select timed.id, greatest(lines.first, tenants.last + 1) + row_number() over (partition by timed.handler, timed.priority, timed.tenant order by timed.seq) - 1 as place
+        from timed join lines using (handler, priority) join tenants using (handler, priority, tenant)
         where timed.starts_at is null or timed.starts_at <= mainstay.now()
+    ), placed as materialized (
+        select timed.id, timed.starts_at, coalesce(fair.place, timed.last) as seq from timed left join fair on fair.id = timed.id
     ), let_in as (
         update mainstay.jobs job
-        set state = case when timed.starts_at > mainstay.now() then 2 when job.crashes > 0 then 3 else 0 end,
-            seq = coalesce((select place from fair where fair.id = timed.id), timed.last),
-            due_at = greatest(timed.starts_at, mainstay.now()),
+        set state = case when placed.starts_at > mainstay.now() then 2 when job.crashes > 0 then 3 else 0 end,
+            seq = placed.seq,
+            due_at = greatest(placed.starts_at, mainstay.now()),
             -- One with a place that is delayed has been in a claim, or might have been.
-            fence = fence + case when timed.starts_at > mainstay.now() then 1 else 0 end
-        from timed where job.id = timed.id and job.state in (4, 5)
+            fence = fence + case when placed.starts_at > mainstay.now() then 1 else 0 end
+        from placed where job.id = placed.id and job.state in (4, 5)
         returning job.state
     ), sent_to_wait as (
         update mainstay.jobs job set state = 5
-        where id = any(array(select id from in_order where number > free and has_arrived and is_kept)) and state = 4
+        where id = any(array(select id from in_order where number > free and has_arrived and is_kept)) and state + 0 = 4
         returning id
     )
     select (select count(*) from let_in), (select count(*) >= most from arrived) or exists (select from in_order where number > free and has_arrived and not is_kept)

@@ -13,8 +13,8 @@ internal sealed class QueueEngine : IJobRunner
 {
     private static readonly TimeSpan pollLeast = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How long to leave another node that lets work into lanes, or a job that is just ending.</summary>
-    private static readonly TimeSpan admitPause = TimeSpan.FromMilliseconds(5);
+    /// <summary>How long to leave another node that admits work, or a job that is just ending; and how long to claim before more of a mass is admitted.</summary>
+    private static readonly TimeSpan admitPause = TimeSpan.FromMilliseconds(10);
 
     /// <summary>How long handlers may take to notice that they are cancelled, when the node stops.</summary>
     private static readonly TimeSpan obeyTime = TimeSpan.FromSeconds(1);
@@ -233,20 +233,20 @@ internal sealed class QueueEngine : IJobRunner
                 _pollAt = now + Ticks(_pause * (0.75 + Random.Shared.NextDouble() / 4));
                 _dueAt = long.MaxValue;
             }
-            var (finished, inLanes) = (_finished, _finishedFirst);
+            var (finished, first) = (_finished, _finishedFirst);
             (_finished, _finishedFirst) = ([], []);
             return (new CyclePlan
             {
                 Node = _lease.Id,
                 Finished = finished,
-                FinishedFirst = inLanes,
+                FinishedFirst = first,
                 AsksForTurns = _asksForTurns,
                 Admits = admits ? [.. _admitted.Select(entry => entry.Handler.Lanes with { Floor = entry.Floors.Values.Min(floor => floor.Tight) })] : null,
                 Queues = wanted,
                 Handlers = InOrder_NeedsLock(wanted),
                 SuspectsMost = wanted.Count > 0 && !_holdsSuspect ? 1 : 0,
                 Promotes = promotes,
-                AsksForNextDue = polls || promotes,
+                AsksForNextDue = polls || promotes || (admits && _asksForTurns),
             }, _wakes);
         }
     }
@@ -275,7 +275,7 @@ internal sealed class QueueEngine : IJobRunner
         lock (_lock)
         {
             if (result.Admission.LetIn)
-                NoteMore_NeedsLock();
+                NoteReady_NeedsLock();
             if (result.Admission.IsUnfinished)
                 LookIn_NeedsLock(admitPause);
             if (result.NextStart is { } nextStart)
@@ -435,8 +435,13 @@ internal sealed class QueueEngine : IJobRunner
 
     private void NoteMore_NeedsLock()
     {
-        _wakes++;
         _mayAdmit = _admitted.Length > 0;
+        NoteReady_NeedsLock();
+    }
+
+    private void NoteReady_NeedsLock()
+    {
+        _wakes++;
         foreach (var room in _rooms)
             room.MayHaveMore = true;
     }
