@@ -16,6 +16,9 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
                 and not exists (select from mainstay.jobs job where job.handler = waiting.handler and job.lane = waiting.lane and (job.state = 4 or (job.state < 4 and (job.state <> 2 or job.fence > 0)))))
         """;
 
+    private const string Complete = "select mainstay.complete_in_lanes(array(select id from mainstay.jobs where fence = 1), array[1], false)";
+    private const string Admit = "select admitted || ' ' || is_unfinished from mainstay.admit_jobs(array['move'], array[1], array[0]::smallint[], array[null]::interval[], array[0]::bigint[], 100)";
+
     private string _connectionString = null!;
     private NpgsqlDataSource _source = null!;
 
@@ -86,6 +89,43 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
 
         await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 360L);
         most.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_arrives_while_the_head_is_ending_is_decided_about_when_that_has_ended()
+    {
+        await LeaseHeadAsync();
+        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var ending = await connection.BeginTransactionAsync(Stop);
+        await using (var complete = new NpgsqlCommand(Complete, connection, ending))
+            (await complete.ExecuteScalarAsync(Stop)).ShouldBe(1L);
+
+        // The completion has looked who waits, and nobody did.
+        await _source.ExecuteAsync("""select mainstay.enqueue('move', '{"key":"a","number":1}', lane => 'a')""");
+        (await _source.ScalarAsync<string>(Admit)).ShouldBe("0 true");
+        (await _source.ScalarAsync<short>("select state from mainstay.jobs where fence = 0")).ShouldBe((short)4);
+        await ending.CommitAsync(Stop);
+
+        (await _source.ScalarAsync<string>(Admit)).ShouldBe("1 false");
+        (await _source.ScalarAsync<short>("select state from mainstay.jobs")).ShouldBe((short)0);
+    }
+
+    [Fact]
+    public async Task A_head_that_ends_while_something_is_sent_to_wait_behind_it_looks_afterwards()
+    {
+        await LeaseHeadAsync();
+        await _source.ExecuteAsync("""select mainstay.enqueue('move', '{"key":"a","number":1}', lane => 'a')""");
+        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var admitting = await connection.BeginTransactionAsync(Stop);
+        await using (var admit = new NpgsqlCommand(Admit, connection, admitting))
+            (await admit.ExecuteScalarAsync(Stop)).ShouldBe("0 false");
+
+        var completing = _source.ScalarAsync<long>(Complete);
+        await _source.ShouldBecomeAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", 1L);
+        await admitting.CommitAsync(Stop);
+
+        (await completing).ShouldBe(1);
+        (await _source.ScalarAsync<short>("select state from mainstay.jobs")).ShouldBe((short)0);
     }
 
     [Fact]
@@ -264,6 +304,18 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         var mistake = await Should.ThrowAsync<ConfigurationException>(() => StartAsync(jobs => jobs.Job<Move>("move", Write).InOrderOf((Move move) => move.Key).AtMost(2, per: (Move move) => move.Number)));
 
         mistake.Message.ShouldContain("MST2513: 'move' says InOrderOf or AtMost more than once");
+    }
+
+    /// <summary>A lane whose head a living node has leased that does nothing about it.</summary>
+    private async Task LeaseHeadAsync()
+    {
+        await using (await StartAsync(Ordered, new QueueOptions { Workers = 0 }))
+        {
+        }
+        await _source.ExecuteAsync("""
+            insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() + interval '1 hour');
+            insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload, lane) values (gen_random_uuid(), 'move', 1, '01890a5d-ac96-774b-bcce-b302099a8057', 1, 1, '{"key":"a","number":0}', 'a');
+            """);
     }
 
     private static void Ordered(JobsBuilder jobs) => jobs.Job<Move>("move", Write).InOrderOf((Move move) => move.Key);
