@@ -425,7 +425,12 @@ internal sealed class QueueEngine : IJobRunner
             {
                 Node = _lease.Id,
                 Queues = [(entry.Room.Number, most - runs.Count, entry.Room.Limit)],
-                Handlers = [.. entry.Floors.OrderBy(floor => floor.Key).Select(floor => (entry.Handler.Name, entry.Room.Number, floor.Key, floor.Value.Take()))],
+                // The others of a limited queue only to be counted: nothing of theirs is above the highest place.
+                Handlers =
+                [
+                    .. entry.Floors.OrderBy(floor => floor.Key).Select(floor => (entry.Handler.Name, entry.Room.Number, floor.Key, floor.Value.Take())),
+                    .. entry.Room.Limit is null ? [] : _handlers.Values.Where(other => other != entry && other.Room == entry.Room).Select(other => (other.Handler.Name, other.Room.Number, JobPriority.Normal, long.MaxValue)),
+                ],
             };
         }
         try
