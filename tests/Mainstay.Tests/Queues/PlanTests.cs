@@ -24,9 +24,9 @@ public sealed class PlanTests(PostgresFixture postgres) : IAsyncLifetime
     public ValueTask DisposeAsync() => _source.DisposeAsync();
 
     [Theory]
-    [InlineData(QueueSql.Cycle, "")]
-    [InlineData(QueueSql.CycleWithLimits, ", '{q}', '{1000}', '{1 s}', '{10}'")]
-    public async Task A_claim_whose_plan_was_made_for_an_empty_table_reads_little_of_a_full_one(string statement, string limits)
+    [InlineData(QueueSql.Cycle, "", "")]
+    [InlineData(QueueSql.CycleWithLimits, ", text[], int[], interval[], int[]", ", '{q}', '{1000}', '{1 s}', '{10}'")]
+    public async Task A_claim_whose_plan_was_made_for_an_empty_table_reads_little_of_a_full_one(string statement, string types, string limits)
     {
         const string claim = "('{}', '{}', '01890a5d-ac96-774b-bcce-b302099a8057', '{0}', '{100}', '{write,other}', '{0,0}', '{0,0}', '{0,0}', 1";
         await using var connection = await _source.OpenConnectionAsync(Stop);
@@ -41,7 +41,7 @@ public sealed class PlanTests(PostgresFixture postgres) : IAsyncLifetime
             return string.Join('\n', lines);
         }
 
-        await using (var prepare = new NpgsqlCommand($"{QueueSql.KeepPlans}; set local plan_cache_mode = force_generic_plan; prepare claim as {statement}", connection))
+        await using (var prepare = new NpgsqlCommand($"{QueueSql.KeepPlans}; set local plan_cache_mode = force_generic_plan; prepare claim (uuid[], int[], uuid, int[], int[], text[], int[], smallint[], bigint[], int{types}) as {statement}", connection))
             await prepare.ExecuteNonQueryAsync(Stop);
         var empty = await PlanAsync($"explain execute claim{claim}{limits})");
         await using (var fill = new NpgsqlCommand("insert into mainstay.jobs (id, handler, payload) select gen_random_uuid(), 'write', '{}' from generate_series(1, 30000)", connection))
