@@ -49,7 +49,7 @@ public sealed class Jobs
     }
 
     /// <summary>
-    /// Records many jobs of one kind with a single COPY, several times as fast as one by one. All or none: what cannot be recorded ends it, and leaves a transaction
+    /// Records many jobs of one kind with a single COPY instead of a statement for each. All or none: what cannot be recorded ends it, and leaves a transaction
     /// of the caller's own to be rolled back.
     /// </summary>
     /// <param name="jobs">Records that were declared as a job. Read once and sent while they are read, so that they need not all be in memory.</param>
