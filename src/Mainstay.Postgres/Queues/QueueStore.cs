@@ -29,30 +29,6 @@ internal sealed class QueueStore(Database database)
 
     public Database Database => database;
 
-    /// <summary>The statements that write the rows: one for all that are ordinary, and one each for those with a lane, a tenant or a priority and those with a unique key.</summary>
-    public static IEnumerable<NpgsqlBatchCommand> Insert(IReadOnlyList<JobRow> rows)
-    {
-        if (rows.All(IsOrdinary))
-            return [InsertOrdinary(rows)];
-        return rows.GroupBy(row => row.Unique is not null ? 2 : IsOrdinary(row) ? 0 : 1).Select(group => group.Key switch
-        {
-            2 => InsertUnique([.. group]),
-            1 => InsertPlaced([.. group]),
-            _ => InsertOrdinary([.. group]),
-        });
-    }
-
-    /// <summary>Gives one row for each: the id of the job that there is in the end.</summary>
-    public static NpgsqlBatchCommand InsertUnique(IReadOnlyList<JobRow> rows)
-    {
-        var command = new NpgsqlBatchCommand(QueueSql.InsertUnique);
-        AddWork(command, rows);
-        AddArray(command, NpgsqlDbType.Text, rows, row => row.Unique!.Value.Key);
-        AddArray(command, NpgsqlDbType.Interval, rows, row => row.Unique!.Value.For);
-        AddPlace(command, rows);
-        return command;
-    }
-
     /// <summary>The statement that ends a run well, in the commit of its effect.</summary>
     /// <param name="job">What has been done.</param>
     /// <param name="placement">Whether others may wait behind it.</param>
@@ -266,65 +242,6 @@ internal sealed class QueueStore(Database database)
         return Convert.ToInt64(reader.GetValue(0), System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    private static bool IsOrdinary(JobRow row) => row.Unique is null && !row.IsToBeAdmitted && row.Priority == JobPriority.Normal;
-
-    private static NpgsqlBatchCommand InsertPlaced(IReadOnlyList<JobRow> rows)
-    {
-        var command = new NpgsqlBatchCommand(QueueSql.InsertPlaced);
-        AddWork(command, rows);
-        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Message);
-        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Node);
-        AddPlace(command, rows);
-        return command;
-    }
-
-    private static void AddPlace(NpgsqlBatchCommand command, IReadOnlyList<JobRow> rows)
-    {
-        AddArray(command, NpgsqlDbType.Text, rows, row => row.Lane);
-        AddArray(command, NpgsqlDbType.Smallint, rows, row => (short)row.Priority);
-        AddArray(command, NpgsqlDbType.Text, rows, row => row.Tenant);
-    }
-
-    private static NpgsqlBatchCommand InsertOne(JobRow row)
-    {
-        var command = new NpgsqlBatchCommand(QueueSql.InsertOne);
-        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = row.Id });
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = row.Handler });
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = row.Payload, NpgsqlDbType = NpgsqlDbType.Json });
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = OriginJson.Write(row.Origin), NpgsqlDbType = NpgsqlDbType.Json });
-        command.Parameters.Add(new NpgsqlParameter<TimeSpan?> { TypedValue = row.After, NpgsqlDbType = NpgsqlDbType.Interval });
-        command.Parameters.Add(new NpgsqlParameter<DateTime?> { TypedValue = row.At?.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-        command.Parameters.Add(new NpgsqlParameter<Guid?> { TypedValue = row.Message, NpgsqlDbType = NpgsqlDbType.Uuid });
-        command.Parameters.Add(new NpgsqlParameter<Guid?> { TypedValue = row.Node, NpgsqlDbType = NpgsqlDbType.Uuid });
-        return command;
-    }
-
-    private static NpgsqlBatchCommand InsertOrdinary(IReadOnlyList<JobRow> rows)
-    {
-        if (rows is [var one])
-            return InsertOne(one);
-        var command = new NpgsqlBatchCommand(QueueSql.Insert);
-        AddWork(command, rows);
-        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Message);
-        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Node);
-        return command;
-    }
-
-    private static void AddWork(NpgsqlBatchCommand command, IReadOnlyList<JobRow> rows)
-    {
-        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Id);
-        AddArray(command, NpgsqlDbType.Text, rows, row => row.Handler);
-        AddArray(command, NpgsqlDbType.Json, rows, row => row.Payload);
-        // Nearly always one origin for all: the call that makes them.
-        var (known, text) = (rows[0].Origin, OriginJson.Write(rows[0].Origin));
-        AddArray(command, NpgsqlDbType.Json, rows, row => ReferenceEquals(row.Origin, known) ? text : OriginJson.Write(row.Origin));
-        AddArray(command, NpgsqlDbType.Interval, rows, row => row.After);
-        AddArray(command, NpgsqlDbType.TimestampTz, rows, row => row.At?.UtcDateTime);
-    }
-
-    private static void AddArray<T>(NpgsqlBatchCommand command, NpgsqlDbType type, IReadOnlyList<JobRow> rows, Func<JobRow, T> select) =>
-        command.Parameters.Add(new NpgsqlParameter<T[]> { TypedValue = [.. rows.Select(select)], NpgsqlDbType = NpgsqlDbType.Array | type });
-
     private static NpgsqlBatchCommand Cycle(CyclePlan plan)
     {
         var hasLimits = plan.Queues.Any(queue => queue.Limit is not null);
@@ -405,63 +322,3 @@ internal sealed class QueueStore(Database database)
 
     private static void Add(NpgsqlParameterCollection parameters, string[] values) => parameters.Add(new NpgsqlParameter<string[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
 }
-
-/// <summary>How long what has ended is kept.</summary>
-/// <param name="Done">What was done.</param>
-/// <param name="Dead">Dead letters.</param>
-/// <param name="Discarded">Dead letters that nobody wants any more, while they can still be restored.</param>
-/// <param name="Inbox">Messages from outside, while their repetitions are recognized.</param>
-internal sealed record Retention(TimeSpan Done, TimeSpan Dead, TimeSpan Discarded, TimeSpan Inbox);
-
-/// <summary>What one turn of the loop shall do.</summary>
-internal sealed record CyclePlan
-{
-    public required Guid Node { get; init; }
-
-    public IReadOnlyList<(Guid Id, int Fence)> Finished { get; init; } = [];
-
-    /// <summary>What has been done and others may wait for: it is ended before anything is claimed.</summary>
-    public IReadOnlyList<(Guid Id, int Fence)> FinishedFirst { get; init; } = [];
-
-    /// <summary>Whether to decide again about what waits behind it.</summary>
-    public bool AsksForTurns { get; init; }
-
-    /// <summary>Whose lanes to look at for what has arrived; null for nobody's.</summary>
-    public IReadOnlyList<LaneRule>? Admits { get; init; }
-
-    /// <summary>How much each queue has room for. A queue without room is not among them.</summary>
-    public IReadOnlyList<(int Number, int Most, QueueLimit? Limit)> Queues { get; init; } = [];
-
-    /// <summary>Queues with a rate that something is claimed from.</summary>
-    public string[] Paced => [.. Queues.Where(queue => queue.Limit is { Spacing: not null }).Select(queue => queue.Limit!.Queue)];
-
-    /// <summary>Who may run, with which priority, and from which place on to look; in the order in which they get the room.</summary>
-    public IReadOnlyList<(string Name, int Queue, JobPriority Priority, long Floor)> Handlers { get; init; } = [];
-
-    public int SuspectsMost { get; init; }
-
-    /// <summary>Whether to make ready what is due, before claiming.</summary>
-    public bool Promotes { get; init; }
-
-    public bool AsksForNextDue { get; init; }
-}
-
-/// <summary>What one turn gave.</summary>
-/// <param name="Claimed">In the order of their queue.</param>
-/// <param name="NextDue">How long until something becomes due; null when nothing does, or it was not asked for.</param>
-/// <param name="NextStart">How long until a queue with a rate may begin another job; null when all may.</param>
-/// <param name="Admission">What was let into lanes.</param>
-internal sealed record CycleResult(List<ClaimedJob> Claimed, TimeSpan? NextDue, TimeSpan? NextStart, Admission Admission);
-
-/// <summary>How to decide about what arrives for a handler.</summary>
-/// <param name="Handler">Its stored name.</param>
-/// <param name="Places">How many of one lane may be ready or running at the same time.</param>
-/// <param name="AfterDeath">What a dead job means for those that wait behind it.</param>
-/// <param name="Spacing">The time between two beginnings in one lane in the long run; null for none.</param>
-/// <param name="Floor">From where on its ready rows are to be found.</param>
-internal readonly record struct LaneRule(string Handler, int Places, DeadHead AfterDeath, TimeSpan? Spacing, long Floor = 0);
-
-/// <summary>What was let into lanes.</summary>
-/// <param name="LetIn">Whether something became ready.</param>
-/// <param name="IsUnfinished">Whether something is left to look at again soon: another node was at it, or a job was just ending.</param>
-internal readonly record struct Admission(bool LetIn, bool IsUnfinished);

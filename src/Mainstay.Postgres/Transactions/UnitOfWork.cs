@@ -230,7 +230,7 @@ public sealed class UnitOfWork
         if (row.Unique is null)
             return Record(row).Id;
         _storesJobs = true;
-        await using var reader = await ReadAsync(QueueStore.InsertUnique([row]));
+        await using var reader = await ReadAsync(JobInserts.Unique([row]));
         await reader.ReadAsync(Cancellation);
         return reader.GetGuid(0);
     }
@@ -261,7 +261,7 @@ public sealed class UnitOfWork
         _context.Desk.Reserve(_jobs);
         try
         {
-            items.AddRange(QueueStore.Insert(_jobs).Select(command => new BatchItem(command)));
+            items.AddRange(JobInserts.Of(_jobs).Select(command => new BatchItem(command)));
             await _work.CommitAsync(items, carriesLimits);
         }
         catch (Exception e)

@@ -15,7 +15,7 @@ internal static class CallerRows
         if (rows.Count == 0)
             return unique;
         await using var batch = new NpgsqlBatch(open.Connection, open);
-        foreach (var command in QueueStore.Insert(rows))
+        foreach (var command in JobInserts.Of(rows))
             batch.BatchCommands.Add(command);
         await using var reader = await batch.ExecuteReaderAsync(cancellation);
         while (await reader.ReadAsync(cancellation))
