@@ -53,6 +53,12 @@ internal sealed class MessageCatalogue
         return new JobRow(Guid.CreateVersion7(), name, null, Json(job), origin) { After = after, At = at };
     }
 
+    /// <summary>Who gets a row when one of these is published or enqueued.</summary>
+    /// <exception cref="ConfigurationException">MST2501: it is declared neither as an event nor as a job.</exception>
+    public IReadOnlyList<string> HandlersOf(Type type) => _events.TryGetValue(type, out var entry) ? entry.Subscriptions
+        : _jobs.TryGetValue(type, out var job) ? [job]
+        : throw new ConfigurationException("MST2501", $"{type.Name} is declared neither as an event nor as a job, so nothing can be sent of it. Declare it with Event<{type.Name}>(\"…\") or Job<{type.Name}>(\"…\", …).");
+
     private (string Name, List<string> Subscriptions) Require(Type type) => _events.TryGetValue(type, out var entry)
         ? entry
         : throw new ConfigurationException("MST2101", $"{type.Name} is not declared as an event. Declare it with Event<{type.Name}>(\"…\"), giving it the name under which it is stored.");

@@ -86,7 +86,12 @@ public sealed class UnitOfWork
     /// <summary>Records an event for all its subscribers; they learn of it after the commit, and only then.</summary>
     /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
     /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
-    public void Publish<T>(T @event) where T : class => _jobs.AddRange(_context.Messages.Fan(@event, _context.Origin));
+    /// <exception cref="ProblemException"><c>queue-behind</c>: a subscription has more work than its <c>MaxAge</c> allows, and this is a call from outside.</exception>
+    public void Publish<T>(T @event) where T : class
+    {
+        foreach (var row in _context.Messages.Fan(@event, _context.Origin))
+            Add(row);
+    }
 
     /// <summary>Records a job, which runs after the commit, and only then.</summary>
     /// <param name="job">A record that was declared as a job.</param>
@@ -98,7 +103,7 @@ public sealed class UnitOfWork
     public Guid Enqueue<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null) where T : class
     {
         var row = _context.Messages.Enqueue(job, _context.Origin, after, at);
-        _jobs.Add(row);
+        Add(row);
         return row.Id;
     }
 
@@ -237,6 +242,14 @@ public sealed class UnitOfWork
             throw;
         }
         _context.Desk.Committed(_jobs);
+    }
+
+    /// <summary>What shall run later adds nothing to what is behind now.</summary>
+    private void Add(JobRow row)
+    {
+        if (_context.IsHeldBack && !row.IsDelayed)
+            _context.Desk.Pressure.Demand(row.Handler);
+        _jobs.Add(row);
     }
 
     private List<BatchItem> Drain()

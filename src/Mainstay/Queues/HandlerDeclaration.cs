@@ -52,6 +52,17 @@ public abstract class HandlerDeclaration<TSelf> where TSelf : HandlerDeclaration
         return (TSelf)this;
     }
 
+    /// <summary>
+    /// How long the oldest of its work may have been ready and not begun. While it is older, commands that would make more of it are refused with 503 and the time
+    /// after which to come again, until the oldest is younger than half of this. What handlers publish and enqueue is never refused. Default: any age.
+    /// </summary>
+    /// <param name="most">1 s to 30 days. Judged every second when it matters.</param>
+    public TSelf MaxAge(TimeSpan most)
+    {
+        Handler.LimitAge(most);
+        return (TSelf)this;
+    }
+
     /// <summary>The queue that it runs in. Default: one that all share who say nothing.</summary>
     public TSelf Queue(string name)
     {

@@ -34,6 +34,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private readonly long _began = services.Clock.GetTimestamp();
     private int _end;
     private bool _isStuck;
+    private Exception? _error;
 
     public ClaimedJob Job => job;
 
@@ -75,11 +76,11 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     public async Task<JobOutcome> RunAsync()
     {
         var origin = OriginJson.Read(job.Origin);
-        using var activity = QueueMetrics.StartRun(job, origin.TraceParent);
+        using var activity = QueueMetrics.StartRun(job, handler, origin.TraceParent);
         var outcome = await OutcomeAsync(origin);
-        QueueMetrics.Ended(job.Handler, outcome, services.Clock.GetElapsedTime(_began));
-        if (outcome is JobOutcome.Retried or JobOutcome.Dead)
-            activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error);
+        QueueMetrics.Ended(job, handler, outcome, services.Clock.GetElapsedTime(_began), _error);
+        if (activity is not null)
+            QueueMetrics.End(activity, outcome, _error);
         return outcome;
     }
 
@@ -141,6 +142,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     /// <summary>What a run that has not had its effect means for the job.</summary>
     private async Task<JobOutcome> AfterAsync(Exception error, bool isLate)
     {
+        _error = error;
         if (QueueSql.IsFenced(error))
         {
             QueueLog.Fenced(services.Log, job.Handler, job.Id);
@@ -178,7 +180,14 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         return BuryAsync("expired", error);
     }
 
-    private Task<JobOutcome> BuryAsync(string reason, Exception error) => RecordAsync(() => services.Store.BuryAsync(job, reason, Text(error)), JobOutcome.Dead);
+    private async Task<JobOutcome> BuryAsync(string reason, Exception error)
+    {
+        _error = error;
+        var outcome = await RecordAsync(() => services.Store.BuryAsync(job, reason, Text(error)), JobOutcome.Dead);
+        if (outcome == JobOutcome.Dead)
+            QueueMetrics.Died(job.Handler, reason);
+        return outcome;
+    }
 
     /// <summary>
     /// Records how it ended, again and again while the database is away: otherwise the job would wait for the end of the lease, which this node keeps renewing.

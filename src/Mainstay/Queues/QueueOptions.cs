@@ -33,6 +33,9 @@ public sealed record QueueOptions
     /// <summary>How long a dead letter that was discarded can be restored, to the hour. 0 for not at all. Default: 7 days.</summary>
     public TimeSpan KeepDiscarded { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>After how long a transaction, a replication slot or a standby that keeps an old view of the data is warned of (MST2521): rows that are gone cannot be removed then, and queues get slower. Default: 5 min.</summary>
+    public TimeSpan HeldSnapshot { get; init; } = TimeSpan.FromMinutes(5);
+
     internal Retention Retention => new(KeepDone, KeepDead, KeepDiscarded);
 
     /// <summary>From configuration under <c>Mainstay:Queues</c>.</summary>
@@ -60,6 +63,7 @@ public sealed record QueueOptions
             KeepDone = Read(nameof(KeepDone), defaults.KeepDone),
             KeepDead = Read(nameof(KeepDead), defaults.KeepDead),
             KeepDiscarded = Read(nameof(KeepDiscarded), defaults.KeepDiscarded),
+            HeldSnapshot = Read(nameof(HeldSnapshot), defaults.HeldSnapshot),
         };
         mistakes.AddRange(options.Mistakes("Mainstay:Queues:"));
         return mistakes.Count == 0 ? options : throw new ConfigurationException(mistakes);
@@ -84,6 +88,7 @@ public sealed record QueueOptions
             (nameof(KeepDone), KeepDone, TimeSpan.FromDays(1), TimeSpan.FromDays(3650)),
             (nameof(KeepDead), KeepDead, TimeSpan.FromDays(1), TimeSpan.FromDays(3650)),
             (nameof(KeepDiscarded), KeepDiscarded, TimeSpan.Zero, TimeSpan.FromDays(3650)),
+            (nameof(HeldSnapshot), HeldSnapshot, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30)),
         })
             if (value < least || value > most)
                 yield return new("MST2104", $"{prefix}{name} is {value}, expected {least} to {most}.");
