@@ -23,7 +23,7 @@ builder.Services.AddJobs(jobs =>
 
     // Once: the change and the end of the job are one commit.
     jobs.Job<EndTrial>("end-trial", (EndTrial job, UnitOfWork work) =>
-        work.ExecuteAsync($"update members set trial = false where email = {job.Email}"));
+        work.ExecuteAsync($"update members set trial = false where email = {job.Email}")).Unique((EndTrial job) => job.Email);
 });
 
 var app = builder.Build();

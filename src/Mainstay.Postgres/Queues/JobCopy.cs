@@ -18,6 +18,7 @@ internal sealed class JobCopy(IEnumerable<JobRow> rows, Origin origin)
     public DateTimeOffset? At { get; init; }
 
     /// <returns>How many there were.</returns>
+    /// <exception cref="InvalidOperationException">MST2512: the jobs are unique.</exception>
     public async Task<long> WriteAsync(NpgsqlConnection connection, CancellationToken cancellation)
     {
         var due = await DueAsync(connection, cancellation);
@@ -25,6 +26,8 @@ internal sealed class JobCopy(IEnumerable<JobRow> rows, Origin origin)
         await using var copy = await connection.BeginBinaryImportAsync(QueueSql.Copy, cancellation);
         foreach (var row in rows)
         {
+            if (row.Unique is not null)
+                throw new InvalidOperationException($"MST2512: Jobs of '{row.Handler}' are unique, and a COPY cannot leave out those that there are already. Enqueue them one by one, in one transaction.");
             await copy.StartRowAsync(cancellation);
             await copy.WriteAsync(row.Id, NpgsqlDbType.Uuid, cancellation);
             await copy.WriteAsync(row.Handler, NpgsqlDbType.Text, cancellation);

@@ -24,7 +24,7 @@ internal sealed class JobDesk
         if (Runner is not { } runner)
             return;
         foreach (var row in rows)
-            if (!row.IsDelayed)
+            if (row.MayBeBornLeased)
                 row.Node = runner.Reserve(row.Handler);
     }
 

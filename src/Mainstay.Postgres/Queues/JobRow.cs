@@ -14,11 +14,22 @@ internal sealed record JobRow(Guid Id, string Handler, Guid? Message, string Pay
     /// <summary>When it shall run; wins over <see cref="After"/>.</summary>
     public DateTimeOffset? At { get; init; }
 
+    /// <summary>What no other open job of the handler has; null for a job that is not unique.</summary>
+    public UniqueKey? Unique { get; init; }
+
     /// <summary>The node that it is born under the lease of, because that node has room for it; null for a row that waits to be claimed.</summary>
     public Guid? Node { get; set; }
 
     public bool IsDelayed => After is not null || At is not null;
+
+    /// <summary>Whether it may be run by the process that commits it, without having stood in the queue.</summary>
+    public bool MayBeBornLeased => !IsDelayed && Unique is null;
 }
+
+/// <summary>What makes a job unique.</summary>
+/// <param name="Key">Its key among the jobs of the handler.</param>
+/// <param name="For">For how long after it was enqueued no other one is wanted, even when it is done before; null for until it has ended.</param>
+internal readonly record struct UniqueKey(string Key, TimeSpan? For);
 
 /// <summary>A job that this node has the lease of.</summary>
 /// <param name="Id">Its id.</param>

@@ -9,7 +9,7 @@ internal sealed class MessageCatalogue
     public const int PayloadBytesMost = 256 * 1024;
 
     private readonly Dictionary<Type, (string Name, List<string> Subscriptions)> _events = [];
-    private readonly Dictionary<Type, string> _jobs = [];
+    private readonly Dictionary<Type, (string Name, Placement Placement)> _jobs = [];
 
     public IEnumerable<string> Names => _events.Values.Select(entry => entry.Name);
 
@@ -22,11 +22,11 @@ internal sealed class MessageCatalogue
     }
 
     /// <exception cref="ConfigurationException">MST2502: the type has a job already. MST1003: the type cannot be stored.</exception>
-    public void DeclareJob(Type type, string name)
+    public void DeclareJob(Type type, string name, Placement placement)
     {
         CheckPayload(type, $"Job '{name}'");
-        if (!_jobs.TryAdd(type, name))
-            throw new ConfigurationException("MST2502", $"{type.Name} is the input of the jobs '{_jobs[type]}' and '{name}', expected one job for each record. To have several handlers, publish it as an event.");
+        if (!_jobs.TryAdd(type, (name, placement)))
+            throw new ConfigurationException("MST2502", $"{type.Name} is the input of the jobs '{_jobs[type].Name}' and '{name}', expected one job for each record. To have several handlers, publish it as an event.");
     }
 
     /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
@@ -45,12 +45,22 @@ internal sealed class MessageCatalogue
         return subscriptions.Select(subscription => new JobRow(Guid.CreateVersion7(), subscription, message, payload, origin));
     }
 
+    /// <param name="job">A record that was declared as a job.</param>
+    /// <param name="origin">What causes it.</param>
+    /// <param name="options">How it shall run.</param>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
-    public JobRow Enqueue(object job, Origin origin, TimeSpan? after, DateTimeOffset? at)
+    /// <exception cref="ArgumentException">MST2511: a key is too long.</exception>
+    public JobRow Enqueue(object job, Origin origin, EnqueueOptions options)
     {
-        if (!_jobs.TryGetValue(job.GetType(), out var name))
+        if (!_jobs.TryGetValue(job.GetType(), out var known))
             throw new ConfigurationException("MST2501", $"{job.GetType().Name} is not declared as a job. Declare it with Job<{job.GetType().Name}>(\"…\", …), giving it the name under which it is stored.");
-        return new JobRow(Guid.CreateVersion7(), name, null, Json(job), origin) { After = after, At = at };
+        var (name, placement) = known;
+        return new JobRow(Guid.CreateVersion7(), name, null, Json(job), origin)
+        {
+            After = options.After,
+            At = options.At,
+            Unique = placement.UniqueOf(name, job, options.Unique),
+        };
     }
 
     /// <summary>Who gets a row when one of these is published or enqueued.</summary>

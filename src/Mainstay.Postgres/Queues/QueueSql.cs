@@ -26,7 +26,18 @@ internal static class QueueSql
         select job.id, job.handler, job.message, job.payload, job.origin,
             case when job.node is not null then 1 when coalesce(job.at, mainstay.now() + job.after) is not null then 2 else 0 end,
             coalesce(job.at, mainstay.now() + job.after), coalesce(job.at, mainstay.now() + job.after), job.node, (job.node is not null)::integer, (job.node is not null)::integer
-        from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, message, payload, origin, after, at, node)
+        from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, payload, origin, after, at, message, node)
+        """;
+
+    /// <summary>
+    /// Jobs with a unique key. One row for each: the id of the job that there is in the end. In the order of their keys, so that two transactions which enqueue the
+    /// same ones do not wait for each other.
+    /// </summary>
+    public const string InsertUnique = """
+        select mainstay.enqueue_unique(job.id, job.handler, job.payload, job.origin, coalesce(job.at, mainstay.now() + job.after), job.unique_key, job.unique_for)
+        from (
+            select * from unnest($1, $2, $3, $4, $5, $6, $7, $8) as given (id, handler, payload, origin, after, at, unique_key, unique_for) order by handler, unique_key
+        ) job
         """;
 
     /// <summary>Many jobs of one kind. What is not named has the table's defaults.</summary>
@@ -109,10 +120,12 @@ internal static class QueueSql
         where id = $1 and fence = $2 and state = 1
         """;
 
-    /// <summary>The last failed attempt.</summary>
+    /// <summary>The last failed attempt. A key that it had is free for the next one.</summary>
     public const string Bury = $"""
         with gone as (
             delete from mainstay.jobs where id = $1 and fence = $2 and state = 1 returning *
+        ), freed as (
+            delete from mainstay.jobs_unique known using gone where known.handler = gone.handler and known.unique_key = gone.unique_key
         )
         insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
         select id, handler, attempt, crashes, fence, created_at, mainstay.now(), $3, message, payload, origin, {AddError} from gone
@@ -152,6 +165,8 @@ internal static class QueueSql
             from held
         ), buried as (
             delete from mainstay.jobs job using blamed where job.id = blamed.id and blamed.crashes >= $1 returning job.*, blamed.crashes as crashes_now
+        ), freed as (
+            delete from mainstay.jobs_unique known using buried where known.handler = buried.handler and known.unique_key = buried.unique_key
         ), dead as (
             insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
             select id, handler, attempt, crashes_now, fence, created_at, mainstay.now(), 'crashed', message, payload, origin, {AddCrash} from buried
@@ -185,7 +200,7 @@ internal static class QueueSql
             mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date)
         """;
 
-    /// <summary>The same for rows that have no day of their own, and for dead letters that can no longer be restored: up to $4 of each.</summary>
+    /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, and for unique keys whose time is over: up to $4 of each.</summary>
     public const string Expire = """
         with discarded as (
             delete from mainstay.jobs_dead
@@ -193,8 +208,13 @@ internal static class QueueSql
             returning id
         ), redrives as (
             delete from mainstay.redrives where ended_at < mainstay.now() - $2
+        ), freed as (
+            delete from mainstay.jobs_unique
+            where (handler, unique_key) in (select handler, unique_key from mainstay.jobs_unique where until <= mainstay.now() order by until limit $4 for update skip locked)
+            returning job
         )
-        select greatest((select count(*) from discarded), mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4),
+        select greatest((select count(*) from discarded), (select count(*) from freed),
+            mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4),
             mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $4))
         """;
 }

@@ -26,21 +26,23 @@ internal sealed class QueueStore(Database database)
 
     public Database Database => database;
 
-    public static NpgsqlBatchCommand Insert(IReadOnlyList<JobRow> rows)
+    /// <summary>The statements that write the rows: one for all that are ordinary, one for those with a unique key.</summary>
+    public static IEnumerable<NpgsqlBatchCommand> Insert(IReadOnlyList<JobRow> rows)
     {
-        var command = new NpgsqlBatchCommand(QueueSql.Insert);
-        void Array<T>(NpgsqlDbType type, Func<JobRow, T> select) =>
-            command.Parameters.Add(new NpgsqlParameter<T[]> { TypedValue = [.. rows.Select(select)], NpgsqlDbType = NpgsqlDbType.Array | type });
-        Array(NpgsqlDbType.Uuid, row => row.Id);
-        Array(NpgsqlDbType.Text, row => row.Handler);
-        Array(NpgsqlDbType.Uuid, row => row.Message);
-        Array(NpgsqlDbType.Json, row => row.Payload);
-        // Nearly always one origin for all: the call that makes them.
-        var (known, text) = (rows[0].Origin, OriginJson.Write(rows[0].Origin));
-        Array(NpgsqlDbType.Json, row => ReferenceEquals(row.Origin, known) ? text : OriginJson.Write(row.Origin));
-        Array(NpgsqlDbType.Interval, row => row.After);
-        Array(NpgsqlDbType.TimestampTz, row => row.At?.UtcDateTime);
-        Array(NpgsqlDbType.Uuid, row => row.Node);
+        var unique = rows.Where(row => row.Unique is not null).ToList();
+        if (unique.Count < rows.Count)
+            yield return InsertOrdinary(unique.Count == 0 ? rows : [.. rows.Where(row => row.Unique is null)]);
+        if (unique.Count > 0)
+            yield return InsertUnique(unique);
+    }
+
+    /// <summary>Gives one row for each: the id of the job that there is in the end.</summary>
+    public static NpgsqlBatchCommand InsertUnique(IReadOnlyList<JobRow> rows)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.InsertUnique);
+        AddWork(command, rows);
+        AddArray(command, NpgsqlDbType.Text, rows, row => row.Unique!.Value.Key);
+        AddArray(command, NpgsqlDbType.Interval, rows, row => row.Unique!.Value.For);
         return command;
     }
 
@@ -173,6 +175,30 @@ internal sealed class QueueStore(Database database)
         await reader.ReadAsync(cancellation);
         return Convert.ToInt64(reader.GetValue(0), System.Globalization.CultureInfo.InvariantCulture);
     }
+
+    private static NpgsqlBatchCommand InsertOrdinary(IReadOnlyList<JobRow> rows)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.Insert);
+        AddWork(command, rows);
+        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Message);
+        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Node);
+        return command;
+    }
+
+    private static void AddWork(NpgsqlBatchCommand command, IReadOnlyList<JobRow> rows)
+    {
+        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Id);
+        AddArray(command, NpgsqlDbType.Text, rows, row => row.Handler);
+        AddArray(command, NpgsqlDbType.Json, rows, row => row.Payload);
+        // Nearly always one origin for all: the call that makes them.
+        var (known, text) = (rows[0].Origin, OriginJson.Write(rows[0].Origin));
+        AddArray(command, NpgsqlDbType.Json, rows, row => ReferenceEquals(row.Origin, known) ? text : OriginJson.Write(row.Origin));
+        AddArray(command, NpgsqlDbType.Interval, rows, row => row.After);
+        AddArray(command, NpgsqlDbType.TimestampTz, rows, row => row.At?.UtcDateTime);
+    }
+
+    private static void AddArray<T>(NpgsqlBatchCommand command, NpgsqlDbType type, IReadOnlyList<JobRow> rows, Func<JobRow, T> select) =>
+        command.Parameters.Add(new NpgsqlParameter<T[]> { TypedValue = [.. rows.Select(select)], NpgsqlDbType = NpgsqlDbType.Array | type });
 
     private static NpgsqlBatchCommand Cycle(CyclePlan plan)
     {

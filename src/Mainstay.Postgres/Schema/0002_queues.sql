@@ -26,6 +26,8 @@ create table mainstay.jobs (
     payload json not null,
     -- What caused it: operation, actor, request, trace, causation, correlation.
     origin json,
+    -- Of a unique job: what no other open job of the handler has.
+    unique_key text collate "C",
     -- The last failures, newest last.
     errors jsonb,
     constraint jobs_lease_check check ((state = 1) = (node is not null)),
@@ -35,6 +37,52 @@ create index jobs_ready_idx on mainstay.jobs (handler, seq) where state = 0;
 create index jobs_suspect_idx on mainstay.jobs (handler, seq) where state = 3;
 create index jobs_due_idx on mainstay.jobs (due_at) where state = 2;
 create index jobs_node_idx on mainstay.jobs (node) where state = 1;
+create unique index jobs_unique_idx on mainstay.jobs (handler, unique_key) where unique_key is not null;
+
+-- Keys that keep others out for a time, also when their job is done by then. A dead job frees its key.
+create table mainstay.jobs_unique (
+    handler text collate "C" not null,
+    unique_key text collate "C" not null,
+    job uuid not null,
+    until timestamptz not null,
+    constraint jobs_unique_pkey primary key (handler, unique_key)
+);
+create index jobs_unique_until_idx on mainstay.jobs_unique (until);
+
+-- Enqueues a job unless there is one with its key: one that is open, or one that was enqueued so short a time ago. Gives the id of the job that there is in the end.
+-- Whoever enqueues the same key at the same moment waits for the end of the other transaction, as with any unique index; nobody gets a violation.
+create function mainstay.enqueue_unique(new_id uuid, job_handler text, job_payload json, job_origin json, job_due_at timestamptz, job_key text, key_for interval) returns uuid language plpgsql as $$
+declare
+    other uuid;
+    holds_key boolean := false;
+begin
+    loop
+        select job.id into other from mainstay.jobs job where job.handler = job_handler and job.unique_key = job_key;
+        if other is null and key_for is not null and not holds_key then
+            select known.job into other from mainstay.jobs_unique known where known.handler = job_handler and known.unique_key = job_key and known.until > mainstay.now();
+            if other is null then
+                insert into mainstay.jobs_unique as known (handler, unique_key, job, until) values (job_handler, job_key, new_id, mainstay.now() + key_for)
+                on conflict on constraint jobs_unique_pkey do update set job = excluded.job, until = excluded.until where known.until <= mainstay.now();
+                holds_key := found;
+                -- Not: somebody has just taken it, and it is to be seen now.
+                continue when not holds_key;
+            end if;
+        end if;
+        if other is not null then
+            if holds_key then
+                update mainstay.jobs_unique known set job = other where known.handler = job_handler and known.unique_key = job_key;
+            end if;
+            return other;
+        end if;
+        insert into mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at, unique_key)
+        values (new_id, job_handler, job_payload, job_origin, case when job_due_at is null then 0 else 2 end, job_due_at, job_due_at, job_key)
+        on conflict (handler, unique_key) where unique_key is not null do nothing;
+        if found then
+            return new_id;
+        end if;
+        -- Another one came first and is to be seen now; or it is done already, and it is our turn again.
+    end loop;
+end $$;
 
 -- Aborts the transaction of a payload that is longer than those of the application may be.
 create function mainstay.bounded_payload(payload json) returns json language plpgsql immutable as $$
@@ -47,12 +95,20 @@ begin
 end $$;
 
 -- Enqueues a job from a trigger or from a program in another language, in the transaction that calls it: select mainstay.enqueue('send-receipt', '{"order": 1}', after => '5 minutes').
--- A name that nobody declares waits, and the next start warns of it.
-create function mainstay.enqueue(handler text, payload json, after interval default null, at timestamptz default null, origin json default null) returns uuid language sql as $$
+-- Gives its id; with a unique key the id of the job that has the key. A name that nobody declares waits, and the next start warns of it.
+create function mainstay.enqueue(handler text, payload json, after interval default null, at timestamptz default null, origin json default null,
+    unique_key text default null, unique_for interval default null) returns uuid language plpgsql as $$
+declare
+    id uuid := gen_random_uuid();
+    due_at timestamptz := coalesce(at, mainstay.now() + after);
+begin
+    if unique_key is not null then
+        return mainstay.enqueue_unique(id, handler, mainstay.bounded_payload(payload), origin, due_at, unique_key, unique_for);
+    end if;
     insert into mainstay.jobs (id, handler, payload, origin, state, due_at, first_due_at)
-    values (gen_random_uuid(), handler, mainstay.bounded_payload(payload), origin, case when coalesce(at, mainstay.now() + after) is null then 0 else 2 end, coalesce(at, mainstay.now() + after), coalesce(at, mainstay.now() + after))
-    returning id
-$$;
+    values (id, handler, mainstay.bounded_payload(payload), origin, case when due_at is null then 0 else 2 end, due_at, due_at);
+    return id;
+end $$;
 
 -- What was done: written in the commit of the effect, dropped a day at a time.
 create table mainstay.jobs_done (

@@ -200,7 +200,7 @@ internal sealed class GroupCommits(Database database)
         foreach (var (sql, rows) in tables)
             statements.Add(new BatchItem(sql.InsertRows(rows)));
         if (jobs.Length > 0)
-            statements.Add(new BatchItem(QueueStore.Insert(jobs)));
+            statements.AddRange(QueueStore.Insert(jobs).Select(command => new BatchItem(command)));
         return statements;
     }
 

@@ -20,6 +20,7 @@ public sealed class UnitOfWork
     private readonly Dictionary<(Type, Guid), Known> _known = [];
     private readonly List<JobRow> _jobs = [];
     private readonly List<BatchItem> _sent = [];
+    private bool _storesJobs;
 
     internal UnitOfWork(Work work, WorkContext context)
     {
@@ -90,22 +91,34 @@ public sealed class UnitOfWork
     public void Publish<T>(T @event) where T : class
     {
         foreach (var row in _context.Messages.Fan(@event, _context.Origin))
-            Add(row);
+            Record(row);
     }
 
     /// <summary>Records a job, which runs after the commit, and only then.</summary>
     /// <param name="job">A record that was declared as a job.</param>
     /// <param name="after">How long after now it shall run. Default: as soon as possible.</param>
     /// <param name="at">When it shall run, instead of <paramref name="after"/>.</param>
-    /// <returns>The id of the job.</returns>
+    /// <param name="unique">
+    /// A key that only one open job of the kind has: while there is one, no other is recorded. Default: what the declaration says with <c>Unique</c>.
+    /// </param>
+    /// <returns>The id of the job. Of a unique one it is only used when there is no other; <see cref="EnqueueAsync"/> gives the one that there is.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
     /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
-    public Guid Enqueue<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null) where T : class
-    {
-        var row = _context.Messages.Enqueue(job, _context.Origin, after, at);
-        Add(row);
-        return row.Id;
-    }
+    /// <exception cref="ArgumentException">MST2511: the key is too long.</exception>
+    public Guid Enqueue<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null) where T : class =>
+        Record(_context.Messages.Enqueue(job, _context.Origin, new EnqueueOptions { After = after, At = at, Unique = unique })).Id;
+
+    /// <summary>Records a job like <see cref="Enqueue"/>, and learns of a unique one which job there is in the end; that takes a round trip of its own.</summary>
+    /// <param name="job">A record that was declared as a job.</param>
+    /// <param name="after">How long after now it shall run. Default: as soon as possible.</param>
+    /// <param name="at">When it shall run, instead of <paramref name="after"/>.</param>
+    /// <param name="unique">A key that only one open job of the kind has. Default: what the declaration says with <c>Unique</c>.</param>
+    /// <returns>The id of the job, or of the one that has the key already.</returns>
+    /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
+    /// <exception cref="ArgumentException">MST2511: the key is too long.</exception>
+    public Task<Guid> EnqueueAsync<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null) where T : class =>
+        StoreAsync(_context.Messages.Enqueue(job, _context.Origin, new EnqueueOptions { After = after, At = at, Unique = unique }));
 
     /// <summary>
     /// The open connection with this transaction begun and all recorded changes sent, for Dapper or plain Npgsql. Do not commit or dispose it.
@@ -207,7 +220,25 @@ public sealed class UnitOfWork
     internal void Record(BatchItem item) => _recorded.Add(new Recorded(null, item.Change, item));
 
     /// <summary>Adds a job that was made elsewhere.</summary>
-    internal void Record(JobRow row) => _jobs.Add(row);
+    internal JobRow Record(JobRow row)
+    {
+        Demand(row);
+        _jobs.Add(row);
+        return row;
+    }
+
+    /// <summary>Adds a job that was made elsewhere; a unique one at once.</summary>
+    /// <returns>The id of the job that there is in the end.</returns>
+    internal async Task<Guid> StoreAsync(JobRow row)
+    {
+        if (row.Unique is null)
+            return Record(row).Id;
+        Demand(row);
+        _storesJobs = true;
+        await using var reader = await ReadAsync(QueueStore.InsertUnique([row]));
+        await reader.ReadAsync(Cancellation);
+        return reader.GetGuid(0);
+    }
 
     /// <summary>Sends what is recorded together with receipt, audit entries and messages, and commits.</summary>
     /// <param name="receipt">The receipt of the call, if it has a key.</param>
@@ -225,6 +256,8 @@ public sealed class UnitOfWork
             await _work.CommitAsync(items, carriesLimits);
         else
             await CommitJobsAsync(items, carriesLimits);
+        if (_storesJobs)
+            _context.Desk.Wake();
     }
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
@@ -233,7 +266,7 @@ public sealed class UnitOfWork
         _context.Desk.Reserve(_jobs);
         try
         {
-            items.Add(new BatchItem(QueueStore.Insert(_jobs)));
+            items.AddRange(QueueStore.Insert(_jobs).Select(command => new BatchItem(command)));
             await _work.CommitAsync(items, carriesLimits);
         }
         catch (Exception e)
@@ -245,11 +278,11 @@ public sealed class UnitOfWork
     }
 
     /// <summary>What shall run later adds nothing to what is behind now.</summary>
-    private void Add(JobRow row)
+    /// <exception cref="ProblemException"><c>queue-behind</c></exception>
+    private void Demand(JobRow row)
     {
         if (_context.IsHeldBack && !row.IsDelayed)
             _context.Desk.Pressure.Demand(row.Handler);
-        _jobs.Add(row);
     }
 
     private List<BatchItem> Drain()

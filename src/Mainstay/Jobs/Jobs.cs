@@ -28,25 +28,23 @@ public sealed class Jobs
     /// </param>
     /// <param name="after">How long after now it shall run. Default: as soon as possible.</param>
     /// <param name="at">When it shall run, instead of <paramref name="after"/>.</param>
+    /// <param name="unique">
+    /// A key that only one open job of the kind has: while there is one, no other is recorded. Whoever enqueues the same key at the same moment waits for the end of
+    /// the other transaction. Default: what the declaration says with <see cref="JobDeclaration.Unique"/>.
+    /// </param>
     /// <param name="cancellation">Ends the statement.</param>
-    /// <returns>The id of the job.</returns>
+    /// <returns>The id of the job; of a unique one the id of that which has the key.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared. MST2105: the transaction cannot carry it.</exception>
     /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
-    public async Task<Guid> EnqueueAsync<T>(T job, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, CancellationToken cancellation = default) where T : class
+    /// <exception cref="ArgumentException">MST2511: the key is too long.</exception>
+    public async Task<Guid> EnqueueAsync<T>(T job, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null, CancellationToken cancellation = default) where T : class
     {
         ArgumentNullException.ThrowIfNull(job);
-        var row = _messages.Enqueue(job, ApplicationOrigin.Here(), after, at);
+        var row = _messages.Enqueue(job, ApplicationOrigin.Here(), new EnqueueOptions { After = after, At = at, Unique = unique });
         if (transaction is not null)
-        {
-            await CallerRows.InsertAsync([row], transaction, cancellation);
-            return row.Id;
-        }
+            return await CallerRows.InsertAsync([row], transaction, cancellation) is [var id] ? id : row.Id;
         var request = new TransactionRequest(User.System(row.Origin.Operation), row.Origin, Deadline.After(TimeSpan.FromSeconds(30), _transactor.Database.Clock), cancellation);
-        return await _transactor.RunAsync(request, work =>
-        {
-            work.Record(row);
-            return Task.FromResult(new Completed<Guid>(row.Id));
-        });
+        return await _transactor.RunAsync(request, async work => new Completed<Guid>(await work.StoreAsync(row)));
     }
 
     /// <summary>
@@ -60,12 +58,12 @@ public sealed class Jobs
     /// <param name="cancellation">Ends it, and nothing is recorded.</param>
     /// <returns>How many there were.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared. MST2105: the transaction cannot carry it.</exception>
-    /// <exception cref="InvalidOperationException">MST2507: one is larger than 256 KiB as JSON.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: one is larger than 256 KiB as JSON. MST2512: the jobs are unique.</exception>
     public async Task<long> EnqueueManyAsync<T>(IEnumerable<T> jobs, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, CancellationToken cancellation = default) where T : class
     {
         ArgumentNullException.ThrowIfNull(jobs);
         var origin = ApplicationOrigin.Here();
-        var copy = new JobCopy(jobs.Select(job => _messages.Enqueue(job, origin, after, at)), origin) { After = after, At = at };
+        var copy = new JobCopy(jobs.Select(job => _messages.Enqueue(job, origin, new EnqueueOptions { After = after, At = at })), origin) { After = after, At = at };
         if (transaction is not null)
             return await CallerRows.CopyAsync(copy, transaction, cancellation);
         await using var connection = await _transactor.Database.OpenAsync(Deadline.After(TimeSpan.FromSeconds(30), _transactor.Database.Clock), cancellation);

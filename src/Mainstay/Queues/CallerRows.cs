@@ -7,14 +7,20 @@ namespace Mainstay.Internal;
 /// <summary>Rows that go into a transaction of the application. Its commit cannot be seen from here, so that none of them is born leased.</summary>
 internal static class CallerRows
 {
+    /// <returns>For each row with a unique key, the id of the job that there is in the end.</returns>
     /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry them.</exception>
-    public static Task InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
+    public static Task<List<Guid>> InsertAsync(IReadOnlyList<JobRow> rows, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
     {
+        var unique = new List<Guid>();
         if (rows.Count == 0)
-            return 0L;
+            return unique;
         await using var batch = new NpgsqlBatch(open.Connection, open);
-        batch.BatchCommands.Add(QueueStore.Insert(rows));
-        return await batch.ExecuteNonQueryAsync(cancellation);
+        foreach (var command in QueueStore.Insert(rows))
+            batch.BatchCommands.Add(command);
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        while (await reader.ReadAsync(cancellation))
+            unique.Add(reader.GetGuid(0));
+        return unique;
     });
 
     /// <returns>How many there were.</returns>
@@ -22,7 +28,7 @@ internal static class CallerRows
     public static Task<long> CopyAsync(JobCopy copy, DbTransaction transaction, CancellationToken cancellation) =>
         InAsync(transaction, open => copy.WriteAsync(open.Connection!, cancellation));
 
-    private static async Task<long> InAsync(DbTransaction transaction, Func<NpgsqlTransaction, Task<long>> write)
+    private static async Task<T> InAsync<T>(DbTransaction transaction, Func<NpgsqlTransaction, Task<T>> write)
     {
         var open = CallerTransaction.Require(transaction, "MST2105");
         try

@@ -5,6 +5,8 @@ internal sealed class QueueHandler(string name, Delegate declared)
 {
     public const string DefaultQueue = "default";
 
+    private readonly List<Type> _keyed = [];
+
     /// <summary>The stored name.</summary>
     public string Name { get; } = name;
 
@@ -24,6 +26,9 @@ internal sealed class QueueHandler(string name, Delegate declared)
 
     /// <summary>How old the oldest that is ready may be before nothing more is taken on; null for any age.</summary>
     public TimeSpan? MaxAge { get; private set; }
+
+    /// <summary>Where its work stands among other work.</summary>
+    public Placement Placement { get; } = new();
 
     /// <summary>Compiled when the application starts, once all events are known.</summary>
     public Handler Handler { get; private set; } = null!;
@@ -55,8 +60,16 @@ internal sealed class QueueHandler(string name, Delegate declared)
         Queue = queue;
     }
 
+    public void Unique<T>(Func<T, object?> key, TimeSpan? per) where T : class => (Placement.Unique, Placement.UniqueFor) = (Key(key), per);
+
+    private Func<object, object?> Key<T>(Func<T, object?> key) where T : class
+    {
+        _keyed.Add(typeof(T));
+        return input => key((T)input);
+    }
+
     /// <summary>Compiles the handler and enters it in the catalogue.</summary>
-    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2504: its schedule cannot be understood.</exception>
+    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2504: its schedule cannot be understood.</exception>
     public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {
         Handler = Handler.Compile(Name, declared, isService, JobType);
@@ -72,8 +85,10 @@ internal sealed class QueueHandler(string name, Delegate declared)
             throw new ConfigurationException("MST1002", IsJob
                 ? $"The handler of job '{Name}' must take the job and a UnitOfWork or an Outbound, for example ({JobType!.Name} job, UnitOfWork work) => …."
                 : $"The handler of subscription '{Name}' must take the event and a UnitOfWork or an Outbound, for example (OrderPlaced placed, UnitOfWork work) => ….");
+        if (_keyed.Find(keyed => keyed != type) is { } other)
+            throw new ConfigurationException("MST2510", $"A key of '{Name}' is computed from {other.Name}, but its handler takes {type.Name}. Write the key as a lambda of that, for example ({type.Name} {(IsJob ? "job" : "message")}) => ….");
         if (IsJob)
-            messages.DeclareJob(type, Name);
+            messages.DeclareJob(type, Name, Placement);
         else
             messages.Subscribe(type, Name);
     }
