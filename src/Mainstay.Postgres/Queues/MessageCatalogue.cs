@@ -66,7 +66,7 @@ internal sealed class MessageCatalogue
     /// <summary>Who gets a row when one of these is published or enqueued.</summary>
     /// <exception cref="ConfigurationException">MST2501: it is declared neither as an event nor as a job.</exception>
     public IReadOnlyList<string> HandlersOf(Type type) => _events.TryGetValue(type, out var entry) ? entry.Subscriptions
-        : _jobs.TryGetValue(type, out var job) ? [job]
+        : _jobs.TryGetValue(type, out var job) ? [job.Name]
         : throw new ConfigurationException("MST2501", $"{type.Name} is declared neither as an event nor as a job, so nothing can be sent of it. Declare it with Event<{type.Name}>(\"…\") or Job<{type.Name}>(\"…\", …).");
 
     private (string Name, List<string> Subscriptions) Require(Type type) => _events.TryGetValue(type, out var entry)

@@ -1,4 +1,5 @@
 using Mainstay.Internal;
+using Microsoft.AspNetCore.Builder;
 
 namespace Mainstay.Tests;
 
@@ -67,6 +68,33 @@ public sealed class QueueAgeTests(PostgresFixture postgres)
         (await ann.PostAsync("/v1/declared", new { text = "one more" })).Expect(204);
 
         meeting.Leave.TrySetResult();
+    }
+
+    [Fact]
+    public async Task An_endpoint_of_any_application_is_refused_too()
+    {
+        var connectionString = await postgres.CreateDatabaseAsync();
+        var called = 0;
+        // Nothing runs here, so that what waits gets older.
+        await using var app = await PlainApplication.StartAsync(connectionString,
+            services => services.AddJobs(jobs => jobs.Job<Write>("write", (Write job, UnitOfWork work) => { }).MaxAge(TimeSpan.FromSeconds(1)), new QueueOptions { Workers = 0 }),
+            web => web.MapPost("/writes", async (Jobs jobs) =>
+            {
+                called++;
+                await jobs.EnqueueAsync(new Write("x"));
+            }).WithQueueAge(typeof(Write)));
+        Task<HttpResponseMessage> PostAsync() => app.Client.PostAsync(new Uri("/writes", UriKind.Relative), null, TestContext.Current.CancellationToken);
+
+        (await PostAsync()).EnsureSuccessStatusCode();
+        HttpResponseMessage refused = null!;
+        await Waiting.UntilAsync(async () => (refused = await PostAsync()).StatusCode == System.Net.HttpStatusCode.ServiceUnavailable);
+        var before = called;
+        await PostAsync();
+
+        called.ShouldBe(before);
+        refused.Headers.RetryAfter!.Delta.ShouldNotBeNull();
+        refused.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
+        (await refused.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).ShouldContain("queue-behind");
     }
 
     [Fact]
