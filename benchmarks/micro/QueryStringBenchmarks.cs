@@ -8,5 +8,5 @@ public class QueryStringBenchmarks
     public string Query { get; set; } = "";
 
     [Benchmark]
-    public int Parse() => QueryParameters.Parse(Query).Values.Count;
+    public int Parse() => QueryParameters.Parse(Query).All.Length;
 }

@@ -47,7 +47,7 @@ public sealed record ServerProcesses(int Postmaster, IReadOnlyList<int> Children
 /// <summary>What can be sent to a process.</summary>
 public static class Signals
 {
-    public const int Kill = 9, Terminate = 15, Continue = 18, Stop = 19;
+    public const int Interrupt = 2, Kill = 9, Terminate = 15, Continue = 18, Stop = 19;
 
     /// <returns>False when there is no such process.</returns>
     public static bool Send(int process, int signal) => process > 0 && kill(process, signal) == 0;

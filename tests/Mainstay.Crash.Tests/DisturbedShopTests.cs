@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: CollectionBehavior(MaxParallelThreads = 4)]
 
 namespace Mainstay.Tests;
 
@@ -10,6 +10,7 @@ namespace Mainstay.Tests;
 /// Clients place orders while the shop and its server are killed, ended and stopped at random moments. Afterwards the tables have to agree with
 /// what each client was told. 35 seconds; MAINSTAY_CRASH_MINUTES makes it longer, MAINSTAY_CRASH_SEED repeats the order of events.
 /// </summary>
+[Collection(nameof(Alone))]
 public sealed class DisturbedShopTests(ITestOutputHelper output)
 {
     private const int Clients = 8;
@@ -101,3 +102,7 @@ public sealed class DisturbedShopTests(ITestOutputHelper output)
 
     private static double? Setting(string name) => double.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : null;
 }
+
+/// <summary>Tests that keep the machine busy by themselves; one at a time, after the others.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;

@@ -6,6 +6,7 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Operations whose process is killed while it runs them.</summary>
+[Collection(nameof(Alone))]
 public sealed class LongRunningLifeTests : IDisposable
 {
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(60);

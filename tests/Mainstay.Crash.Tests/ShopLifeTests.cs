@@ -5,6 +5,7 @@ using System.Text.Json;
 namespace Mainstay.Tests;
 
 /// <summary>One disturbance each, at a point that chance would rarely find.</summary>
+[Collection(nameof(Alone))]
 public sealed class ShopLifeTests : IDisposable
 {
     private static readonly TimeSpan deadline = TimeSpan.FromSeconds(10);

@@ -1,6 +1,4 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text.Json;
@@ -8,96 +6,16 @@ using Npgsql;
 
 namespace Mainstay.Tests;
 
-/// <summary>
-/// The shop as a process of its own, started directly, so that its process id is the one to kill. One object is one place (data folder and port)
-/// where the shop is started again and again; every line it says goes to a log file in the folder.
-/// </summary>
-internal sealed class ShopProcess : IDisposable
+/// <summary>The shop as a process of its own. One object is one place (data folder and port) where it is started again and again.</summary>
+internal sealed class ShopProcess(string dataFolder, string logFile, int? port = null) : ChildProcess("shop", logFile)
 {
-    private const int LinesMost = 40;
+    public string DataFolder => dataFolder;
 
-    private readonly ConcurrentQueue<string> _lastLines = new();
-    private readonly StreamWriter _log;
-    private readonly Lock _logLock = new();
-    private readonly string _workingFolder;
-    private Process? _process;
-
-    public ShopProcess(string dataFolder, string logFile, int? port = null)
-    {
-        DataFolder = dataFolder;
-        Port = port ?? Ports.Free();
-        _workingFolder = Path.GetDirectoryName(logFile)!;
-        _log = new StreamWriter(new FileStream(logFile, FileMode.Append, FileAccess.Write, FileShare.ReadWrite));
-    }
-
-    public string DataFolder { get; }
-
-    public int Port { get; }
+    public int Port { get; } = port ?? Ports.Free();
 
     public Uri Address => new($"http://127.0.0.1:{Port}");
 
-    public int Id => _process!.Id;
-
-    public bool HasExited => _process!.HasExited;
-
-    /// <summary>The first lines it has said at level error, over all its lives.</summary>
-    public ConcurrentQueue<string> ErrorLines { get; } = new();
-
     public ServerProcesses Server => ServerProcesses.Of(DataFolder);
-
-    /// <summary>What it said last, for a message about a failure.</summary>
-    public string LastWords => string.Join('\n', _lastLines);
-
-    /// <summary>Called once for each line it says.</summary>
-    public event Action<string>? Said;
-
-    public void Start()
-    {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Mainstay.Crash.App"))
-        {
-            RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _workingFolder,
-            ArgumentList = { "--environment", "Development", "--urls", Address.ToString(), $"--Mainstay:DataFolder={DataFolder}", "--Mainstay:LongRunning:Lease=00:00:02" },
-        };
-        _process?.Dispose();
-        _process = new Process { StartInfo = start };
-        _process.OutputDataReceived += (_, line) => Hear(line.Data);
-        _process.ErrorDataReceived += (_, line) => Hear(line.Data);
-        Hear("-- start");
-        _process.Start();
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
-    }
-
-    public bool Signal(int signal) => !HasExited && Signals.Send(Id, signal);
-
-    public async Task<int> ExitAsync(TimeSpan timeout, CancellationToken cancellation)
-    {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(timeout);
-        try
-        {
-            await _process!.WaitForExitAsync(deadline.Token);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw new TimeoutException($"The shop (process {Id}) has not ended within {timeout.TotalSeconds:0} s. It said last:\n{LastWords}");
-        }
-        Hear($"-- exit code {_process.ExitCode}");
-        return _process.ExitCode;
-    }
-
-    public async Task KillAsync(CancellationToken cancellation)
-    {
-        Signal(Signals.Kill);
-        await ExitAsync(TimeSpan.FromSeconds(20), cancellation);
-    }
-
-    /// <summary>As an orchestrator stops it. Returns the exit code.</summary>
-    public async Task<int> TerminateAsync(CancellationToken cancellation)
-    {
-        Signal(Signals.Terminate);
-        return await ExitAsync(TimeSpan.FromSeconds(45), cancellation);
-    }
 
     public async Task StartAndWaitAsync(CancellationToken cancellation)
     {
@@ -111,7 +29,7 @@ internal sealed class ShopProcess : IDisposable
         using var http = Client(TimeSpan.FromSeconds(5));
         await Wait.UntilAsync("the shop is ready", timeout, async () =>
         {
-            if (HasExited) throw new InvalidOperationException($"The shop ended with exit code {_process!.ExitCode} while it was waited for. It said last:\n{LastWords}");
+            if (HasExited) throw new InvalidOperationException($"The shop ended while it was waited for. It said last:\n{LastWords}");
             return await IsReadyAsync(http, cancellation);
         }, cancellation, () => LastWords);
     }
@@ -140,15 +58,16 @@ internal sealed class ShopProcess : IDisposable
     }
 
     /// <summary>Leaves nothing running: neither the shop nor its server.</summary>
-    public void Dispose()
+    public override void Dispose()
     {
-        Signal(Signals.Continue);
-        Signal(Signals.Kill);
-        var server = Server;
-        server.Signal(Signals.Kill);
-        _process?.Dispose();
-        lock (_logLock) _log.Dispose();
+        base.Dispose();
+        Server.Signal(Signals.Kill);
     }
+
+    protected override ProcessStartInfo StartInfo() => new(Path.Combine(AppContext.BaseDirectory, "Mainstay.Crash.App"))
+    {
+        ArgumentList = { "--environment", "Development", "--urls", Address.ToString(), $"--Mainstay:DataFolder={DataFolder}", "--Mainstay:LongRunning:Lease=00:00:02" },
+    };
 
     private static async Task<bool> IsReadyAsync(HttpClient http, CancellationToken cancellation)
     {
@@ -161,20 +80,6 @@ internal sealed class ShopProcess : IDisposable
         {
             return false;
         }
-    }
-
-    private void Hear(string? line)
-    {
-        if (line is null) return;
-        lock (_logLock)
-        {
-            if (line.Contains("\"level\":\"error\"", StringComparison.Ordinal) && ErrorLines.Count < LinesMost) ErrorLines.Enqueue(line);
-            _lastLines.Enqueue(line);
-            if (_lastLines.Count > LinesMost) _lastLines.TryDequeue(out _);
-            if (_log.BaseStream is { CanWrite: true })
-                _log.WriteLine(line.StartsWith("--", StringComparison.Ordinal) ? string.Create(CultureInfo.InvariantCulture, $"{line} {TimeProvider.System.GetUtcNow():HH:mm:ss.fff}") : line);
-        }
-        Said?.Invoke(line);
     }
 }
 

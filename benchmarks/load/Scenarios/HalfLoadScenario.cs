@@ -3,7 +3,7 @@ namespace Mainstay.Benchmarks;
 /// <summary>How long answers take when a server is not at its limit, which is what callers see.</summary>
 internal static class HalfLoadScenario
 {
-    public static readonly Plan Usual = new(Rounds: 1, Pairs: 7, Seconds: 4, WarmUpSeconds: 3, 64);
+    public static readonly Plan Usual = new(Rounds: 1, Pairs: 7, Seconds: 4, WarmUpSeconds: 10, 64);
 
     public static async Task<Section> RunAsync(Plan plan)
     {

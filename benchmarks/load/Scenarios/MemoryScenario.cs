@@ -6,7 +6,7 @@ namespace Mainstay.Benchmarks;
 /// <summary>What a server holds under load, and what a read allocates.</summary>
 internal static class MemoryScenario
 {
-    public static readonly Plan Usual = new(Rounds: 1, Pairs: 5, Seconds: 2, WarmUpSeconds: 3, 64);
+    public static readonly Plan Usual = new(Rounds: 1, Pairs: 5, Seconds: 2, WarmUpSeconds: 10, 64);
 
     private const double KibibytesMore = 2;
 

@@ -3,7 +3,7 @@ namespace Mainstay.Benchmarks;
 /// <summary>Reads and inserts beside what teams use today. The peers' inserts are bare: no key, no audit entry, no message.</summary>
 internal static class PeersScenario
 {
-    public static readonly Plan Usual = new(Rounds: 1, Pairs: 6, Seconds: 2, WarmUpSeconds: 2, 64);
+    public static readonly Plan Usual = new(Rounds: 1, Pairs: 6, Seconds: 2, WarmUpSeconds: 8, 64);
 
     public static async Task<Section> RunAsync(Plan plan)
     {

@@ -9,7 +9,7 @@ namespace Mainstay.Benchmarks;
 /// </summary>
 internal static class WritesScenario
 {
-    public static readonly Plan Usual = new(Rounds: 1, Pairs: 9, Seconds: 2, WarmUpSeconds: 3, 16, 64);
+    public static readonly Plan Usual = new(Rounds: 1, Pairs: 9, Seconds: 2, WarmUpSeconds: 25, 16, 64);
 
     private const string Naive = "naive";
 

@@ -37,6 +37,9 @@ internal sealed class CursorCodec(CursorKeys keys, TimeProvider clock)
     private const int HeadLength = 1 + sizeof(int);
     private const int MacLength = 16;
 
+    /// <summary>What nearly all cursors fit into, decoded.</summary>
+    private const int UsualLength = 256;
+
     // Replaced as a whole, so that a request sees one list.
     private volatile CursorKeys _keys = keys;
 
@@ -46,27 +49,37 @@ internal sealed class CursorCodec(CursorKeys keys, TimeProvider clock)
         set => _keys = value;
     }
 
+    /// <summary>The cursor of a position within a question.</summary>
+    public string Seal(Position position, ReadOnlySpan<byte> binding)
+    {
+        var length = position.PackedLength;
+        Span<byte> payload = length <= UsualLength ? stackalloc byte[UsualLength] : new byte[length];
+        position.Pack(payload, binding);
+        return Seal(payload[..length]);
+    }
+
     public string Seal(ReadOnlySpan<byte> payload)
     {
         var key = _keys.Current(clock.GetUtcNow());
-        var bytes = new byte[HeadLength + payload.Length + MacLength];
+        var length = HeadLength + payload.Length + MacLength;
+        Span<byte> bytes = length <= UsualLength ? stackalloc byte[UsualLength] : new byte[length];
+        bytes = bytes[..length];
         bytes[0] = Version;
-        BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(1), key.Id);
-        payload.CopyTo(bytes.AsSpan(HeadLength));
+        BinaryPrimitives.WriteInt32BigEndian(bytes[1..], key.Id);
+        payload.CopyTo(bytes[HeadLength..]);
         Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(key.Secret, bytes.AsSpan(0, bytes.Length - MacLength), mac);
-        mac[..MacLength].CopyTo(bytes.AsSpan(bytes.Length - MacLength));
+        HMACSHA256.HashData(key.Secret, bytes[..^MacLength], mac);
+        mac[..MacLength].CopyTo(bytes[^MacLength..]);
         return Base64Url.EncodeToString(bytes);
     }
 
-    public CursorVerdict Open(string cursor, out byte[] payload)
+    public CursorVerdict Open(string cursor, out ReadOnlySpan<byte> payload)
     {
         payload = [];
         if (cursor.Length is 0 or > LengthMost || !Base64Url.IsValid(cursor))
             return CursorVerdict.Forged;
         var bytes = Base64Url.DecodeFromChars(cursor);
-        // The decoder also takes white space, padding, and other values of the last character's unused bits.
-        if (bytes.Length <= HeadLength + MacLength || Base64Url.EncodeToString(bytes) != cursor)
+        if (bytes.Length <= HeadLength + MacLength || !IsSpellingOf(bytes, cursor))
             return CursorVerdict.Forged;
         if (bytes[0] != Version)
             return CursorVerdict.Outdated;
@@ -78,7 +91,17 @@ internal sealed class CursorCodec(CursorKeys keys, TimeProvider clock)
         HMACSHA256.HashData(key.Secret, bytes.AsSpan(0, bytes.Length - MacLength), mac);
         if (!CryptographicOperations.FixedTimeEquals(mac[..MacLength], bytes.AsSpan(bytes.Length - MacLength)))
             return CursorVerdict.Forged;
-        payload = bytes[HeadLength..^MacLength];
+        payload = bytes.AsSpan()[HeadLength..^MacLength];
         return CursorVerdict.Opened;
+    }
+
+    /// <summary>Whether a text is the one that these bytes are encoded as: the decoder also takes white space, padding, and other values of the last character's unused bits.</summary>
+    private static bool IsSpellingOf(ReadOnlySpan<byte> bytes, ReadOnlySpan<char> text)
+    {
+        var length = Base64Url.GetEncodedLength(bytes.Length);
+        if (length != text.Length)
+            return false;
+        Span<char> encoded = bytes.Length <= UsualLength ? stackalloc char[2 * UsualLength] : new char[length];
+        return Base64Url.TryEncodeToChars(bytes, encoded, out var written) && encoded[..written].SequenceEqual(text);
     }
 }

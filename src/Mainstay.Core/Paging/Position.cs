@@ -16,15 +16,16 @@ internal sealed record Position(string? Value, Guid Id)
     public static byte[] BindingOf(params IEnumerable<string> parts) =>
         SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts.Select(part => $"{part.Length}:{part}"))))[..BindingLength];
 
+    /// <summary>How many bytes <see cref="Pack"/> writes.</summary>
+    public int PackedLength => HeadLength + (Value is null ? 0 : Encoding.UTF8.GetByteCount(Value));
+
     /// <summary><code>binding 16 | id 16 | has a value 1 | value …</code></summary>
-    public byte[] Pack(ReadOnlySpan<byte> binding)
+    public void Pack(Span<byte> payload, ReadOnlySpan<byte> binding)
     {
-        var payload = new byte[HeadLength + (Value is null ? 0 : Encoding.UTF8.GetByteCount(Value))];
         binding.CopyTo(payload);
-        Id.TryWriteBytes(payload.AsSpan(BindingLength), bigEndian: true, out _);
+        Id.TryWriteBytes(payload[BindingLength..], bigEndian: true, out _);
         payload[HeadLength - 1] = Value is null ? (byte)0 : (byte)1;
-        Encoding.UTF8.GetBytes(Value ?? "", payload.AsSpan(HeadLength));
-        return payload;
+        Encoding.UTF8.GetBytes(Value ?? "", payload[HeadLength..]);
     }
 
     /// <returns>The position, or null when the payload belongs to another question.</returns>

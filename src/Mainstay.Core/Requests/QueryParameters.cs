@@ -1,4 +1,7 @@
 using System.Buffers;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Mainstay.Internal;
@@ -14,15 +17,49 @@ internal sealed class QueryParameters
 
     private static readonly QueryParameters none = new();
 
-    private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal);
+    // So few that looking at each is quicker than hashing one.
+    private readonly List<KeyValuePair<string, string>> _values = [];
 
     private QueryParameters()
     {
     }
 
-    public IReadOnlyDictionary<string, string> Values => _values;
+    /// <summary>In the order in which they were sent.</summary>
+    public ReadOnlySpan<KeyValuePair<string, string>> All => CollectionsMarshal.AsSpan(_values);
 
-    public string? Find(string name) => _values.GetValueOrDefault(name);
+    public string? Find(string name)
+    {
+        foreach (var (known, value) in All)
+            if (known == name)
+                return value;
+        return null;
+    }
+
+    /// <summary>The same parameters as a query string, without its question mark.</summary>
+    public string Encoded
+    {
+        get
+        {
+            var text = new DefaultInterpolatedStringHandler(0, 0, CultureInfo.InvariantCulture, stackalloc char[256]);
+            AppendTo(ref text);
+            return text.ToStringAndClear().TrimEnd('&');
+        }
+    }
+
+    /// <summary>Appends parameters, each with an ampersand behind it.</summary>
+    /// <param name="text">Where to.</param>
+    /// <param name="without">Those that are left out.</param>
+    public void AppendTo(ref DefaultInterpolatedStringHandler text, params ReadOnlySpan<string> without)
+    {
+        foreach (var (name, value) in All)
+            if (!without.Contains(name))
+            {
+                text.AppendLiteral(Uri.EscapeDataString(name));
+                text.AppendLiteral("=");
+                text.AppendLiteral(Uri.EscapeDataString(value));
+                text.AppendLiteral("&");
+            }
+    }
 
     /// <param name="query">The raw query string with or without its question mark.</param>
     /// <exception cref="ProblemException"><c>invalid-parameter</c> with every fault.</exception>
@@ -32,32 +69,50 @@ internal sealed class QueryParameters
             return none;
         var parameters = new QueryParameters();
         var faults = new InputFaults();
-        foreach (var part in query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
+        var all = query.AsSpan().TrimStart('?');
+        foreach (var range in all.Split('&'))
         {
-            var equals = part.IndexOf('=', StringComparison.Ordinal);
-            var isValid = TryDecode(equals < 0 ? part : part[..equals], out var name) & TryDecode(equals < 0 ? "" : part[(equals + 1)..], out var value);
+            var part = all[range];
+            if (part.IsEmpty)
+                continue;
+            var equals = part.IndexOf('=');
+            var sent = equals < 0 ? part : part[..equals];
+            var isValid = TryDecode(sent, out var name) & TryDecode(equals < 0 ? "" : part[(equals + 1)..], out var value);
             if (!isValid)
-                faults.Add(FieldError.In(Shown(equals < 0 ? part : part[..equals]), "text", "Expected percent-encoded UTF-8 without U+0000, and '#' as %23."));
-            else if (!parameters._values.TryAdd(name, value))
+                faults.Add(FieldError.In(Shown(sent), "text", "Expected percent-encoded UTF-8 without U+0000, and '#' as %23."));
+            else if (parameters.Find(name) is not null)
                 faults.Add(FieldError.In(name, "duplicate", "The parameter is given twice. Give it once; several values are separated by commas where a list is accepted."));
-            else if (parameters._values.Count > Most)
+            else if (parameters._values.Count == Most)
             {
                 faults.Add(FieldError.In(name, "maxItems", $"Expected at most {Most} parameters."));
                 break;
             }
+            else
+                parameters._values.Add(new(name, value));
         }
         faults.ThrowIfAny(ProblemCatalogue.InvalidParameter);
         return parameters;
     }
 
-    /// <summary>A name as it was sent, because it may be what cannot be decoded.</summary>
-    private static string Shown(string name) => name.Length <= 64 ? name : name[..64] + "…";
-
-    private static bool TryDecode(string text, out string decoded)
+    /// <summary>The text of names that are asked for all the time.</summary>
+    private static string? Known(ReadOnlySpan<char> name) => name switch
     {
-        if (!text.AsSpan().ContainsAnyExcept(plain))
+        "cursor" => "cursor",
+        "pageSize" => "pageSize",
+        "include" => "include",
+        "fields" => "fields",
+        "sort" => "sort",
+        _ => null,
+    };
+
+    /// <summary>A name as it was sent, because it may be what cannot be decoded.</summary>
+    private static string Shown(ReadOnlySpan<char> name) => name.Length <= 64 ? name.ToString() : $"{name[..64]}…";
+
+    private static bool TryDecode(ReadOnlySpan<char> text, out string decoded)
+    {
+        if (!text.ContainsAnyExcept(plain))
         {
-            decoded = text;
+            decoded = Known(text) ?? text.ToString();
             return true;
         }
         var bytes = new byte[Encoding.UTF8.GetMaxByteCount(text.Length)];
@@ -76,11 +131,11 @@ internal sealed class QueryParameters
                     decoded = "";
                     return false;
                 }
-                bytes[length++] = Convert.ToByte(text.Substring(i + 1, 2), 16);
+                bytes[length++] = byte.Parse(text.Slice(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
                 i += 2;
             }
             else
-                length += text[i] == '+' ? Put(bytes, length, ' ') : Encoding.UTF8.GetBytes(text, i, char.IsHighSurrogate(text[i]) && i + 1 < text.Length ? 2 : 1, bytes, length);
+                length += text[i] == '+' ? Put(bytes, length, ' ') : Encoding.UTF8.GetBytes(text.Slice(i, char.IsHighSurrogate(text[i]) && i + 1 < text.Length ? 2 : 1), bytes.AsSpan(length));
             if (char.IsHighSurrogate(text[i]))
                 i++;
         }

@@ -5,7 +5,7 @@ internal sealed class InputFaults
 {
     public const int Most = 100;
 
-    private readonly List<FieldError> _errors = [];
+    private List<FieldError>? _errors;
 
     /// <summary>Whether the application reads what it stored itself: then only the types count, and not the bounds for input; members that are only shown are passed over.</summary>
     public bool IsStored { get; init; }
@@ -18,20 +18,20 @@ internal sealed class InputFaults
     public void Add(JsonPath path, string code, string detail)
     {
         if (Count++ < Most)
-            _errors.Add(FieldError.At(path.ToString(), code, detail));
+            (_errors ??= []).Add(FieldError.At(path.ToString(), code, detail));
     }
 
     public void Add(FieldError error)
     {
         if (Count++ < Most)
-            _errors.Add(error);
+            (_errors ??= []).Add(error);
     }
 
-    public IReadOnlyList<FieldError> Errors => _errors;
+    public IReadOnlyList<FieldError> Errors => _errors ?? [];
 
     public void CopyTo(InputFaults others)
     {
-        foreach (var error in _errors)
+        foreach (var error in Errors)
             others.Add(error);
     }
 
@@ -42,7 +42,7 @@ internal sealed class InputFaults
         {
             var what = type == ProblemCatalogue.InvalidParameter ? "parameter" : "field";
             throw (type ?? ProblemCatalogue.ValidationFailed).Because(
-                Count == 1 ? $"One {what} is invalid; see errors." : $"{Count} {what}s are invalid; see errors{(Count > Most ? $", which lists the first {Most}" : "")}.", _errors);
+                Count == 1 ? $"One {what} is invalid; see errors." : $"{Count} {what}s are invalid; see errors{(Count > Most ? $", which lists the first {Most}" : "")}.", Errors);
         }
     }
 }

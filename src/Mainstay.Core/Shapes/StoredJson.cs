@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using System.Text.Json;
 
 namespace Mainstay.Internal;
@@ -12,10 +10,9 @@ internal static class StoredJson
 {
     public static string Write(object value)
     {
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-            Shape.Of(value.GetType()).Write(writer, value);
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        using var json = JsonScratch.Rent();
+        Shape.Of(value.GetType()).Write(json.Writer, value);
+        return json.ToString();
     }
 
     /// <exception cref="ProblemException">The type has changed since.</exception>

@@ -1,6 +1,3 @@
-using System.Buffers;
-using System.Text.Json;
-
 namespace Mainstay.Internal;
 
 /// <summary>How a change is told in the audit trail: one entry per changed row, in the transaction that changes it. The statement is in <see cref="CommitSql"/>.</summary>
@@ -13,9 +10,8 @@ internal static class AuditEntry
     {
         if (row is null)
             return null;
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-            table.Write(writer, row);
-        return buffer.WrittenSpan.ToArray();
+        using var json = JsonScratch.Rent();
+        table.Write(json.Writer, row);
+        return json.ToArray();
     }
 }

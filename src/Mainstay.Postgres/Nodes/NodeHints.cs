@@ -37,7 +37,7 @@ internal sealed class NodeHints(Database database, NodeLease lease)
             {
                 return;
             }
-            catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
+            catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
             {
                 // A hint, and the loops that do need the database say that it is away.
                 await Task.Delay(TimeSpan.FromSeconds(1), database.Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -54,7 +54,7 @@ internal sealed class NodeHints(Database database, NodeLease lease)
                 {
                     await ListenAsync(wake, stopping);
                 }
-                catch (Exception e) when (DatabaseErrors.IsUnavailable(e) || e is OperationCanceledException)
+                catch (Exception e) when (e is NpgsqlException or OperationCanceledException || DatabaseErrors.IsUnavailable(e))
                 {
                     // Polling goes on meanwhile.
                 }

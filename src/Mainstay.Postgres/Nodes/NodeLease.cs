@@ -11,7 +11,9 @@ internal sealed class NodeLease(Database database, TimeSpan length)
 {
     private static readonly string name = $"{Environment.MachineName}:{Environment.ProcessId}";
 
+    private readonly Lock _lock = new();
     private long _reliableUntil = database.Clock.GetTimestamp();
+    private bool _wasHeld;
 
     /// <summary>New at every start: what an earlier process of the same machine held is not ours.</summary>
     public Guid Id { get; } = Guid.CreateVersion7();
@@ -22,7 +24,12 @@ internal sealed class NodeLease(Database database, TimeSpan length)
     public TimeSpan Pace => length / 6;
 
     /// <summary>Whether others are sure not to take over what this node holds.</summary>
-    public bool IsHeld => new Deadline(Volatile.Read(ref _reliableUntil)).Left(database.Clock) > TimeSpan.Zero;
+    public bool IsHeld => Left > TimeSpan.Zero;
+
+    private TimeSpan Left => new Deadline(Volatile.Read(ref _reliableUntil)).Left(database.Clock);
+
+    /// <summary>Called once each time that the lease was not renewed in time, and always before it can be relied on again.</summary>
+    public Action Lost { get; set; } = () => { };
 
     /// <summary>How many other nodes were alive at the last renewal.</summary>
     public int Others { get; private set; }
@@ -39,13 +46,38 @@ internal sealed class NodeLease(Database database, TimeSpan length)
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
         Others = (int)reader.GetInt64(0);
-        Volatile.Write(ref _reliableUntil, reliable.Timestamp);
-        return new NodeNews(reader.GetBoolean(1), reader.GetBoolean(2));
+        var news = new NodeNews(reader.GetBoolean(1), reader.GetBoolean(2));
+        lock (_lock)
+        {
+            NoteLoss_NeedsLock();
+            Volatile.Write(ref _reliableUntil, reliable.Timestamp);
+            _wasHeld = true;
+        }
+        return news;
+    }
+
+    /// <summary>
+    /// Notices a loss when it happens, by the clock alone: whoever renews the lease may just then be waiting for a server that no longer answers, or the whole process may
+    /// have been asleep.
+    /// </summary>
+    public async Task WatchAsync(CancellationToken stopping)
+    {
+        while (!stopping.IsCancellationRequested)
+        {
+            var left = Left;
+            await Task.Delay(left > TimeSpan.Zero ? left + TimeSpan.FromMilliseconds(1) : Pace, database.Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            lock (_lock)
+                NoteLoss_NeedsLock();
+        }
     }
 
     public async Task EndAsync()
     {
-        Volatile.Write(ref _reliableUntil, database.Clock.GetTimestamp());
+        lock (_lock)
+        {
+            Volatile.Write(ref _reliableUntil, database.Clock.GetTimestamp());
+            _wasHeld = false;
+        }
         await using var command = database.Source.CreateCommand(NodeSql.End);
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = Id });
         await command.ExecuteNonQueryAsync();
@@ -55,6 +87,14 @@ internal sealed class NodeLease(Database database, TimeSpan length)
     {
         await using var command = database.Source.CreateCommand(NodeSql.DeleteDead);
         await command.ExecuteNonQueryAsync(cancellation);
+    }
+
+    private void NoteLoss_NeedsLock()
+    {
+        if (!_wasHeld || IsHeld)
+            return;
+        _wasHeld = false;
+        Lost();
     }
 }
 

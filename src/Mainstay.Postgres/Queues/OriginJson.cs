@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using System.Text.Json;
 
 namespace Mainstay.Internal;
@@ -9,19 +7,17 @@ internal static class OriginJson
 {
     public static string Write(Origin origin)
     {
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-        {
-            writer.WriteStartObject();
-            Text(writer, "operation", origin.Operation);
-            Text(writer, "actor", origin.Actor);
-            Text(writer, "requestId", origin.RequestId);
-            Text(writer, "traceParent", origin.TraceParent);
-            Text(writer, "causationId", origin.CausationId);
-            Text(writer, "correlationId", origin.CorrelationId);
-            writer.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        using var json = JsonScratch.Rent();
+        var writer = json.Writer;
+        writer.WriteStartObject();
+        Text(writer, "operation", origin.Operation);
+        Text(writer, "actor", origin.Actor);
+        Text(writer, "requestId", origin.RequestId);
+        Text(writer, "traceParent", origin.TraceParent);
+        Text(writer, "causationId", origin.CausationId);
+        Text(writer, "correlationId", origin.CorrelationId);
+        writer.WriteEndObject();
+        return json.ToString();
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote, and whatever plain SQL put there instead: what is missing is unknown.</summary>

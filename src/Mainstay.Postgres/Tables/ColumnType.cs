@@ -72,7 +72,21 @@ internal sealed class ColumnType<T>(string sqlType, Func<NpgsqlDataReader, int, 
 /// <summary>Text goes from PostgreSQL's UTF-8 into JSON's as it is, without becoming a string in between.</summary>
 internal sealed class TextColumnType() : ColumnType("text")
 {
-    public override void WriteJson(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer) => writer.WriteStringValue(reader.GetFieldValue<byte[]>(ordinal));
+    /// <summary>Texts that are longer get memory of their own.</summary>
+    private const int SharedLength = 1024;
+
+    [ThreadStatic]
+    private static byte[]? shared;
+
+    /// <summary>Writes text as it is kept.</summary>
+    public static void Write(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer)
+    {
+        var bytes = shared ??= new byte[SharedLength];
+        var length = (int)reader.GetBytes(ordinal, 0, bytes, 0, SharedLength);
+        writer.WriteStringValue(length < SharedLength ? bytes.AsSpan(0, length) : reader.GetFieldValue<byte[]>(ordinal));
+    }
+
+    public override void WriteJson(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer) => Write(reader, ordinal, writer);
 
     public override object Read(NpgsqlDataReader reader, int ordinal) => reader.GetString(ordinal);
 }
@@ -82,7 +96,7 @@ internal sealed class EnumColumnType<T>() : ColumnType("text") where T : struct,
     public override IReadOnlyList<string> Values => EnumNames<T>.All;
 
     // The stored text is already the sent name; an unknown one (a member removed later) is shown as it is rather than failing the page.
-    public override void WriteJson(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer) => writer.WriteStringValue(reader.GetString(ordinal));
+    public override void WriteJson(NpgsqlDataReader reader, int ordinal, Utf8JsonWriter writer) => TextColumnType.Write(reader, ordinal, writer);
 
     public override object Read(NpgsqlDataReader reader, int ordinal) => EnumNames<T>.TryParse(reader.GetString(ordinal), out var value)
         ? value

@@ -3,14 +3,34 @@ using Npgsql;
 namespace Mainstay.Internal;
 
 /// <summary>The connection pool, and what a failure of it means. Opening is retried for a moment, because a private server that died is back within about a second.</summary>
-internal sealed class Database(NpgsqlDataSource source, TimeProvider clock) : IAsyncDisposable
+internal sealed class Database : IAsyncDisposable, IDisposable
 {
+    /// <summary>One for each loop of the node and its listener, and two for whoever has an end to record.</summary>
+    private const int ApartMost = 6;
+
     /// <summary>How long a call waits for a database that does not answer before it is refused with 503.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(3);
 
-    public NpgsqlDataSource Source { get; } = source;
+    /// <summary>A pool that somebody else made.</summary>
+    public Database(NpgsqlDataSource source, TimeProvider clock) => (Source, Clock, Apart) = (source, clock, this);
 
-    public TimeProvider Clock { get; } = clock;
+    /// <summary>Pools of its own.</summary>
+    public Database(string connectionString, string applicationName, TimeProvider clock)
+    {
+        (Source, Clock) = (CreateSource(connectionString, applicationName), clock);
+        var few = new NpgsqlConnectionStringBuilder(connectionString) { MinPoolSize = 0, MaxPoolSize = ApartMost };
+        Apart = new Database(CreateSource(few.ConnectionString, applicationName), clock);
+    }
+
+    public NpgsqlDataSource Source { get; }
+
+    public TimeProvider Clock { get; }
+
+    /// <summary>
+    /// For what keeps the node alive. Handlers and requests may hold every connection of the other pool for as long as they run, and a lease that waited behind them
+    /// would be lost. In a pool of the application's there are none apart.
+    /// </summary>
+    public Database Apart { get; }
 
     /// <summary>Adds to a connection string what Mainstay needs and its author has not decided: prepared statements, a pool that fits the machine, timeouts.</summary>
     public static NpgsqlDataSource CreateSource(string connectionString, string applicationName)
@@ -55,5 +75,17 @@ internal sealed class Database(NpgsqlDataSource source, TimeProvider clock) : IA
         }
     }
 
-    public ValueTask DisposeAsync() => Source.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await Source.DisposeAsync();
+        if (Apart != this)
+            await Apart.DisposeAsync();
+    }
+
+    public void Dispose()
+    {
+        Source.Dispose();
+        if (Apart != this)
+            Apart.Dispose();
+    }
 }

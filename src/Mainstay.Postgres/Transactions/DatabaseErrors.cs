@@ -23,15 +23,18 @@ internal static class DatabaseErrors
     /// </summary>
     public static bool IsPlanChanged(Exception e) => e is PostgresException { SqlState: PlanChanged, MessageText: var text } && text.Contains("cached plan", StringComparison.Ordinal);
 
-    /// <summary>The connection broke or was never made: the server is starting, stopping, gone, or out of connections.</summary>
+    /// <summary>The connection broke or was never made, or the server cannot serve anybody: it is starting, stopping, gone, or out of connections, memory or disk.</summary>
     public static bool IsUnavailable(Exception e) => e switch
     {
-        PostgresException { SqlState: var state } => state is "57P01" or "57P02" or "57P03" or "53300" or "25006" || state.StartsWith("08", StringComparison.Ordinal),
+        PostgresException { SqlState: var state } => state is "57P01" or "57P02" or "57P03" or "25006" || state.StartsWith("08", StringComparison.Ordinal) || IsExhausted(e),
         // Whatever is no answer of the server is about the connection; Npgsql does not always say what about it.
         NpgsqlException => true,
         SocketException or IOException => true,
         _ => false,
     };
+
+    /// <summary>The server has refused the statement for want of something, and is there. A commit that it has refused was not made.</summary>
+    public static bool IsExhausted(Exception e) => e is PostgresException { SqlState: var state } && state.StartsWith("53", StringComparison.Ordinal);
 
     public static bool IsLockTimeout(Exception e) => e is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable };
 

@@ -1,4 +1,5 @@
 using System.Data;
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using Npgsql;
 
@@ -49,7 +50,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
                 var final = Judge(e, request, work.IsCommitting, unit);
-                if (final is null && work.IsCommitting && !DatabaseErrors.IsRetryable(e))
+                if (final is null && work.IsCommitting && !DatabaseErrors.IsRetryable(e) && !DatabaseErrors.IsExhausted(e))
                     doubt.Cause = e;
                 ThrowUnlessRetryable(e, final, request, attempt);
             }
@@ -104,7 +105,8 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
     }
 
     /// <summary>Runs a read that opens its own connection and needs no transaction, again when that connection is lost or its plan is out of date.</summary>
-    public async Task<T> ReadAsync<TState, T>(TransactionRequest request, Func<TState, ValueTask<T>> read, TState state)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<T> ReadAsync<TState, T>(TransactionRequest request, Func<TState, ValueTask<T>> read, TState state)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -173,7 +175,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
             return request.Deadline.Left(Database.Clock) <= TimeSpan.Zero ? DatabaseErrors.DeadlineExceeded(error) : error;
         if (DatabaseErrors.IsUnavailable(error))
             // Before the commit was sent nothing can have happened. After it, a key makes the second run find out.
-            return isCommitting && !request.IsKeyed ? DatabaseErrors.OutcomeUnknown(error) : null;
+            return isCommitting && !request.IsKeyed && !DatabaseErrors.IsExhausted(error) ? DatabaseErrors.OutcomeUnknown(error) : null;
         return error;
     }
 

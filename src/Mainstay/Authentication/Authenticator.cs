@@ -45,8 +45,15 @@ internal sealed class Authenticator(DevelopmentKeys? developmentKeys, IAuthentic
     private static User Of(ClaimsPrincipal principal)
     {
         var id = principal.FindFirstValue("sub") ?? principal.FindFirstValue(ClaimTypes.NameIdentifier) ?? throw ProblemCatalogue.Unauthenticated.Because("The credential names no subject.");
-        return new User(id,
-            principal.FindAll(ClaimTypes.Role).Concat(principal.FindAll("role")).Concat(principal.FindAll("roles")).Select(claim => claim.Value),
-            principal.FindAll("permission").Concat(principal.FindAll("permissions")).Select(claim => claim.Value));
+        List<string>? roles = null, permissions = null;
+        foreach (var claim in principal.Claims)
+            if (Is(claim, ClaimTypes.Role) || Is(claim, "role") || Is(claim, "roles"))
+                (roles ??= []).Add(claim.Value);
+            else if (Is(claim, "permission") || Is(claim, "permissions"))
+                (permissions ??= []).Add(claim.Value);
+        return new User(id, roles ?? [], permissions ?? []);
+
+        // As ASP.NET Core compares them.
+        static bool Is(Claim claim, string type) => claim.Type.Equals(type, StringComparison.OrdinalIgnoreCase);
     }
 }

@@ -20,7 +20,7 @@ internal sealed class DeadLetterListQuery(OperationDeclaration declaration) : Op
 
     public override object? ReadInput(Call call) => _input.Read(call);
 
-    public override async Task<Answer> RunAsync(Call call, object? input)
+    public override async ValueTask<Answer> RunAsync(Call call, object? input)
     {
         var asked = (Input)input!;
         var binding = Position.BindingOf([Pattern, asked.Handler ?? "", asked.Reason ?? "", $"{asked.From:O}", $"{asked.Before:O}", asked.Error ?? "", $"{asked.Discarded}"]);
@@ -29,7 +29,7 @@ internal sealed class DeadLetterListQuery(OperationDeclaration declaration) : Op
         // One more than the page has, to know whether there is another page.
         var found = await call.Backend.Transactor.ReadAsync(call.Reading, snapshot => DeadLetterStore.ListAsync(snapshot, filter, Instant(after), after?.Id, asked.PageSize + 1));
         var page = found.Take(asked.PageSize).ToArray();
-        var next = found.Count > page.Length ? call.Backend.Cursors.Seal(new Position($"{page[^1].DeadAt:O}", page[^1].Id).Pack(binding)) : null;
+        var next = found.Count > page.Length ? call.Backend.Cursors.Seal(new Position($"{page[^1].DeadAt:O}", page[^1].Id), binding) : null;
         List<KeyValuePair<string, string>> headers = [new("Content-Type", WireFormat.Json), new("Cache-Control", CachePolicy.Revalidate.Field(false)), new("Vary", "Authorization")];
         if (next is not null)
             headers.Add(new("Link", PageLinks.Next(call, next)));

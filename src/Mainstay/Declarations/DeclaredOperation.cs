@@ -47,7 +47,7 @@ internal sealed class DeclaredInput
     {
         var faults = new InputFaults();
         var query = call.Incoming.Query;
-        foreach (var name in query.Values.Keys)
+        foreach (var (name, _) in query.All)
             if (!Array.Exists(QueryMembers, member => member.Name == name))
                 faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{Suggestion.For(name, QueryMembers.Select(member => member.Name))}"));
         if (_shape is null)
@@ -156,8 +156,8 @@ internal static class ResultAnswers
     {
         var format = call.Backend.Format;
         var requestId = call.Operation.IsCommand ? call.RequestId : null;
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        using var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer);
+        using var json = JsonScratch.Rent();
+        var writer = json.Writer;
         if (result is IEnumerable items and not string and not byte[])
         {
             var count = 0;
@@ -182,9 +182,8 @@ internal static class ResultAnswers
             format.EndItem(writer, subject, requestId);
         }
         RefuseOversized(declaration, writer);
-        writer.Flush();
-        RefuseNul(declaration, buffer.WrittenSpan);
-        return buffer.WrittenMemory;
+        RefuseNul(declaration, json.Written);
+        return json.ToArray();
     }
 
     /// <exception cref="InvalidOperationException">The result is longer than any answer may be.</exception>
@@ -249,7 +248,7 @@ internal sealed class DeclaredQuery(OperationDeclaration declaration) : Operatio
 
     public override object? ReadInput(Call call) => Input.Read(call);
 
-    public override async Task<Answer> RunAsync(Call call, object? input) => declaration.Handler.Context == HandlerContext.Snapshot
+    public override async ValueTask<Answer> RunAsync(Call call, object? input) => declaration.Handler.Context == HandlerContext.Snapshot
         ? await call.Backend.Transactor.ReadAsync(call.Transaction, async snapshot => await AnswerAsync(call, input, snapshot))
         : await AnswerAsync(call, input, null);
 

@@ -29,7 +29,7 @@ internal sealed class BlockDatabases(IServiceProvider services, IConfiguration c
             if (_own.TryGetValue(connectionString, out var database))
                 return database;
             ServerConnection.Parse(connectionString);
-            return _own[connectionString] = new Database(Database.CreateSource(connectionString, AppDomain.CurrentDomain.FriendlyName), clock);
+            return _own[connectionString] = new Database(connectionString, AppDomain.CurrentDomain.FriendlyName, clock);
         }
     }
 
@@ -46,6 +46,6 @@ internal sealed class BlockDatabases(IServiceProvider services, IConfiguration c
     public void Dispose()
     {
         foreach (var database in _own.Values)
-            database.Source.Dispose();
+            database.Dispose();
     }
 }

@@ -88,7 +88,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         using var logging = LoggerFactory.Create(ConsoleLog.Use);
         var server = await DatabaseStart.RunAsync(backend, logging, CancellationToken.None);
         _parts.Push(server);
-        var database = new Database(Database.CreateSource(server.ConnectionString, backend.Name), TimeProvider.System);
+        var database = new Database(server.ConnectionString, backend.Name, TimeProvider.System);
         _parts.Push(database);
         var report = await DatabaseStart.PatientlyAsync(() => SchemaStart.RunAsync(database.Source, Model.Tables.Models, schema, logging.CreateLogger<SchemaReport>(), CancellationToken.None));
 

@@ -14,7 +14,7 @@ internal sealed class LongRunningCommand(OperationDeclaration declaration) : Dec
     /// <summary>How long a run may take, retries of its transaction included.</summary>
     public TimeSpan Within => Declaration.LongRunningWithin!.Value;
 
-    public override async Task<Answer> RunAsync(Call call, object? input)
+    public override async ValueTask<Answer> RunAsync(Call call, object? input)
     {
         // What the row is when the run begins is not known now, and a condition must not be lost on the way there.
         if (call.Incoming.Header("If-Match") is not null || call.Incoming.Header("If-None-Match") is not null || call.Incoming.Header("If-Unmodified-Since") is not null)
@@ -37,7 +37,7 @@ internal sealed class LongRunningCommand(OperationDeclaration declaration) : Dec
     private StoredCall Store(Call call)
     {
         string[] route = [.. RoutePatterns.Parameters(Pattern).SelectMany(name => new[] { name, call.Incoming.Route(name) ?? "" })];
-        var query = string.Join('&', call.Incoming.Query.Values.Select(pair => $"{Uri.EscapeDataString(pair.Key)}={Uri.EscapeDataString(pair.Value)}"));
+        var query = call.Incoming.Query.Encoded;
         return new StoredCall(call.User, route, query, call.Body, call.RequestId, System.Diagnostics.Activity.Current?.Id);
     }
 

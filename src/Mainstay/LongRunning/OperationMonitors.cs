@@ -16,14 +16,14 @@ internal static class OperationMonitors
     public static object ReadId(Call call)
     {
         var faults = new InputFaults();
-        foreach (var name in call.Incoming.Query.Values.Keys)
+        foreach (var (name, _) in call.Incoming.Query.All)
             faults.Add(FieldError.In(name, "unknown", "There is no such parameter; this address takes none."));
         faults.ThrowIfAny(ProblemCatalogue.InvalidParameter);
         return TypeId.TryParse(call.Incoming.Route("id"), StoredOperation.IdPrefix, out var id) ? id : throw NotFound(call);
     }
 
     /// <summary>The caller's own operation. Another one's does not exist for them.</summary>
-    public static Task<StoredOperation> RequireAsync(Call call, Guid id) => call.Backend.Transactor.ReadAsync(call.Transaction, static async asked =>
+    public static ValueTask<StoredOperation> RequireAsync(Call call, Guid id) => call.Backend.Transactor.ReadAsync(call.Transaction, static async asked =>
         await asked.Call.Backend.LongRunning.Store.FindAsync(asked.Id, asked.Call.User.Id, asked.Call.Deadline, asked.Call.Cancellation) ?? throw NotFound(asked.Call), (Call: call, Id: id));
 
     public static ProblemException NotFound(Call call) => ProblemCatalogue.NotFound.Because(
@@ -37,7 +37,7 @@ internal sealed class OperationStatusQuery : Operation
 
     public override object ReadInput(Call call) => OperationMonitors.ReadId(call);
 
-    public override async Task<Answer> RunAsync(Call call, object? input) => OperationAnswers.Status(call, await OperationMonitors.RequireAsync(call, (Guid)input!));
+    public override async ValueTask<Answer> RunAsync(Call call, object? input) => OperationAnswers.Status(call, await OperationMonitors.RequireAsync(call, (Guid)input!));
 }
 
 /// <summary>What an operation has come to.</summary>
@@ -50,7 +50,7 @@ internal sealed class OperationResultQuery(IReadOnlyList<LongRunningCommand> com
 
     public override object ReadInput(Call call) => OperationMonitors.ReadId(call);
 
-    public override async Task<Answer> RunAsync(Call call, object? input) => OperationAnswers.Result(call, await OperationMonitors.RequireAsync(call, (Guid)input!));
+    public override async ValueTask<Answer> RunAsync(Call call, object? input) => OperationAnswers.Result(call, await OperationMonitors.RequireAsync(call, (Guid)input!));
 }
 
 /// <summary>
@@ -60,7 +60,7 @@ internal sealed class OperationCancelCommand : CommandOperation
 {
     public override object ReadInput(Call call) => OperationMonitors.ReadId(call);
 
-    public override async Task<Answer> RunAsync(Call call, object? input)
+    public override async ValueTask<Answer> RunAsync(Call call, object? input)
     {
         var answer = await base.RunAsync(call, input);
         call.Backend.LongRunning.Cancel((Guid)input!);

@@ -50,7 +50,7 @@ internal static class OperatorOperations
 /// <summary>What operators change may be work for this node, which looks for it after the commit.</summary>
 internal sealed class OperatorCommand(OperationDeclaration declaration) : DeclaredCommand(declaration)
 {
-    public override async Task<Answer> RunAsync(Call call, object? input)
+    public override async ValueTask<Answer> RunAsync(Call call, object? input)
     {
         var answer = await base.RunAsync(call, input);
         call.Incoming.Services.GetRequiredService<DeadLetters>().Wake();

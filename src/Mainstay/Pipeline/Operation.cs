@@ -56,7 +56,7 @@ internal abstract class Operation
     public abstract object? ReadInput(Call call);
 
     /// <summary>Does it, in whatever transaction it needs, and returns the complete answer.</summary>
-    public abstract Task<Answer> RunAsync(Call call, object? input);
+    public abstract ValueTask<Answer> RunAsync(Call call, object? input);
 }
 
 /// <summary>An operation that changes data in one unit of work.</summary>
@@ -77,13 +77,13 @@ internal abstract class CommandOperation : Operation
     /// <summary>Runs the handler and renders its answer. What it recorded is committed afterwards, together with the answer's receipt.</summary>
     protected abstract Task<Answer> HandleAsync(Call call, object? input, UnitOfWork work);
 
-    public override Task<Answer> RunAsync(Call call, object? input)
+    public override ValueTask<Answer> RunAsync(Call call, object? input)
     {
         var request = call.Transaction with { Isolation = Isolation, IsBulk = IsBulk, Group = Group };
-        return call.Backend.Transactor.RunAsync(request, async work =>
+        return new(call.Backend.Transactor.RunAsync(request, async work =>
         {
             var answer = call.Preferences.Apply(await HandleAsync(call, input, work));
             return new Completed<Answer>(answer, call.Key is { } key ? call.Backend.Receipts.Record(key, answer) : null);
-        });
+        }));
     }
 }

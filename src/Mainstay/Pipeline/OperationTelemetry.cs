@@ -4,7 +4,7 @@ using System.Diagnostics.Metrics;
 namespace Mainstay.Internal;
 
 /// <summary>Measures one operation: a span, a duration by operation and status, and the database's share.</summary>
-internal sealed class OperationTelemetry : IDisposable
+internal readonly struct OperationTelemetry : IDisposable
 {
     public const string Name = "Mainstay";
 

@@ -45,7 +45,7 @@ internal sealed class QueueBlock
     /// <summary>The service that runs the queues of a node.</summary>
     public static QueueService CreateService(IServiceProvider provider, Transactor transactor, QueueModel model, JobDesk desk, QueueOptions options)
     {
-        var database = transactor.Database;
+        var database = transactor.Database.Apart;
         var lease = new NodeLease(database, options.Lease);
         var store = new QueueStore(database);
         var log = provider.GetRequiredService<ILogger<QueueService>>();

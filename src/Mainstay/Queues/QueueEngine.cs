@@ -176,8 +176,9 @@ internal sealed class QueueEngine : IJobRunner
             Apply(plan, result, wakes);
             return true;
         }
-        catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
+        catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
         {
+            // Refused for whatever reason, a full disk for example: the loop is there when there is room again.
             QueueLog.Unavailable(_services.Log, e);
             lock (_lock)
             {

@@ -27,8 +27,9 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         desk.Others = hints;
         desk.Scheduler = scheduler.Wake;
         desk.Redrives = redriver.Wake;
+        lease.Lost = engine.LeaseLost;
         using var hasStopped = new CancellationTokenSource();
-        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken), KeepHistoryAsync(stoppingToken),
+        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken), KeepHistoryAsync(stoppingToken),
             options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
         if (options.Workers > 0)
         {
@@ -68,15 +69,14 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
     private async Task KeepAsync(CancellationToken hasStopped)
     {
         HashSet<(Guid, int)> strays = [];
-        var wasHeld = true;
         while (!hasStopped.IsCancellationRequested)
         {
             try
             {
+                var wasHeld = lease.IsHeld;
                 var news = await ExtendAsync(hasStopped);
                 if (!wasHeld)
                     engine.Wake();
-                wasHeld = true;
                 if (news.HasOrphans)
                     await ReapAsync(hasStopped);
                 if (news.HasRedrives)
@@ -87,11 +87,6 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             {
                 if (!hasStopped.IsCancellationRequested)
                     QueueLog.Unavailable(log, e);
-            }
-            if (wasHeld && !lease.IsHeld)
-            {
-                wasHeld = false;
-                engine.LeaseLost();
             }
             engine.ReportStuck();
             await Task.Delay(lease.IsHeld ? lease.Pace : TimeSpan.FromSeconds(1), clock, hasStopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

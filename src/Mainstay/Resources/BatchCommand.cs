@@ -60,7 +60,7 @@ internal abstract class BatchCommand(ResourceModel resource) : ResourceCommand(r
         return new Batch([.. elements]);
     }
 
-    public sealed override async Task<Answer> RunAsync(Call call, object? input)
+    public sealed override async ValueTask<Answer> RunAsync(Call call, object? input)
     {
         try
         {

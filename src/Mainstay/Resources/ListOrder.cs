@@ -9,6 +9,8 @@ namespace Mainstay.Internal;
 /// </summary>
 internal sealed record ListOrder
 {
+    private static readonly ListOrder byId = new(), byIdDescending = new() { IsDescending = true };
+
     private ListOrder()
     {
     }
@@ -21,7 +23,7 @@ internal sealed record ListOrder
     /// <summary>The search by whose relevance rows are ordered, or null.</summary>
     public TextSearch? Relevance { get; private init; }
 
-    public static ListOrder ById(bool isDescending) => new() { IsDescending = isDescending };
+    public static ListOrder ById(bool isDescending) => isDescending ? byIdDescending : byId;
 
     public static ListOrder By(Column column, bool isDescending) => new() { Column = column, IsDescending = isDescending };
 
@@ -35,7 +37,7 @@ internal sealed record ListOrder
     /// What the values of a cursor mean, in one text. A cursor from a release that kept the column otherwise, or weighed other members, has another
     /// one and is refused.
     /// </summary>
-    public string Shape =>
+    public string Shape => field ??=
         $"{(IsDescending ? '-' : '+')}{(Relevance is { } search ? $"relevance {search.Words()}" : Column is { } column ? $"{column.Name} {column.Type.SqlType}{(column.Member.IsNullable ? " null" : "")}" : "id")}";
 
     /// <summary>The sort value of the row that the reader stands on, for a cursor.</summary>

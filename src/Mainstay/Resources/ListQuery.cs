@@ -24,6 +24,9 @@ internal sealed record ListQuery
     /// <summary>The longest search, in characters.</summary>
     public const int SearchMost = 200;
 
+    private static readonly List<ListFilter> noFilters = [];
+
+    private Position? _after;
     private string? _unopened;
 
     public required ResourceModel Resource { get; init; }
@@ -40,7 +43,7 @@ internal sealed record ListQuery
     public string? Search { get; init; }
 
     /// <summary>Where the page starts, by cursor; null for the beginning.</summary>
-    public Position? After { get; init; }
+    public Position? After { get => _after; init => _after = value; }
 
     /// <summary>Where the page starts, by number from 1; null when not asked for by number.</summary>
     public int? Page { get; init; }
@@ -68,12 +71,10 @@ internal sealed record ListQuery
     public static ListQuery Read(ResourceModel resource, QueryParameters parameters, User user, CursorCodec cursors, ListFilter? parent)
     {
         var faults = new InputFaults();
-        var filters = new List<ListFilter>();
-        if (parent is not null)
-            filters.Add(parent);
-        foreach (var (name, text) in parameters.Values)
+        List<ListFilter>? filters = parent is null ? null : [parent];
+        foreach (var (name, text) in parameters.All)
             if (!resource.ListParameters.Contains(name))
-                ReadFilter(resource, name, text, filters, faults);
+                ReadFilter(resource, name, text, filters ??= [], faults);
         var pageSize = ReadPageSize(parameters.Find("pageSize"), faults);
         var search = resource.Search is null ? null : ReadSearch(parameters.Find("search"), faults);
         var order = ReadOrder(resource, parameters.Find("sort"), search, faults);
@@ -87,34 +88,37 @@ internal sealed record ListQuery
             Resource = resource,
             User = user,
             PageSize = pageSize,
-            Filters = filters,
+            Filters = filters ?? noFilters,
             Order = order,
             Search = search,
             Page = page,
             IsCounted = isCounted || page is not null,
             Representation = representation,
         };
-        return parameters.Find("cursor") is { } cursor ? query.At(cursor, cursors, mayLook: true) : query;
+        if (parameters.Find("cursor") is { } cursor)
+            query.Open(cursor, cursors, mayLook: true);
+        return query;
     }
 
-    public string Cursor(CursorCodec cursors, Position last) => cursors.Seal(last.Pack(Binding));
+    public string Cursor(CursorCodec cursors, Position last) => cursors.Seal(last, Binding);
 
-    /// <summary>The query with its cursor opened. Nearly always it is already; when it names a key that this node has not heard of, the keys are looked up first.</summary>
+    /// <summary>Whether there is no cursor left to open. It may name a key that this node has not heard of, and then the keys must be looked up first.</summary>
+    public bool IsOpened => _unopened is null;
+
+    /// <summary>Opens what <see cref="Read"/> could not.</summary>
     /// <exception cref="ProblemException"><c>invalid-cursor</c>.</exception>
-    public async ValueTask<ListQuery> OpenedAsync(SharedKeys keys, CancellationToken cancellation)
+    public async ValueTask OpenAsync(SharedKeys keys, CancellationToken cancellation)
     {
-        if (_unopened is not { } cursor)
-            return this;
         await keys.LookAsync(cancellation);
-        return At(cursor, keys.Cursors, mayLook: false);
+        Open(_unopened!, keys.Cursors, mayLook: false);
     }
 
-    private ListQuery At(string cursor, CursorCodec cursors, bool mayLook) => cursors.Open(cursor, out var payload) switch
+    private void Open(string cursor, CursorCodec cursors, bool mayLook) => (_after, _unopened) = cursors.Open(cursor, out var payload) switch
     {
-        CursorVerdict.Opened when Position.Unpack(payload, Binding) is { } position && (position.Value is null || Order.Parameter(position.Value) is not null) => this with { After = position, _unopened = null },
+        CursorVerdict.Opened when Position.Unpack(payload, Binding) is { } position && (position.Value is null || Order.Parameter(position.Value) is not null) => (position, (string?)null),
         CursorVerdict.Opened => throw ProblemCatalogue.InvalidCursor.Because("The cursor belongs to another list, filter, search, sort or caller, or to a release that sorted otherwise. Repeat the request it came from with only the cursor added, or start without one."),
         CursorVerdict.Outdated => throw ProblemCatalogue.InvalidCursor.Because($"The cursor is older than the {SharedKeys.VerifiesAfter.Days} days that cursors are good for, or was made by another release. Start without one."),
-        CursorVerdict.UnknownKey when mayLook => this with { _unopened = cursor },
+        CursorVerdict.UnknownKey when mayLook => (null, cursor),
         _ => throw ProblemCatalogue.InvalidCursor.Because("The cursor was not made by this server, or it was changed. Take it unchanged from meta.nextCursor, or start without one."),
     };
 

@@ -20,7 +20,7 @@ internal static class ListSql
         if (visible != Predicate.Always || query.Filters.Count > 0 || query.Search is not null || query.Page is not null)
             return Write(resource, visible, query).ToStatement();
         var start = query.After is null ? PageStart.First : query.Order.Column is not null && query.After.Value is null ? PageStart.BehindAbsentValue : PageStart.BehindValue;
-        return new ReadStatement(resource.Texts.Page(query.Order, start, query.PageSize, () => Write(resource, visible, query).Text.ToString()), ValuesOf(query.Order, query.After));
+        return new ReadStatement(resource.Texts.Page(query, start, static query => Write(query.Resource, Predicate.Always, query).Text.ToString()), ValuesOf(query.Order, query.After));
     }
 
     /// <summary>The same with what one include shows beside each row.</summary>

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+
 namespace Mainstay.Internal;
 
 /// <summary>The <c>Link</c> header of a page: the same request elsewhere in the list.</summary>
@@ -23,14 +26,24 @@ internal static class PageLinks
             links.Add(ToPage("last", pages));
         return string.Join(", ", links);
 
-        string ToPage(string relation, int number) => Link(call, relation, "page", number.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        string ToPage(string relation, int number) => Link(call, relation, "page", number.ToString(CultureInfo.InvariantCulture));
     }
 
     public static string Next(Call call, string cursor) => Link(call, "next", "cursor", cursor);
 
     private static string Link(Call call, string relation, string name, string value)
     {
-        var parameters = call.Incoming.Query.Values.Where(pair => pair.Key is not ("cursor" or "page")).Select(pair => $"{Uri.EscapeDataString(pair.Key)}={Uri.EscapeDataString(pair.Value)}");
-        return $"<{call.Incoming.Path}?{string.Join('&', parameters.Append($"{name}={value}"))}>; rel=\"{relation}\"";
+        var link = new DefaultInterpolatedStringHandler(16, 4, CultureInfo.InvariantCulture, stackalloc char[512]);
+        link.AppendLiteral("<");
+        link.AppendLiteral(call.Incoming.Path);
+        link.AppendLiteral("?");
+        call.Incoming.Query.AppendTo(ref link, "cursor", "page");
+        link.AppendLiteral(name);
+        link.AppendLiteral("=");
+        link.AppendLiteral(value);
+        link.AppendLiteral(">; rel=\"");
+        link.AppendLiteral(relation);
+        link.AppendLiteral("\"");
+        return link.ToStringAndClear();
     }
 }

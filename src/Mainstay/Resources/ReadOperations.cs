@@ -14,8 +14,20 @@ internal sealed class ListOperation(ResourceModel resource, NestedParent? parent
         return ListQuery.Read(resource, call.Incoming.Query, call.User, call.Backend.Cursors, owner);
     }
 
-    public override async Task<Answer> RunAsync(Call call, object? input) => await new ResourceReads(call.Backend, resource)
-        .ListAsync(call, await ((ListQuery)input!).OpenedAsync(call.Backend.Keys, call.Cancellation), parent is null ? null : (parent.Resource, ((IId)parent.Id(call)).Value));
+    public override ValueTask<Answer> RunAsync(Call call, object? input)
+    {
+        var query = (ListQuery)input!;
+        return query.IsOpened ? ListAsync(call, query) : OpenAndListAsync(call, query);
+    }
+
+    private async ValueTask<Answer> OpenAndListAsync(Call call, ListQuery query)
+    {
+        await query.OpenAsync(call.Backend.Keys, call.Cancellation);
+        return await ListAsync(call, query);
+    }
+
+    private ValueTask<Answer> ListAsync(Call call, ListQuery query) =>
+        new ResourceReads(call.Backend, resource).ListAsync(call, query, parent is null ? null : (parent.Resource, ((IId)parent.Id(call)).Value));
 
     /// <summary>As the operator no parameter has, so that a cursor of the nested list is not one of the list with that filter: the parent's visibility is asked for in only one of them.</summary>
     private static ListFilter ParentFilter(NestedParent parent, object id) => new(parent.Column, "of", id, parent.Resource.Table.Key.Member.Scalar!.Text(id));
@@ -29,17 +41,18 @@ internal sealed class GetOperation(ResourceModel resource) : Operation
 
     public override object? ReadInput(Call call)
     {
-        if (call.Incoming.Query.Values.Count == 0)
+        if (call.Incoming.Query.All.IsEmpty)
             return (((IId)RouteIds.Read(resource, call.Incoming.Route("id"))).Value, Representation.Full);
         var faults = new InputFaults();
-        foreach (var name in call.Incoming.Query.Values.Keys.Where(name => name is not ("fields" or "include")))
-            faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{Suggestion.For(name, ["fields", "include"])} Accepted: fields, include."));
+        foreach (var (name, _) in call.Incoming.Query.All)
+            if (name is not ("fields" or "include"))
+                faults.Add(FieldError.In(name, "unknown", $"There is no such parameter.{Suggestion.For(name, ["fields", "include"])} Accepted: fields, include."));
         var representation = Representation.Read(resource, call.Incoming.Query, faults);
         faults.ThrowIfAny(ProblemCatalogue.InvalidParameter);
         return (((IId)RouteIds.Read(resource, call.Incoming.Route("id"))).Value, representation);
     }
 
-    public override Task<Answer> RunAsync(Call call, object? input)
+    public override ValueTask<Answer> RunAsync(Call call, object? input)
     {
         var (id, representation) = ((Guid, Representation))input!;
         return new ResourceReads(call.Backend, resource).GetAsync(call, id, representation);

@@ -13,7 +13,7 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
     protected static void RefuseQuery(Call call)
     {
         var faults = new InputFaults();
-        foreach (var name in call.Incoming.Query.Values.Keys)
+        foreach (var (name, _) in call.Incoming.Query.All)
             faults.Add(FieldError.In(name, "unknown", "This operation takes no query parameters."));
         faults.ThrowIfAny(ProblemCatalogue.InvalidParameter);
     }
@@ -126,19 +126,16 @@ internal abstract class ResourceCommand(ResourceModel resource) : CommandOperati
     /// <param name="withLocation">Whether the row is new and the answer says where it is.</param>
     protected Answer Item(Call call, object row, long? version, int status, bool withLocation)
     {
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-        {
-            call.Backend.Format.BeginItem(writer, call.Operation.SubjectOf(resource));
-            resource.Table.Write(writer, row);
-            call.Backend.Format.EndItem(writer, call.Operation.SubjectOf(resource), call.RequestId);
-        }
+        using var json = JsonScratch.Rent();
+        call.Backend.Format.BeginItem(json.Writer, call.Operation.SubjectOf(resource));
+        resource.Table.Write(json.Writer, row);
+        call.Backend.Format.EndItem(json.Writer, call.Operation.SubjectOf(resource), call.RequestId);
         var headers = new List<KeyValuePair<string, string>> { new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store") };
         if (version is { } known)
             headers.Add(new("ETag", ETags.OfRow(known, resource.Shape)));
         if (withLocation)
             headers.Add(new("Location", ResourceLocations.Of(resource, row)));
-        return new Answer(status, buffer.WrittenMemory) { Headers = headers };
+        return new Answer(status, json.ToArray()) { Headers = headers };
     }
 
     /// <summary>What a read-only member without a declared default starts with: its type's zero, or null.</summary>

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 using Npgsql;
 
 namespace Mainstay.Internal;
@@ -11,7 +10,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     private static readonly KeyValuePair<string, string> json = new("Content-Type", WireFormat.Json);
 
     /// <summary>One row, or the problem that there is none that the caller may see.</summary>
-    public Task<Answer> GetAsync(Call call, Guid id, Representation representation) => backend.Transactor.ReadAsync(call.Reading, static read => read.Reads.GetOnceAsync(read.Call, read.Id, read.Representation), (Reads: this, Call: call, Id: id, Representation: representation));
+    public ValueTask<Answer> GetAsync(Call call, Guid id, Representation representation) => backend.Transactor.ReadAsync(call.Reading, static read => read.Reads.GetOnceAsync(read.Call, read.Id, read.Representation), (Reads: this, Call: call, Id: id, Representation: representation));
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Answer> GetOnceAsync(Call call, Guid id, Representation representation)
@@ -45,7 +44,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         backend.Format.EndItem(rows.Buffer.Json, call.Operation.SubjectOf(resource), null);
         rows.Buffer.Json.Flush();
         // What stands beside the row has versions of its own, so a tag of both is made from the bytes.
-        var tag = representation.Includes.Count == 0 ? ETags.OfRow(rows.Version, resource.Shape, representation.Tag) : ETags.OfRow(rows.Version, Hash(rows.Buffer.Bytes.WrittenSpan));
+        var tag = representation.Includes.Count == 0 ? ETags.OfRow(rows.Version, resource.Shape, representation.Tag) : ETags.OfRow(rows.Version, rows.Buffer.Bytes.WrittenSpan);
         var isForAnyone = IsForAnyone(call, representation);
         return Found(rows.Buffer, tag, isForAnyone, isForAnyone ? null : varyByCaller);
     }
@@ -54,7 +53,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
     /// <param name="call">The call.</param>
     /// <param name="query">What is asked for.</param>
     /// <param name="parent">The row they belong to, which must be visible too, or null.</param>
-    public Task<Answer> ListAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent) =>
+    public ValueTask<Answer> ListAsync(Call call, ListQuery query, (ResourceModel Resource, Guid Id)? parent) =>
         backend.Transactor.ReadAsync(call.Reading, static read => read.Reads.ListOnceAsync(read.Call, read.Query, read.Parent), (Reads: this, Call: call, Query: query, Parent: parent));
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -102,7 +101,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         });
         rows.Buffer.Json.Flush();
         // A cursor belongs to its caller, so pages vary also where the rows do not.
-        return Found(rows.Buffer, $"\"{Hash(rows.Buffer.Bytes.WrittenSpan)}\"", IsForAnyone(call, query.Representation), varyByCaller, PageLinks.Of(call, query, next, total) is { } link ? new("Link", link) : null);
+        return Found(rows.Buffer, ETags.OfBytes(rows.Buffer.Bytes.WrittenSpan), IsForAnyone(call, query.Representation), varyByCaller, PageLinks.Of(call, query, next, total) is { } link ? new("Link", link) : null);
     }
 
     private static async Task<ListTotal?> ReadTotalAsync(NpgsqlDataReader reader, CancellationToken cancellation)
@@ -124,13 +123,17 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
 
     private Answer Found(AnswerBuffer buffer, string etag, bool isForAnyone, params ReadOnlySpan<KeyValuePair<string, string>?> others)
     {
-        var headers = new List<KeyValuePair<string, string>>(5);
+        var count = 0;
+        foreach (var other in others)
+            count += other is null ? 0 : 1;
+        var headers = new KeyValuePair<string, string>[count + 3];
+        headers[0] = new("ETag", etag);
+        headers[1] = new("Cache-Control", resource.Cache.Field(isForAnyone));
+        headers[2] = json;
+        count = 3;
         foreach (var other in others)
             if (other is { } header)
-                headers.Add(header);
-        headers.Add(new("ETag", etag));
-        headers.Add(new("Cache-Control", resource.Cache.Field(isForAnyone)));
-        headers.Add(json);
+                headers[count++] = header;
         return new Answer(200, buffer.Bytes.WrittenMemory) { Headers = headers, Rented = buffer };
     }
 
@@ -177,12 +180,5 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         }
         while (await reader.ReadAsync(cancellation))
             rows.Add(reader);
-    }
-
-    private static string Hash(ReadOnlySpan<byte> bytes)
-    {
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(bytes, hash);
-        return Convert.ToHexStringLower(hash[..12]);
     }
 }

@@ -18,10 +18,10 @@ internal sealed class ResourceTexts(TableModel table)
     /// The statement for a page of a list that everybody may see all of, without filters. There are as many as sorts, directions and page sizes, so they
     /// need no bound of their own.
     /// </summary>
-    public string Page(ListOrder order, PageStart start, int limit, Func<string> write)
+    public string Page(ListQuery query, PageStart start, Func<ListQuery, string> write)
     {
-        var key = (order.Column, order.IsDescending, start, limit);
-        return _pages.TryGetValue(key, out var text) ? text : _pages.GetOrAdd(key, write());
+        var key = (query.Order.Column, query.Order.IsDescending, start, query.PageSize);
+        return _pages.TryGetValue(key, out var text) ? text : _pages.GetOrAdd(key, write(query));
     }
 
     /// <summary>What ties a cursor to a list of everybody without filters, by the shape of its order.</summary>

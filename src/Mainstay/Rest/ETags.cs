@@ -11,7 +11,26 @@ namespace Mainstay.Internal;
 /// </summary>
 internal static class ETags
 {
+    /// <summary>Of a hash, in hexadecimal digits: 96 bits.</summary>
+    private const int HashLength = 24;
+
     public static string OfRow(long version, string shape, string part = "") => $"\"v{version.ToString(CultureInfo.InvariantCulture)}-{shape}{part}\"";
+
+    /// <summary>The tag of a row and what stands beside it, which has versions of its own.</summary>
+    public static string OfRow(long version, ReadOnlySpan<byte> bytes)
+    {
+        Span<char> hash = stackalloc char[HashLength];
+        Hash(bytes, hash);
+        return string.Create(CultureInfo.InvariantCulture, $"\"v{version}-{hash}\"");
+    }
+
+    /// <summary>The tag of what has no version but its bytes.</summary>
+    public static string OfBytes(ReadOnlySpan<byte> bytes)
+    {
+        Span<char> hash = stackalloc char[HashLength];
+        Hash(bytes, hash);
+        return $"\"{hash}\"";
+    }
 
     /// <summary>The tag of the same representation in a content coding.</summary>
     public static string InCoding(string etag, string coding) => $"{etag.AsSpan(0, etag.Length - 1)}-{coding}\"";
@@ -26,6 +45,13 @@ internal static class ETags
         foreach (var column in table.Columns)
             text.Append('\n').Append(column.Member.Name).Append(' ').Append(column.Member.Property.PropertyType).Append(' ').Append(column.Member.Scalar?.Expected);
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, 4));
+    }
+
+    private static void Hash(ReadOnlySpan<byte> bytes, Span<char> text)
+    {
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(bytes, hash);
+        Convert.TryToHexStringLower(hash[..(HashLength / 2)], text, out _);
     }
 
     /// <summary>The version in front of a row's tag, or null when it is another kind of tag.</summary>

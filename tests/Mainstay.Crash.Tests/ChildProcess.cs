@@ -1,0 +1,113 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Mainstay.Tests;
+
+/// <summary>
+/// A program as a process of its own, started directly, so that its process id is the one to kill. One object is started again and again; every line it says
+/// goes to one log file.
+/// </summary>
+internal abstract class ChildProcess(string name, string logFile) : IDisposable
+{
+    private const int LinesMost = 40;
+
+    private readonly ConcurrentQueue<string> _lastLines = new();
+    private readonly StreamWriter _log = new(new FileStream(logFile, FileMode.Append, FileAccess.Write, FileShare.ReadWrite));
+    private readonly Lock _logLock = new();
+    private Process? _process;
+
+    public int Id => _process!.Id;
+
+    public bool HasExited => _process!.HasExited;
+
+    /// <summary>The first lines it has said at level error, over all its lives.</summary>
+    public ConcurrentQueue<string> ErrorLines { get; } = new();
+
+    /// <summary>What it said last, for a message about a failure.</summary>
+    public string LastWords => string.Join('\n', _lastLines);
+
+    /// <summary>Called once for each line it says.</summary>
+    public event Action<string>? Said;
+
+    public virtual void Start()
+    {
+        var start = StartInfo();
+        (start.RedirectStandardInput, start.RedirectStandardOutput, start.RedirectStandardError) = (true, true, true);
+        start.WorkingDirectory = Path.GetDirectoryName(logFile);
+        _process?.Dispose();
+        _process = new Process { StartInfo = start };
+        _process.OutputDataReceived += (_, line) => Hear(line.Data);
+        _process.ErrorDataReceived += (_, line) => Hear(line.Data);
+        Hear("-- start");
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>Says a line to it.</summary>
+    public void Tell(string line)
+    {
+        _process!.StandardInput.WriteLine(line);
+        _process.StandardInput.Flush();
+    }
+
+    public bool Signal(int signal) => !HasExited && Signals.Send(Id, signal);
+
+    public async Task<int> ExitAsync(TimeSpan timeout, CancellationToken cancellation)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(timeout);
+        try
+        {
+            await _process!.WaitForExitAsync(deadline.Token);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new TimeoutException($"The {name} (process {Id}) has not ended within {timeout.TotalSeconds:0} s. It said last:\n{LastWords}");
+        }
+        Hear($"-- exit code {_process.ExitCode}");
+        return _process.ExitCode;
+    }
+
+    public async Task KillAsync(CancellationToken cancellation)
+    {
+        Signal(Signals.Kill);
+        await ExitAsync(TimeSpan.FromSeconds(20), cancellation);
+    }
+
+    /// <summary>As an orchestrator stops it. Returns the exit code.</summary>
+    public async Task<int> TerminateAsync(CancellationToken cancellation)
+    {
+        Signal(Signals.Terminate);
+        return await ExitAsync(TimeSpan.FromSeconds(45), cancellation);
+    }
+
+    /// <summary>Leaves nothing running.</summary>
+    public virtual void Dispose()
+    {
+        if (_process is not null)
+        {
+            Signal(Signals.Continue);
+            Signal(Signals.Kill);
+            _process.Dispose();
+        }
+        lock (_logLock) _log.Dispose();
+    }
+
+    protected abstract ProcessStartInfo StartInfo();
+
+    private void Hear(string? line)
+    {
+        if (line is null) return;
+        lock (_logLock)
+        {
+            if (line.Contains("\"level\":\"error\"", StringComparison.Ordinal) && ErrorLines.Count < LinesMost) ErrorLines.Enqueue(line);
+            _lastLines.Enqueue(line);
+            if (_lastLines.Count > LinesMost) _lastLines.TryDequeue(out _);
+            if (_log.BaseStream is { CanWrite: true })
+                _log.WriteLine(line.StartsWith("--", StringComparison.Ordinal) ? string.Create(CultureInfo.InvariantCulture, $"{line} {TimeProvider.System.GetUtcNow():HH:mm:ss.fff}") : line);
+        }
+        Said?.Invoke(line);
+    }
+}

@@ -1,0 +1,94 @@
+using System.Security.Cryptography;
+using Mainstay.Internal;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+[assembly: AssemblyFixture(typeof(Mainstay.Tests.SharedServer))]
+
+namespace Mainstay.Tests;
+
+/// <summary>The server of all scenarios that leave it alone.</summary>
+public sealed class SharedServer : FaultServer;
+
+/// <summary>A server of its own, for scenarios that disturb it.</summary>
+public sealed class DisturbedServer : FaultServer;
+
+/// <summary>A private PostgreSQL, with a database that has all tables in it and is copied for each scenario.</summary>
+public abstract class FaultServer : IAsyncLifetime
+{
+    private const string Template = "fault_template";
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private EmbeddedServer? _server;
+    private bool _hasTemplate;
+
+    /// <summary>Where the server keeps its data.</summary>
+    public virtual string DataFolder => _folder.In(".mainstay");
+
+    public ServerProcesses Processes => ServerProcesses.Of(DataFolder);
+
+    internal EmbeddedServer Server => _server!;
+
+    public virtual async ValueTask InitializeAsync()
+    {
+        Directory.CreateDirectory(DataFolder);
+        _server = await EmbeddedServer.StartAsync(new EmbeddedServerOptions { Name = "faults", DataFolder = DataFolder, StopTimeout = TimeSpan.FromSeconds(5), CheckInterval = TimeSpan.FromMilliseconds(250) }, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
+    }
+
+    /// <returns>The connection string of a fresh database with the tables of the engine and of the ledger.</returns>
+    public async Task<string> CreateDatabaseAsync()
+    {
+        var name = $"fault_{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
+        await _turn.WaitAsync();
+        try
+        {
+            if (!_hasTemplate)
+                await CreateTemplateAsync();
+            _hasTemplate = true;
+            await AdministrateAsync($"create database {name} template {Template} owner mainstay strategy wal_log");
+        }
+        finally
+        {
+            _turn.Release();
+        }
+        return Of(name);
+    }
+
+    public async Task AdministrateAsync(string sql)
+    {
+        await Server.EnsureRunningAsync(CancellationToken.None);
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(Server.AdministratorConnectionString) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public virtual async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        Processes.Signal(Signals.Continue);
+        NpgsqlConnection.ClearAllPools();
+        if (_server is not null)
+            await _server.DisposeAsync();
+        _folder.Dispose();
+        _turn.Dispose();
+    }
+
+    private async Task CreateTemplateAsync()
+    {
+        await AdministrateAsync($"create database {Template} owner mainstay strategy wal_log");
+        var settings = new NodeSettings { ConnectionString = Of(Template), Outside = Of(Template), Workers = 0 };
+        using (var host = FaultNode.Build(settings, new Voice(_ => { }), logging => logging.ClearProviders()))
+        {
+            await host.StartAsync();
+            await host.StopAsync();
+        }
+        await using (var source = NpgsqlDataSource.Create(Of(Template)))
+            await using (var command = source.CreateCommand(Ledger.Tables + "; delete from mainstay.nodes"))
+                await command.ExecuteNonQueryAsync();
+    }
+
+    private string Of(string database) => new NpgsqlConnectionStringBuilder(Server.ConnectionString) { Database = database, MaxPoolSize = 20 }.ConnectionString;
+}

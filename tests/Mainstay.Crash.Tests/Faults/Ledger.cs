@@ -1,0 +1,66 @@
+using System.Globalization;
+using Npgsql;
+
+namespace Mainstay.Tests;
+
+/// <summary>
+/// What was handed in, what came of it, and what has to be true of both whatever happened in between. Each check is a query that finds rows that should not be.
+/// </summary>
+internal static class Ledger
+{
+    public const string Tables = """
+        create table sent (id uuid primary key, key text not null unique);
+        create table orders (key text not null);
+        create table effects (key text not null, at timestamptz not null default clock_timestamp());
+        create table calls (key text not null, idempotency_key text not null, attempt int not null, at timestamptz not null default clock_timestamp());
+        create table ticks (planned_at timestamptz not null);
+        create table stumbles (key text primary key);
+        create table counters (name text primary key, value int not null)
+        """;
+
+    private const string Ended = "(select id, handler, attempt from mainstay.jobs_done union all select id, handler, attempt from mainstay.jobs_dead)";
+
+    private static readonly (string What, string Sql)[] checks =
+    [
+        ("a job that was handed in is in no place or in two", $"""
+            select sent.key || ' in ' || count(place.id) from sent left join (select id from mainstay.jobs union all select id from {Ended} ended) place using (id)
+            group by sent.id, sent.key having count(place.id) <> 1
+            """),
+        ("a job exists that nobody handed in", $"""
+            select id::text from (select id, handler from mainstay.jobs union all select id, handler from {Ended} ended) job
+            where id not in (select id from sent) and id not in (select job from mainstay.schedule_runs where job is not null)
+            """),
+        ("an effect was applied twice", "select key || ' ' || count(*) from effects group by key having count(*) > 1"),
+        ("a done job has no effect", "select key from sent join mainstay.jobs_done done using (id) where handler <> 'call' and key not in (select key from effects)"),
+        ("a job that is not done has an effect", "select key from sent where id not in (select id from mainstay.jobs_done) and key in (select key from effects)"),
+        ("an effect belongs to no job", "select key from effects where key not in (select key from sent)"),
+        ("a done call was never made", "select key from sent join mainstay.jobs_done done using (id) where handler = 'call' and key not in (select key from calls)"),
+        ("a call was made under another key", "select key from calls join sent using (key) where idempotency_key <> id::text"),
+        ("an order has no job, or a job no order", "select coalesce(orders.key, sent.key) from orders full join (select key from sent where key like 'order%' and key not like '%-next') sent using (key) where orders.key is null or sent.key is null"),
+        ("an order was placed twice", "select key from orders group by key having count(*) > 1"),
+        ("a node that has been dead for five seconds holds a job", "select job.id::text from mainstay.jobs job left join mainstay.nodes node on node.id = job.node where state = 1 and coalesce(lease_until <= mainstay.now() - interval '5 seconds', true)"),
+        ("a planned time ran twice", "select planned_at::text from ticks group by planned_at having count(*) > 1"),
+        ("a run of a schedule belongs to no planned time", "select planned_at::text from ticks where planned_at not in (select planned_at from mainstay.schedule_runs where job is not null)"),
+        ("a planned time is done and did not run", "select planned_at::text from mainstay.schedule_runs where job in (select id from mainstay.jobs_done) and planned_at not in (select planned_at from ticks)"),
+    ];
+
+    /// <summary>What is wrong, with a few examples each; empty when all is well.</summary>
+    public static async Task<List<string>> FindAsync(NpgsqlDataSource source, CancellationToken cancellation)
+    {
+        List<string> findings = [];
+        // One view of everything, because nodes may still be at work.
+        await using var connection = await source.OpenConnectionAsync(cancellation);
+        await using var view = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellation);
+        foreach (var (what, sql) in checks)
+        {
+            await using var command = new NpgsqlCommand(sql, connection, view);
+            await using var reader = await command.ExecuteReaderAsync(cancellation);
+            List<string> rows = [];
+            while (await reader.ReadAsync(cancellation))
+                rows.Add(reader.GetString(0));
+            if (rows.Count > 0)
+                findings.Add(string.Create(CultureInfo.InvariantCulture, $"{what}: {rows.Count} times, for example {string.Join(", ", rows.Take(5))}"));
+        }
+        return findings;
+    }
+}

@@ -1,0 +1,163 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Mainstay.Tests;
+
+/// <summary>
+/// Nodes that are killed again and again, at statements and between them, while jobs of all kinds come in; now and then a process of the server, or all of it. Eight
+/// kills; MAINSTAY_CRASH_KILLS asks for more, MAINSTAY_CRASH_SEED repeats the order of events.
+/// </summary>
+[Collection(nameof(Alone))]
+public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelper output) : IClassFixture<DisturbedServer>
+{
+    private const int Nodes = 4;
+    private const int OpenMost = 200;
+
+    private static readonly string?[] points = ["claim", "complete", "commit", "enqueue", "retry", "renew", "reap", "promote", "fire", "application's commit", null, null];
+
+    private readonly Lock _lock = new();
+    private readonly SortedDictionary<string, int> _kills = [];
+    private int _left;
+
+    private static CancellationToken Stop => Scene.Stop;
+
+    [Fact]
+    public async Task Whatever_is_killed_nothing_is_lost_and_no_effect_is_applied_twice()
+    {
+        _left = Setting("MAINSTAY_CRASH_KILLS") ?? 8;
+        var seed = Setting("MAINSTAY_CRASH_SEED") ?? Random.Shared.Next(1, 1_000_000);
+        output.WriteLine($"Seed {seed}, {_left} kills. Repeat with MAINSTAY_CRASH_SEED={seed} MAINSTAY_CRASH_KILLS={_left}");
+        await using var scene = await Scene.CreateAsync(server);
+        var workers = Enumerable.Range(0, Nodes).Select(_ => scene.Worker(settings => settings with { TicksEvery = TimeSpan.FromSeconds(1) })).ToArray();
+        var clock = Stopwatch.StartNew();
+
+        using var killed = new CancellationTokenSource();
+        var feeding = FeedAsync(scene, workers, new Random(seed), killed.Token);
+        await Task.WhenAll([.. workers.Select((worker, i) => KillAsync(worker, new Random(seed * 100 + i))), KillServerAsync(new Random(seed * 100 + Nodes))]);
+        await killed.CancelAsync();
+        var handedIn = await feeding;
+        var disorder = clock.Elapsed;
+        await scene.SurviveAsync(settings => settings with { TicksEvery = TimeSpan.FromSeconds(1), Lease = TimeSpan.FromSeconds(3) });
+        await scene.UntilAsync("nothing is open that was handed in, and the dead are known to be", """
+            select not exists (select from mainstay.jobs where id in (select id from sent)) and (select count(*) from mainstay.nodes where lease_until > mainstay.now()) = 1
+            """);
+
+        await ReportAsync(scene, handedIn, disorder, clock.Elapsed - disorder);
+        await scene.VerifyAsync();
+    }
+
+    /// <summary>Keeps a node running, and kills it soon after it is ready: at a statement if it comes to that, else wherever it is.</summary>
+    private async Task KillAsync(WorkerProcess worker, Random random)
+    {
+        while (Take())
+        {
+            worker.Start();
+            if (random.Next(10) == 0)
+                await Task.Delay(random.Next(600), Stop);       // before it is ready
+            else
+                await worker.SaysAsync("ready", Stop);
+            var (statement, moment) = (points[random.Next(points.Length)], random.Next(2) == 0 ? Moment.Before : Moment.After);
+            var (arrives, pause) = (random.Next(2) == 0, random.Next(50, 1200));
+            var point = statement is null ? null : worker.Wire.Hold(Statements.Of(statement), moment);
+            HeldWire? held = null;
+            if (point is null)
+                await Task.Delay(pause, Stop);
+            else
+                held = await point.ReachedAsync(TimeSpan.FromMilliseconds(pause), Stop);
+            await worker.KillAsync(Stop);
+            if (held is null && point is not null)
+                await point.AbandonAsync();
+            else if (arrives)
+                held?.Continue();
+            else
+                held?.Cut();
+            Count(held is null ? "node, anywhere" : $"node, {moment.ToString().ToLowerInvariant()} {statement}");
+        }
+    }
+
+    /// <summary>One kill in thirty or so is of the server; it is back within about a second.</summary>
+    private async Task KillServerAsync(Random random)
+    {
+        while (Volatile.Read(ref _left) > 0)
+        {
+            await Task.Delay(random.Next(10_000, 25_000), Stop);
+            if (!Take())
+                return;
+            var processes = server.Processes;
+            var (what, process) = random.Next(4) == 0 || processes.Children.Count == 0 ? ("postmaster", processes.Postmaster) : ("process of the server", processes.Children[random.Next(processes.Children.Count)]);
+            if (Signals.Send(process, Signals.Kill))
+                Count(what);
+            else
+                Interlocked.Increment(ref _left);
+        }
+    }
+
+    /// <returns>How many jobs were handed in here; nodes and jobs hand in more.</returns>
+    private static async Task<int> FeedAsync(Scene scene, WorkerProcess[] workers, Random random, CancellationToken until)
+    {
+        var number = 0;
+        while (!until.IsCancellationRequested)
+        {
+            if (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs") < OpenMost)
+                for (var i = 0; i < 20; i++)
+                    await FeedOneAsync(scene, workers, random, number++);
+            await Task.Delay(50, until).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        return number;
+    }
+
+    private static async Task FeedOneAsync(Scene scene, WorkerProcess[] workers, Random random, int number)
+    {
+        var (handler, does, after) = random.Next(12) switch
+        {
+            0 => ("write", "then", 0),
+            1 => ("write", "stumble", 0),
+            2 => ("write", "sleep:0.1", 0),
+            3 => ("write", "", 300),
+            4 => ("call", "", 0),
+            5 => ("call", "late:0.2", 0),
+            6 => ("brittle", "throw", 0),
+            7 => ("order", "then", 0),
+            _ => ("write", "", 0),
+        };
+        try
+        {
+            if (handler == "order")
+                workers[random.Next(workers.Length)].Tell($"order order-{number} {does}");
+            else
+                await scene.SendAsync(handler, $"job-{number}", does, after > 0 ? TimeSpan.FromMilliseconds(after) : null);
+        }
+        catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or InvalidOperationException)
+        {
+            // The server, or the node that was to take the order, is just away. Whether it is there all the same, the ledger finds out.
+        }
+    }
+
+    private async Task ReportAsync(Scene scene, int handedIn, TimeSpan disorder, TimeSpan recovery)
+    {
+        void Say(FormattableString line) => output.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+        Say($"{_kills.Values.Sum()} kills in {disorder.TotalSeconds:0} s, everything done {recovery.TotalSeconds:0.0} s after the last; {handedIn} jobs offered, {await scene.ScalarAsync<long>("select count(*) from sent")} taken");
+        foreach (var (what, count) in _kills)
+            Say($"{count,6}  {what}");
+        Say($"done {await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done")}, dead {await scene.ScalarAsync<string>("select coalesce(string_agg(number || ' ' || reason, ', '), 'none') from (select count(*) as number, reason from mainstay.jobs_dead group by reason) dead")}");
+        Say($"effects {await scene.ScalarAsync<long>("select count(*) from effects")}, applied twice {await scene.ScalarAsync<long>("select count(*) - count(distinct key) from effects")}");
+        Say($"calls {await scene.ScalarAsync<long>("select count(*) from calls")} for {await scene.ScalarAsync<long>("select count(distinct key) from calls")} keys; planned times {await scene.ScalarAsync<long>("select count(*) from ticks")}");
+        Say($"most attempts of a job {await scene.ScalarAsync<int>("select coalesce(max(attempt), 0) from mainstay.jobs_done")}");
+    }
+
+    private bool Take()
+    {
+        if (Interlocked.Decrement(ref _left) >= 0)
+            return true;
+        Interlocked.Increment(ref _left);
+        return false;
+    }
+
+    private void Count(string what)
+    {
+        lock (_lock)
+            _kills[what] = _kills.GetValueOrDefault(what) + 1;
+    }
+
+    private static int? Setting(string name) => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : null;
+}

@@ -1,0 +1,106 @@
+namespace Mainstay.Tests;
+
+/// <summary>F16, F17 and what else happens to a server: killed, restarted, hung, out of connections.</summary>
+public sealed class ServerTests(DisturbedServer server) : IClassFixture<DisturbedServer>
+{
+    private const int Orders = 150;
+
+    private static CancellationToken Stop => Scene.Stop;
+
+    [Theory]
+    [InlineData("postmaster")]
+    [InlineData("backend")]
+    public async Task What_was_acknowledged_before_a_crash_is_there_and_everything_goes_on(string victim)
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        var node = await scene.StartAsync();
+
+        for (var i = 0; i < Orders; i++)
+        {
+            node.Tell($"order order-{i} then");
+            if (i == Orders / 3)
+            {
+                await node.SaysAsync("ordered order-5", Stop);
+                Signals.Send(victim == "postmaster" ? server.Processes.Postmaster : server.Processes.Children[^1], Signals.Kill).ShouldBeTrue();
+            }
+        }
+        await Wait.UntilAsync("every order is answered", Scene.Patience,
+            () => Task.FromResult(Enumerable.Range(0, Orders).All(i => node.HasSaid($"ordered order-{i}") || node.HasSaid($"not ordered order-{i}"))), Stop, () => node.LastWords);
+
+        await scene.UntilEmptyAsync();
+        for (var i = 0; i < Orders; i++)
+            if (node.HasSaid($"ordered order-{i}"))
+                (await scene.ScalarAsync<long>($"select count(*) from effects where key in ('order-{i}', 'order-{i}-next')")).ShouldBe(2, $"order-{i} was acknowledged");
+        await scene.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task A_planned_restart_with_work_in_flight_counts_against_no_job()
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        var node = await scene.StartAsync(settings => settings with { Workers = 10 });
+        for (var i = 0; i < 10; i++)
+            await scene.SendAsync("write", $"job-{i}", "sleep:3");
+        for (var i = 0; i < 10; i++)
+            await node.SaysAsync($"began job-{i}", Stop);
+        await scene.ExecuteAsync("update mainstay.jobs set payload = json_build_object('key', payload ->> 'key', 'does', '')");
+
+        Signals.Send(server.Processes.Postmaster, Signals.Interrupt).ShouldBeTrue();
+
+        await scene.UntilEmptyAsync();
+        (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done where attempt = 1")).ShouldBe(10);
+        await scene.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task A_server_that_hangs_for_longer_than_a_lease_ends_no_work_for_good()
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        var node = await scene.StartAsync();
+        for (var i = 0; i < 10; i++)
+            await scene.SendAsync("write", $"job-{i}", "sleep:0.2");
+        await node.SaysAsync("began job-0", Stop);
+
+        server.Processes.Postmaster.ShouldNotBe(0);
+        var processes = server.Processes;
+        processes.Signal(Signals.Stop);
+        await Task.Delay(TimeSpan.FromSeconds(4), Stop);
+        processes.Signal(Signals.Continue);
+
+        await scene.UntilEmptyAsync();
+        (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done")).ShouldBe(10);
+        await scene.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task Handlers_that_take_all_connections_cost_no_lease()
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        var node = await scene.StartAsync(settings => settings with { Workers = 24, Lease = TimeSpan.FromSeconds(4) });
+        for (var i = 0; i < 24; i++)
+            await scene.SendAsync("write", $"job-{i}", "sleep:8");
+
+        await scene.UntilEmptyAsync();
+
+        node.LastWords.ShouldNotContain("could not be renewed in time");
+        (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done where attempt = 1")).ShouldBe(24);
+        await scene.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task A_server_out_of_connections_is_nobodys_failure()
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        var database = await scene.ScalarAsync<string>("select current_database()");
+        await scene.StartAsync(settings => settings with { Workers = 8 });
+        await server.AdministrateAsync($"alter database {database} connection limit 4");
+        await server.AdministrateAsync($"select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{database}' and application_name = 'node-0'");
+
+        for (var i = 0; i < 30; i++)
+            await scene.SendAsync("write", $"job-{i}", "sleep:0.1");
+        await scene.UntilEmptyAsync();
+
+        (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done where attempt = 1")).ShouldBe(30);
+        await scene.VerifyAsync();
+    }
+}

@@ -1,0 +1,176 @@
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+
+namespace Mainstay.Tests;
+
+/// <summary>
+/// Stands between one node and the socket of its server and understands as much of what they say as is needed to stop at a statement. So every statement of the
+/// engine is a point at which something can be killed, with nothing of that in the engine: <see cref="Hold"/> stops the wire just before the server hears the statement
+/// or just before the node hears the answer, and whoever holds it decides what happens meanwhile.
+/// </summary>
+/// <remarks>
+/// The node must not prepare statements, so that their text is in each message; the connection string that is handed out sees to that.
+/// </remarks>
+internal sealed class Wire : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Lock _lock = new();
+    private readonly List<WirePoint> _points = [];
+    private readonly List<Cable> _cables = [];
+    private volatile string _socket;
+    private volatile bool _isDown;
+
+    public Wire(string connectionString)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        _socket = SocketOf(settings);
+        _listener.Start();
+        ConnectionString = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            Host = "127.0.0.1", Port = ((IPEndPoint)_listener.LocalEndpoint).Port, SslMode = SslMode.Disable, GssEncryptionMode = GssEncryptionMode.Disable, MaxAutoPrepare = 0,
+        }.ConnectionString;
+        _ = AcceptAsync();
+    }
+
+    public string ConnectionString { get; }
+
+    /// <summary>What the node says. Closed, it is kept and arrives later, as in a network that is cut for a while.</summary>
+    public Valve ToServer { get; } = new();
+
+    /// <summary>What the server says.</summary>
+    public Valve ToNode { get; } = new();
+
+    /// <summary>How long everything takes, each way.</summary>
+    public TimeSpan Delay { get; set; }
+
+    /// <summary>Whether notifications get lost, as behind a pooler.</summary>
+    public bool LosesHints { get; set; }
+
+    /// <summary>How many connections are open.</summary>
+    public int Open
+    {
+        get
+        {
+            lock (_lock)
+                return _cables.Count;
+        }
+    }
+
+    /// <summary>Whether connections are refused; those that are open break at once.</summary>
+    public bool IsDown
+    {
+        set
+        {
+            _isDown = value;
+            if (value)
+                BreakAll();
+        }
+    }
+
+    /// <summary>Leads to another server from now on. Connections that are open stay where they are until they break.</summary>
+    public void LeadTo(string connectionString) => _socket = SocketOf(new NpgsqlConnectionStringBuilder(connectionString));
+
+    /// <summary>Holds the wire at a statement, once.</summary>
+    /// <param name="statement">Text that is in it and in no other.</param>
+    /// <param name="moment">Before the server hears it, or when it has answered.</param>
+    /// <param name="about">What the answer has to contain; null for any. Only after it.</param>
+    public WirePoint Hold(string statement, Moment moment, string? about = null)
+    {
+        var point = new WirePoint(statement, moment, about);
+        lock (_lock)
+            _points.Add(point);
+        return point;
+    }
+
+    public void BreakAll()
+    {
+        Cable[] cables;
+        lock (_lock)
+            cables = [.. _cables];
+        foreach (var cable in cables)
+            cable.Cut();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        _listener.Dispose();
+        BreakAll();
+    }
+
+    internal WirePoint? PointAt(ReadOnlySpan<byte> text)
+    {
+        lock (_lock)
+        {
+            foreach (var point in _points)
+                if (text.IndexOf(point.Statement) >= 0)
+                    return point;
+            return null;
+        }
+    }
+
+    /// <returns>Whether it is the first to come there.</returns>
+    internal bool Take(WirePoint point)
+    {
+        lock (_lock)
+            return _points.Remove(point);
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var client = await _listener.AcceptSocketAsync(_stopping.Token);
+                if (_isDown)
+                    client.Dispose();
+                else
+                    _ = ServeAsync(client);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The scenario has ended.
+        }
+    }
+
+    private async Task ServeAsync(Socket client)
+    {
+        var server = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        using var cable = new Cable(this, client, server);
+        try
+        {
+            client.NoDelay = true;
+            await server.ConnectAsync(new UnixDomainSocketEndPoint(_socket), _stopping.Token);
+            lock (_lock)
+                _cables.Add(cable);
+            await cable.RunAsync(_stopping.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or IOException or ObjectDisposedException)
+        {
+            // One of the two has gone.
+        }
+        finally
+        {
+            lock (_lock)
+                _cables.Remove(cable);
+        }
+    }
+
+    private static string SocketOf(NpgsqlConnectionStringBuilder settings) => $"{settings.Host}/.s.PGSQL.{settings.Port}";
+}
+
+/// <summary>Open, or closed for a while.</summary>
+internal sealed class Valve
+{
+    private volatile TaskCompletionSource? _closed;
+
+    public void Close() => _closed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Open() => Interlocked.Exchange(ref _closed, null)?.TrySetResult();
+
+    public Task WhenOpenAsync(CancellationToken cancellation) => _closed?.Task.WaitAsync(cancellation) ?? Task.CompletedTask;
+}

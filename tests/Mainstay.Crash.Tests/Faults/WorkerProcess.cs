@@ -1,0 +1,70 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace Mainstay.Tests;
+
+/// <summary>A node of the fault tests as a process of its own, with a wire to the server.</summary>
+internal sealed class WorkerProcess : ChildProcess
+{
+    private readonly NodeSettings _settings;
+    private readonly ConcurrentDictionary<string, TaskCompletionSource> _heard = new();
+
+    public WorkerProcess(NodeSettings settings, Wire wire, string logFile) : base("node", logFile)
+    {
+        (_settings, Wire) = (settings, wire);
+        Said += line =>
+        {
+            if (line.StartsWith("@ ", StringComparison.Ordinal))
+                Heard(line[2..]).TrySetResult();
+        };
+    }
+
+    public Wire Wire { get; }
+
+    /// <summary>More of its environment, for the next start.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
+    /// <summary>Returns when it has said this, in this life or one before.</summary>
+    public async Task SaysAsync(string what, CancellationToken cancellation)
+    {
+        try
+        {
+            await Heard(what).Task.WaitAsync(Scene.Patience, cancellation);
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException($"The node has not said '{what}'. It said last:\n{LastWords}");
+        }
+    }
+
+    /// <summary>Returns when these words are among what it said last.</summary>
+    public Task LogsAsync(string words, CancellationToken cancellation) =>
+        Wait.UntilAsync($"the node logs '{words}'", Scene.Patience, () => Task.FromResult(LastWords.Contains(words, StringComparison.Ordinal)), cancellation, () => LastWords);
+
+    public bool HasSaid(string what) => Heard(what).Task.IsCompleted;
+
+    public override void Start()
+    {
+        _heard.TryRemove("ready", out _);
+        base.Start();
+    }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        _ = Wire.DisposeAsync().AsTask();
+    }
+
+    protected override ProcessStartInfo StartInfo()
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Mainstay.Crash.Worker")) { ArgumentList = { _settings.Write() } };
+        // A dump for each of a thousand deaths would fill the disk.
+        start.Environment["DOTNET_DbgEnableMiniDump"] = "0";
+        start.Environment["DOTNET_gcServer"] = "0";
+        foreach (var (name, value) in Environment)
+            start.Environment[name] = value;
+        return start;
+    }
+
+    private TaskCompletionSource Heard(string what) => _heard.GetOrAdd(what, _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+}

@@ -1,0 +1,182 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Tests;
+
+/// <summary>A change in the database, known by its key. What else its handler does, <see cref="Deed"/> says.</summary>
+public sealed record Write(string Key, string Does = "");
+
+/// <summary>A call to the outside, known by its key.</summary>
+public sealed record Call(string Key, string Does = "");
+
+/// <summary>Something that is tried once only.</summary>
+public sealed record Brittle(string Key, string Does = "");
+
+/// <summary>
+/// A node of the fault tests: what it does leaves a row for each time it was done, without a constraint that would hide a second one. Those of <c>effects</c> are
+/// written by the transaction of the job, those of <c>calls</c> outside of it.
+/// </summary>
+public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvider services) : IAsyncDisposable
+{
+    private readonly NpgsqlDataSource _source = NpgsqlDataSource.Create(settings.ConnectionString);
+    private readonly NpgsqlDataSource _outside = NpgsqlDataSource.Create(settings.Outside);
+
+    public static IHost Build(NodeSettings settings, Voice voice, Action<ILoggingBuilder> logging)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Development" });
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Mainstay:Schema"] = "apply" });
+        logging(builder.Logging);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromMinutes(1));
+        builder.Services.AddSingleton<TimeProvider>(new WrongClock(settings.ClockIsOffBy));
+        builder.Services.AddSingleton(provider => new FaultNode(settings, voice, provider));
+        builder.Services.AddJobs(jobs => Declare(jobs, settings), new QueueOptions
+        {
+            ConnectionString = settings.ConnectionString, Lease = settings.Lease, PollInterval = settings.Poll, Drain = settings.Drain, Workers = settings.Workers,
+        });
+        return builder.Build();
+    }
+
+    /// <summary>Records an order and its job in one transaction, as an application does that knows nothing of units of work.</summary>
+    public async Task OrderAsync(string key, string does)
+    {
+        try
+        {
+            await using var connection = await _source.OpenConnectionAsync();
+            await using var transaction = await connection.BeginTransactionAsync();
+            await ExecuteAsync(connection, "insert into orders (key) values ($1)", key);
+            var id = await services.GetRequiredService<Jobs>().EnqueueAsync(new Write(key, does), transaction);
+            await ExecuteAsync(connection, "insert into sent (key, id) values ($1, $2)", key, id);
+            await transaction.CommitAsync();
+            services.GetRequiredService<Jobs>().Wake();
+            voice.Say($"ordered {key}");
+        }
+        catch (Exception e)
+        {
+            // Whatever it was: who ordered has to hear of it.
+            voice.Say($"{key} failed: {e.Message.ReplaceLineEndings(" ")}");
+            voice.Say($"not ordered {key}");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _source.DisposeAsync();
+        await _outside.DisposeAsync();
+    }
+
+    private static void Declare(JobsBuilder jobs, NodeSettings settings)
+    {
+        jobs.Queue("calls").PerNode(Math.Max(1, settings.Workers));
+        jobs.Job<Write>("write", (Write job, UnitOfWork work, FaultNode node) => node.WriteAsync(job.Key, job.Does, work)).Timeout(settings.Timeout).Retry(3);
+        jobs.Job<Brittle>("brittle", (Brittle job, UnitOfWork work, FaultNode node) => node.WriteAsync(job.Key, job.Does, work)).Timeout(settings.Timeout).Retry(1);
+        jobs.Job<Call>("call", (Call job, Outbound outbound, FaultNode node) => node.CallAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls").Retry(3);
+        if (settings.TicksEvery is { } interval)
+            jobs.Job("tick", Schedule.Every(interval), (Tick tick, UnitOfWork work) => work.ExecuteAsync($"insert into ticks (planned_at) values ({tick.PlannedAt})")).Missed(Missed.All);
+    }
+
+    private async Task WriteAsync(string key, string does, UnitOfWork work)
+    {
+        voice.Say($"began {key}");
+        await work.ExecuteAsync($"insert into effects (key) values ({key})");
+        await DoAsync(key, does, work);
+    }
+
+    private async Task CallAsync(Call job, Outbound outbound)
+    {
+        voice.Say($"began {job.Key}");
+        await using (var connection = await _outside.OpenConnectionAsync())
+            await ExecuteAsync(connection, "insert into calls (key, idempotency_key, attempt) values ($1, $2, $3)", job.Key, outbound.Key, outbound.Attempt);
+        voice.Say($"called {job.Key}");
+        if (settings.HoldsCalls || job.Does == "wait")
+            try
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, outbound.Cancellation);
+            }
+            finally
+            {
+                voice.Say($"cancelled {job.Key}");
+            }
+        else
+            await DoAsync(job.Key, job.Does, null);
+    }
+
+    /// <summary>What a payload makes its handler do. Several are tied by commas.</summary>
+    private async Task DoAsync(string key, string deeds, UnitOfWork? work)
+    {
+        foreach (var deed in deeds.Split(',', StringSplitOptions.RemoveEmptyEntries))
+            switch (deed.Split(':'))
+            {
+                case ["throw"]:
+                    throw new InvalidOperationException($"'{key}' always fails.");
+                case ["stumble"]:
+                    await StumbleAsync(key);
+                    break;
+                case ["exit"]:
+                    Environment.FailFast($"'{key}' ends the process.");
+                    break;
+                case ["overflow"]:
+                    Overflow(0);
+                    break;
+                case ["exhaust"]:
+                    Exhaust();
+                    break;
+                case ["hang"]:
+                    await Task.Delay(Timeout.InfiniteTimeSpan, CancellationToken.None);
+                    break;
+                case ["late", var seconds]:
+                    await Task.Delay(Seconds(seconds), CancellationToken.None);
+                    break;
+                case ["sleep", var seconds]:
+                    await work!.ExecuteAsync($"select pg_sleep({double.Parse(seconds, CultureInfo.InvariantCulture)})");
+                    break;
+                case ["lock", var row]:
+                    await work!.ExecuteAsync($"update counters set value = value + 1 where name = {row}");
+                    break;
+                case ["then"]:
+                    var next = key + "-next";
+                    await work!.ExecuteAsync($"insert into sent (key, id) values ({next}, {work.Enqueue(new Write(next))})");
+                    break;
+                default:
+                    throw new ArgumentException($"Nobody knows how to '{deed}'.", nameof(deeds));
+            }
+    }
+
+    /// <summary>Fails at the first run, wherever that was.</summary>
+    private async Task StumbleAsync(string key)
+    {
+        await using var connection = await _outside.OpenConnectionAsync();
+        if (await ExecuteAsync(connection, "insert into stumbles (key) values ($1) on conflict do nothing", key) > 0)
+            throw new InvalidOperationException($"'{key}' fails the first time.");
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int Overflow(int depth) => Overflow(depth + 1) + depth;
+
+    private static void Exhaust()
+    {
+        var hoard = new List<byte[]>();
+        while (true)
+            hoard.Add(GC.AllocateUninitializedArray<byte>(1 << 20));
+    }
+
+    private static TimeSpan Seconds(string text) => TimeSpan.FromSeconds(double.Parse(text, CultureInfo.InvariantCulture));
+
+    private static async Task<int> ExecuteAsync(NpgsqlConnection connection, string sql, params object[] values)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        foreach (var value in values)
+            command.Parameters.Add(new NpgsqlParameter { Value = value });
+        return await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>A clock that shows the wrong time and runs at the right pace.</summary>
+    private sealed class WrongClock(TimeSpan offset) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + offset;
+    }
+}
