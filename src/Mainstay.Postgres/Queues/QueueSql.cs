@@ -204,7 +204,7 @@ internal static class QueueSql
     public const string Expire = """
         with discarded as (
             delete from mainstay.jobs_dead
-            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $3 limit $4)) and discarded_at < mainstay.now() - $3
+            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $3 limit $4 for update skip locked)) and discarded_at < mainstay.now() - $3
             returning id
         ), redrives as (
             delete from mainstay.redrives where ended_at < mainstay.now() - $2

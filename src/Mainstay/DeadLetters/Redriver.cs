@@ -51,7 +51,7 @@ internal sealed class Redriver(Transactor transactor, JobDesk desk, ILogger log)
                 return TimeSpan.FromMilliseconds(100);      // another node is at it
             desk.Wake();
             if (moved.Status == RedriveStatus.Done)
-                QueueLog.Redriven(log, moved.Id, moved.Redriven, moved.StartedBy);
+                QueueLog.Redriven(log, moved.Id, moved.StartedBy, moved.Redriven);
         }
     }
 }

@@ -40,8 +40,8 @@ internal static partial class QueueLog
     [LoggerMessage(31, LogLevel.Error, "MST2506: {Count} handlers go on although the node stops: {Handlers}. Their work is taken over when the lease of this node is over.")]
     public static partial void Abandoned(ILogger log, int count, string handlers);
 
-    [LoggerMessage(40, LogLevel.Information, "Redrive {Id} is done: {Count} dead letters of {Actor}'s filter were enqueued again.")]
-    public static partial void Redriven(ILogger log, Guid id, int count, string actor);
+    [LoggerMessage(40, LogLevel.Information, "Redrive {Id} of {Actor} is done: {Count} dead letters were enqueued again.")]
+    public static partial void Redriven(ILogger log, Guid id, string actor, int count);
 
     [LoggerMessage(41, LogLevel.Warning, "MST2521: The {Kind} {Name} has kept an old view of the data for {Age}, so rows that are gone cannot be removed and queues get slower. Application '{Application}', last statement: {Query}. End it, if it is not wanted.")]
     public static partial void HeldSnapshot(ILogger log, string kind, string name, TimeSpan age, string application, string query);

@@ -31,6 +31,7 @@ public sealed class QueueAgeTests(PostgresFixture postgres)
         int.Parse(refused.Header("Retry-After")!, System.Globalization.CultureInfo.InvariantCulture).ShouldBeInRange(1, 60);
         (await backend.CountAsync("effects")).ShouldBe(0);
         (await backend.Anonymous.GetAsync("/problems/queue-behind")).Expect(200);
+        (await backend.Anonymous.GetAsync("/openapi.json")).Expect(200).Text.ShouldContain("queue-behind");
 
         meeting.Leave.TrySetResult();
         await Waiting.UntilAsync(async () => (await ann.PostAsync("/v1/declared", new { text = "one more" }, "Idempotency-Key: \"k1\"")).Status == 204);
