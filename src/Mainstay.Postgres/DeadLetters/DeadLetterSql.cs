@@ -4,13 +4,13 @@ namespace Mainstay.Internal;
 internal static class DeadLetterSql
 {
     /// <summary>
-    /// Makes jobs of the letters that were deleted: ready at once, with all their attempts and all their time before them. The fence goes on, so that what a lost claim of the letter
+    /// Makes jobs of the letters that were deleted: ready at once, with all their attempts and all their time before them, and what their handler has done in steps. The fence goes on, so that what a lost claim of the letter
     /// still does stays refused; what has killed processes begins as a suspect, so that it has none of its neighbours with it. A letter is gone with the commit
     /// that brings the job, and the job has its id: whoever comes second finds nothing.
     /// </summary>
     private static Sql Enqueue(string? payload) => $"""
-        insert into mainstay.jobs (id, handler, state, due_at, first_due_at, fence, crashes, created_at, message, payload, origin, errors)
-        select id, handler, case when reason = 'crashed' then 3 else 0 end, mainstay.now(), mainstay.now(), fence, case when reason = 'crashed' then 1 else 0 end, created_at, message, coalesce({payload}::json, payload), origin, errors
+        insert into mainstay.jobs (id, handler, state, due_at, first_due_at, fence, crashes, created_at, message, payload, origin, errors, steps)
+        select id, handler, case when reason = 'crashed' then 3 else 0 end, mainstay.now(), mainstay.now(), fence, case when reason = 'crashed' then 1 else 0 end, created_at, message, coalesce({payload}::json, payload), origin, errors, steps
         from letters order by dead_at, id
         """;
 

@@ -42,7 +42,8 @@ internal readonly record struct UniqueKey(string Key, TimeSpan? For);
 /// <param name="Crashes">How many processes have died with it.</param>
 /// <param name="Seq">Its place in the order of ready rows; 0 when it was born leased and never had one that mattered.</param>
 /// <param name="Age">How long before the claim it was to run first, by the database's clock.</param>
-internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq, TimeSpan Age)
+/// <param name="Steps">What its handler has done of it in earlier runs, as JSON; null for nothing.</param>
+internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq, TimeSpan Age, string? Steps)
 {
-    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero);
+    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero, null);
 }

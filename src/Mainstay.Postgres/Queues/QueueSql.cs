@@ -87,7 +87,7 @@ internal static class QueueSql
             update mainstay.jobs
             set state = 1, node = $3, attempt = attempt + 1, fence = fence + 1
             where ctid = any(array(select place from ready union all select place from suspect)) and state in (0, 3)
-            returning id, handler, message, payload, origin, attempt, fence, crashes, seq, mainstay.now() - coalesce(first_due_at, created_at) as age
+            returning id, handler, message, payload, origin, attempt, fence, crashes, seq, mainstay.now() - coalesce(first_due_at, created_at) as age, steps
         )
         select * from claimed order by seq
         """;
@@ -104,6 +104,28 @@ internal static class QueueSql
             {Done}
         )
         select mainstay.require_lease(exists (select from finished))
+        """;
+
+    /// <summary>The same for several that had their effect in one transaction: all of them, or none.</summary>
+    public const string CompleteAll = $"""
+        with finished as (
+            delete from mainstay.jobs job using unnest($1, $2) as done (id, fence)
+            where job.id = done.id and job.fence = done.fence and job.state = 1
+            returning job.id, job.handler, job.attempt, job.node, job.created_at
+        ), history as (
+            {Done}
+        )
+        select mainstay.require_lease((select count(*) from finished) = cardinality($1))
+        """;
+
+    /// <summary>Records that a step ($3) was done and what it came to ($4), unless another node has taken the job over. Twice records it once.</summary>
+    public const string WriteStep = """
+        with written as (
+            update mainstay.jobs set steps = coalesce(steps, '{}') || jsonb_build_object($3::text, $4::text)
+            where id = $1 and fence = $2 and state = 1
+            returning id
+        )
+        select mainstay.require_lease(exists (select from written))
         """;
 
     /// <summary>A failed attempt that is followed by another one.</summary>
@@ -127,8 +149,8 @@ internal static class QueueSql
         ), freed as (
             delete from mainstay.jobs_unique known using gone where known.handler = gone.handler and known.unique_key = gone.unique_key
         )
-        insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
-        select id, handler, attempt, crashes, fence, created_at, mainstay.now(), $3, message, payload, origin, {AddError} from gone
+        insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors, steps)
+        select id, handler, attempt, crashes, fence, created_at, mainstay.now(), $3, message, payload, origin, {AddError}, steps from gone
         """;
 
     /// <summary>Gives jobs back to whichever node comes first; the attempt does not count.</summary>
@@ -168,8 +190,8 @@ internal static class QueueSql
         ), freed as (
             delete from mainstay.jobs_unique known using buried where known.handler = buried.handler and known.unique_key = buried.unique_key
         ), dead as (
-            insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors)
-            select id, handler, attempt, crashes_now, fence, created_at, mainstay.now(), 'crashed', message, payload, origin, {AddCrash} from buried
+            insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin, errors, steps)
+            select id, handler, attempt, crashes_now, fence, created_at, mainstay.now(), 'crashed', message, payload, origin, {AddCrash}, steps from buried
             returning id, handler
         ), returned as (
             update mainstay.jobs job
@@ -191,30 +213,31 @@ internal static class QueueSql
     /// <summary>Partitions for the days to come.</summary>
     public const string AddPartitions = """
         select count(mainstay.add_partition(parent, (mainstay.now() at time zone 'UTC')::date + day))
-        from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs']) parent cross join generate_series(0, 2) day
+        from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs', 'inbox']) parent cross join generate_series(0, 2) day
         """;
 
     /// <summary>Takes the days away that are over.</summary>
     public const string DropPartitions = """
         select mainstay.drop_partitions('jobs_done', ((mainstay.now() - $1) at time zone 'UTC')::date), mainstay.drop_partitions('schedule_runs', ((mainstay.now() - $1) at time zone 'UTC')::date),
-            mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date)
+            mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date), mainstay.drop_partitions('inbox', ((mainstay.now() - $3) at time zone 'UTC')::date)
         """;
 
-    /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, and for unique keys whose time is over: up to $4 of each.</summary>
+    /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, and for unique keys whose time is over: up to $5 of each.</summary>
     public const string Expire = """
         with discarded as (
             delete from mainstay.jobs_dead
-            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $3 limit $4 for update skip locked)) and discarded_at < mainstay.now() - $3
+            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $4 limit $5 for update skip locked)) and discarded_at < mainstay.now() - $4
             returning id
         ), redrives as (
             delete from mainstay.redrives where ended_at < mainstay.now() - $2
         ), freed as (
             delete from mainstay.jobs_unique
-            where (handler, unique_key) in (select handler, unique_key from mainstay.jobs_unique where until <= mainstay.now() order by until limit $4 for update skip locked)
+            where (handler, unique_key) in (select handler, unique_key from mainstay.jobs_unique where until <= mainstay.now() order by until limit $5 for update skip locked)
             returning job
         )
         select greatest((select count(*) from discarded), (select count(*) from freed),
-            mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4),
-            mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $4), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $4))
+            mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5),
+            mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $5),
+            mainstay.expire_rest('inbox', 'received_at', ((mainstay.now() - $3) at time zone 'UTC')::date, $5))
         """;
 }

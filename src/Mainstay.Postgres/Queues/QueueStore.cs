@@ -54,6 +54,37 @@ internal sealed class QueueStore(Database database)
         return new BatchItem(command);
     }
 
+    /// <summary>The same for several jobs with one effect.</summary>
+    public static BatchItem Complete(IReadOnlyList<ClaimedJob> jobs)
+    {
+        if (jobs is [var job])
+            return Complete(job);
+        var command = new NpgsqlBatchCommand(QueueSql.CompleteAll);
+        Add(command.Parameters, [.. jobs.Select(job => job.Id)]);
+        Add(command.Parameters, [.. jobs.Select(job => job.Fence)]);
+        return new BatchItem(command);
+    }
+
+    /// <summary>The statement that records a step, in the commit of its effect.</summary>
+    /// <param name="job">The job that the step is of.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="result">What it came to, as JSON; null when it came to nothing.</param>
+    public static BatchItem WriteStep(ClaimedJob job, string name, string? result)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.WriteStep);
+        AddStep(command.Parameters, job, name, result);
+        return new BatchItem(command);
+    }
+
+    /// <summary>Records a step whose effect is elsewhere.</summary>
+    /// <exception cref="PostgresException"><see cref="QueueSql.IsFenced"/>: another node has taken the job over.</exception>
+    public async Task WriteStepAsync(ClaimedJob job, string name, string? result)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.WriteStep);
+        AddStep(command.Parameters, job, name, result);
+        await command.ExecuteNonQueryAsync();
+    }
+
     /// <summary>Runs one turn. Not cancellable: a claim whose answer is lost holds its jobs until somebody notices.</summary>
     public async Task<CycleResult> RunAsync(CyclePlan plan)
     {
@@ -69,7 +100,7 @@ internal sealed class QueueStore(Database database)
         await using var reader = await batch.ExecuteReaderAsync();
         while (await reader.ReadAsync())
             claimed.Add(new ClaimedJob(reader.GetGuid(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetGuid(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4),
-                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9)));
+                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9), reader.IsDBNull(10) ? null : reader.GetString(10)));
         if (plan.AsksForNextDue && await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0))
             nextDue = TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9));
         return new CycleResult(claimed, nextDue);
@@ -152,8 +183,8 @@ internal sealed class QueueStore(Database database)
     /// <summary>Lets go of what has been kept long enough.</summary>
     public async Task ExpireAsync(Retention retention, CancellationToken cancellation)
     {
-        await KeepAsync(QueueSql.DropPartitions, [retention.Done, retention.Dead], [], cancellation);
-        while (await KeepAsync(QueueSql.Expire, [retention.Done, retention.Dead, retention.Discarded], [ExpireMost], cancellation) == ExpireMost)
+        await KeepAsync(QueueSql.DropPartitions, [retention.Done, retention.Dead, retention.Inbox], [], cancellation);
+        while (await KeepAsync(QueueSql.Expire, [retention.Done, retention.Dead, retention.Inbox, retention.Discarded], [ExpireMost], cancellation) == ExpireMost)
             cancellation.ThrowIfCancellationRequested();
     }
 
@@ -215,6 +246,13 @@ internal sealed class QueueStore(Database database)
         return command;
     }
 
+    private static void AddStep(NpgsqlParameterCollection parameters, ClaimedJob job, string name, string? result)
+    {
+        Identify(parameters, job);
+        parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
+        parameters.Add(new NpgsqlParameter { Value = (object?)result ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text });
+    }
+
     private static void Identify(NpgsqlParameterCollection parameters, ClaimedJob job)
     {
         parameters.Add(new NpgsqlParameter<Guid> { TypedValue = job.Id });
@@ -232,7 +270,8 @@ internal sealed class QueueStore(Database database)
 /// <param name="Done">What was done.</param>
 /// <param name="Dead">Dead letters.</param>
 /// <param name="Discarded">Dead letters that nobody wants any more, while they can still be restored.</param>
-internal sealed record Retention(TimeSpan Done, TimeSpan Dead, TimeSpan Discarded);
+/// <param name="Inbox">Messages from outside, while their repetitions are recognized.</param>
+internal sealed record Retention(TimeSpan Done, TimeSpan Dead, TimeSpan Discarded, TimeSpan Inbox);
 
 /// <summary>What one turn of the loop shall do.</summary>
 internal sealed record CyclePlan

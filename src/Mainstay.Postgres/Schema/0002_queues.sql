@@ -30,6 +30,8 @@ create table mainstay.jobs (
     unique_key text collate "C",
     -- The last failures, newest last.
     errors jsonb,
+    -- What its handler has done already: what each step came to, as JSON in a text, by name.
+    steps jsonb,
     constraint jobs_lease_check check ((state = 1) = (node is not null)),
     constraint jobs_due_check check (state <> 2 or due_at is not null)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
@@ -136,6 +138,7 @@ create table mainstay.jobs_dead (
     payload json not null,
     origin json,
     errors jsonb,
+    steps jsonb,
     -- Since when nobody wants it any more; it can be restored for a while, and is deleted then.
     discarded_at timestamptz
 ) partition by range (dead_at);
@@ -170,6 +173,30 @@ create table mainstay.redrives (
     ended_at timestamptz
 );
 create index redrives_next_idx on mainstay.redrives (next_at) where status = 'running';
+
+-- Messages from outside that were received, for as long as their repetitions are recognized; dropped a day at a time. No index over all days could keep a message
+-- from being there twice; the lock of take_message does.
+create table mainstay.inbox (
+    source text collate "C" not null,
+    message text collate "C" not null,
+    received_at timestamptz not null,
+    -- What repetitions are answered; null for nothing.
+    answer json,
+    constraint inbox_pkey primary key (message, source, received_at)
+) partition by range (received_at);
+create table mainstay.inbox_default partition of mainstay.inbox default;
+
+-- Keeps a message from being received by anybody else until the transaction ends, and gives its answer if it was received before. The lock belongs to the
+-- transaction, so that a pooler may fit between. A transaction that keeps an older view could not see who held the lock before.
+create function mainstay.take_message(source text, message text, keep interval) returns table (answer json) language plpgsql as $$
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'The transaction is %, expected read committed.', current_setting('transaction_isolation') using errcode = 'MS005';
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended(take_message.message, hashtextextended(take_message.source, 0)));
+    return query select known.answer from mainstay.inbox known
+        where known.message = take_message.message and known.source = take_message.source and known.received_at > mainstay.now() - keep limit 1;
+end $$;
 
 -- Creates the partition of a day, so that it can be dropped as one later. Made first and attached then, so that it waits for no reader or writer of the other days; only whoever
 -- reads the one for the rest is waited for. A day that has begun may have writers on their way to the rest, who would be refused there: they are kept out. Rows of that day that are in there already keep it from being made.

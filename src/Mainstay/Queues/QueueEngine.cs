@@ -36,6 +36,7 @@ internal sealed class QueueEngine : IJobRunner
     private int _wakes;
     private int _turns;
     private bool _stops;
+    private bool _cancels;
     private bool _holdsSuspect;
 
     public QueueEngine(JobRunServices services, NodeLease lease, QueueModel model, QueueOptions options)
@@ -78,7 +79,7 @@ internal sealed class QueueEngine : IJobRunner
         bool isWaiting = false, othersMayHelp = false;
         foreach (var row in rows)
             if (row.Node is not null)
-                Start(ClaimedJob.Born(row), _handlers[row.Handler]);
+                StartBorn(ClaimedJob.Born(row));
             else if (row.IsDelayed)
                 DueIn(row.At is { } at ? at - Clock.GetUtcNow() : row.After!.Value);
             else if (_handlers.TryGetValue(row.Handler, out var entry))
@@ -91,6 +92,17 @@ internal sealed class QueueEngine : IJobRunner
         if (isWaiting)
             Wake();
         return othersMayHelp;
+    }
+
+    private void StartBorn(ClaimedJob job)
+    {
+        (Entry Entry, List<JobRun> Runs)? begun;
+        lock (_lock)
+            begun = _stops ? null : Begin_NeedsLock(job);
+        if (begun is (var entry, var runs))
+            Start(entry, runs);
+        else
+            _ = Task.Run(() => GiveBackAsync([job]));
     }
 
     public void Dropped(IReadOnlyList<JobRow> rows, bool isInDoubt)
@@ -230,7 +242,7 @@ internal sealed class QueueEngine : IJobRunner
     {
         if (result.NextDue is { } nextDue)
             DueIn(nextDue);
-        List<(ClaimedJob, Entry)> begins = [];
+        List<(Entry, List<JobRun>)> begins = [];
         lock (_lock)
         {
             foreach (var job in result.Claimed)
@@ -240,14 +252,11 @@ internal sealed class QueueEngine : IJobRunner
                     _holdsSuspect = true;
                 else
                     entry.Floor.Claimed(job.Seq);
-                if (entry.Room.Free > 0)
-                {
-                    entry.Room.TakeSlot();
-                    begins.Add((job, entry));
-                }
-                else
-                    entry.Room.Put(job);
+                entry.Room.Put(job);
             }
+            foreach (var room in _rooms)
+                while (room.Next() is { } next)
+                    begins.Add(Begin_NeedsLock(next));
             foreach (var (number, most) in plan.Queues)
             {
                 var hasAll = result.Claimed.Count(job => job.Crashes == 0 && _handlers[job.Handler].Room.Number == number) >= most;
@@ -261,59 +270,122 @@ internal sealed class QueueEngine : IJobRunner
             else if (plan.AsksForNextDue)
                 _pause = Least(_pause * 2, _options.PollInterval);
         }
-        foreach (var (job, entry) in begins)
-            Start(job, entry);
+        foreach (var (entry, runs) in begins)
+            Start(entry, runs);
     }
 
-    /// <param name="job">What to run.</param>
-    /// <param name="entry">Its handler, in whose room a slot has been taken.</param>
-    private void Start(ClaimedJob job, Entry entry)
+    /// <summary>Begins a job for which a slot has been taken, and for a handler of batches whatever else of it is at hand.</summary>
+    private (Entry Entry, List<JobRun> Runs) Begin_NeedsLock(ClaimedJob job)
     {
-        JobRun? run = null;
-        lock (_lock)
-            if (!_stops)
-                _runs[(job.Id, job.Fence)] = run = new JobRun(job, entry.Handler, _services) { PutOff = _outlived.Contains(job.Id) ? besideTime : null };
-        _ = Task.Run(() => run is null ? GiveBackAsync([job]) : RunAsync(run, entry));
+        var entry = _handlers[job.Handler];
+        List<JobRun> runs = [Register_NeedsLock(job, entry)];
+        if (entry.Handler.Batch is { } batch && job.Crashes == 0)
+            runs.AddRange(entry.Room.TakeMore(job.Handler, batch.Most - 1).Select(more => Register_NeedsLock(more, entry)));
+        return (entry, runs);
     }
 
-    /// <summary>Runs it, and whatever was claimed ahead and can have the slot then.</summary>
-    private async Task RunAsync(JobRun run, Entry entry)
+    private JobRun Register_NeedsLock(ClaimedJob job, Entry entry)
+    {
+        var run = new JobRun(job, entry.Handler, _services) { PutOff = _outlived.Contains(job.Id) ? besideTime : null };
+        if (_cancels)
+            run.Cancel(JobEnd.Stopping);
+        return _runs[(job.Id, job.Fence)] = run;
+    }
+
+    private void Start(Entry entry, List<JobRun> runs) => _ = Task.Run(() => RunAsync(entry, runs));
+
+    /// <summary>Runs what has a slot, and whatever was claimed ahead and can have the slot then.</summary>
+    private async Task RunAsync(Entry entry, List<JobRun> runs)
     {
         try
         {
-            await run.RunAsync();
+            if (entry.Handler.Batch is { } batch)
+            {
+                await GatherAsync(entry, runs, batch);
+                await new BatchRun(runs, entry.Handler, _services).RunAsync();
+            }
+            else
+                await runs[0].RunAsync();
         }
         catch (Exception e)
         {
             // Not the handler, whose failures are recorded: the recording. Nobody runs it now, which the next renewal of the lease finds out.
-            QueueLog.NotRecorded(_services.Log, run.Job.Handler, run.Job.Id, e);
+            QueueLog.NotRecorded(_services.Log, entry.Handler.Name, runs[0].Job.Id, e);
             MayHoldStrays = true;
         }
-        run.Dispose();
-        ClaimedJob? next;
+        (Entry, List<JobRun>)? next;
         lock (_lock)
         {
-            _runs.Remove((run.Job.Id, run.Job.Fence));
-            if (run.PutOff is null)
-                _outlived.Remove(run.Job.Id);
-            if (run.IsToFinish)
-                _finished.Add((run.Job.Id, run.Job.Fence));
-            if (run.Job.Crashes > 0)
-            {
-                _holdsSuspect = false;
-                NoteMore_NeedsLock();
-            }
+            foreach (var run in runs)
+                End_NeedsLock(run, entry);
             entry.Room.GiveSlot();
-            entry.Room.Ended(Clock);
-            next = entry.Room.Next();
-            if (_stops && _runs.Count == 0 && next is null)
+            next = entry.Room.Next() is { } job ? Begin_NeedsLock(job) : null;
+            if (_stops && _runs.Count == 0)
                 _empty.TrySetResult();
         }
-        if (run.RunsAgainAfter is { } after)
-            DueIn(after);
-        if (next is not null)
-            Start(next, _handlers[next.Handler]);
+        foreach (var run in runs)
+            if (run.RunsAgainAfter is { } after)
+                DueIn(after);
+        if (next is (var nextEntry, var nextRuns))
+            Start(nextEntry, nextRuns);
         _hint.Raise();
+    }
+
+    private void End_NeedsLock(JobRun run, Entry entry)
+    {
+        run.Dispose();
+        _runs.Remove((run.Job.Id, run.Job.Fence));
+        if (run.PutOff is null)
+            _outlived.Remove(run.Job.Id);
+        if (run.IsToFinish)
+            _finished.Add((run.Job.Id, run.Job.Fence));
+        if (run.Job.Crashes > 0)
+        {
+            _holdsSuspect = false;
+            NoteMore_NeedsLock();
+        }
+        entry.Room.Ended(Clock);
+    }
+
+    /// <summary>
+    /// Fills a batch: claims what waits, and once more after its linger. One that may have killed a process stays alone.
+    /// </summary>
+    private async Task GatherAsync(Entry entry, List<JobRun> runs, BatchRule batch)
+    {
+        if (runs[0].Job.Crashes > 0)
+            return;
+        await ClaimMoreAsync(entry, runs, batch.Most);
+        if (runs.Count >= batch.Most || batch.Linger == TimeSpan.Zero)
+            return;
+        await Task.Delay(batch.Linger, Clock, runs[0].Ending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ClaimMoreAsync(entry, runs, batch.Most);
+    }
+
+    private async Task ClaimMoreAsync(Entry entry, List<JobRun> runs, int most)
+    {
+        CyclePlan plan;
+        lock (_lock)
+        {
+            runs.AddRange(entry.Room.TakeMore(entry.Handler.Name, most - runs.Count).Select(more => Register_NeedsLock(more, entry)));
+            if (_stops || runs.Count >= most || !_lease.IsHeld)
+                return;
+            plan = new CyclePlan { Node = _lease.Id, Queues = [(entry.Room.Number, most - runs.Count)], Handlers = [(entry.Handler.Name, entry.Room.Number, entry.Floor.Take())] };
+        }
+        try
+        {
+            var more = (await _services.Store.RunAsync(plan)).Claimed;
+            lock (_lock)
+                foreach (var job in more)
+                {
+                    entry.Floor.Claimed(job.Seq);
+                    runs.Add(Register_NeedsLock(job, entry));
+                }
+        }
+        catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
+        {
+            QueueLog.Unavailable(_services.Log, e);
+            MayHoldStrays = true;
+        }
     }
 
     private async Task StopAsync()
@@ -329,7 +401,7 @@ internal sealed class QueueEngine : IJobRunner
         if (ahead.Count > 0)
             await GiveBackAsync(ahead);
         using (var drained = new CancellationTokenSource(_options.Drain, Clock))
-        await using (drained.Token.Register(() => { foreach (var run in Running()) run.Cancel(JobEnd.Stopping); }))
+        await using (drained.Token.Register(CancelAll))
             await Task.WhenAny(_empty.Task, Task.Delay(_options.Drain + obeyTime, Clock, CancellationToken.None));
         if (Running() is { Length: > 0 } abandoned)
         {
@@ -346,6 +418,14 @@ internal sealed class QueueEngine : IJobRunner
                 QueueLog.Unavailable(_services.Log, e);     // they run again: at least once
                 break;
             }
+    }
+
+    private void CancelAll()
+    {
+        lock (_lock)
+            _cancels = true;
+        foreach (var run in Running())
+            run.Cancel(JobEnd.Stopping);
     }
 
     private async Task GiveBackAsync(IReadOnlyList<ClaimedJob> jobs)

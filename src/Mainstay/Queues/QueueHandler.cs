@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+
 namespace Mainstay.Internal;
 
 /// <summary>Who does the work of a subscription or a job, and how hard it is tried.</summary>
@@ -5,6 +7,8 @@ internal sealed class QueueHandler(string name, Delegate declared)
 {
     public const string DefaultQueue = "default";
 
+    private Type? _element;
+    private bool _saysBatch;
     private readonly List<Type> _keyed = [];
 
     /// <summary>The stored name.</summary>
@@ -33,11 +37,23 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <summary>Compiled when the application starts, once all events are known.</summary>
     public Handler Handler { get; private set; } = null!;
 
-    /// <summary>What the payload is read as; null when the handler of a scheduled job does not ask for it.</summary>
-    public Type? Input => Handler.Input;
+    /// <summary>What a payload is read as; null when the handler of a scheduled job does not ask for it.</summary>
+    public Type? Input => _element ?? Handler.Input;
+
+    /// <summary>How much is handled at once; null for one by one.</summary>
+    public BatchRule? Batch { get; private set; }
+
+    /// <summary>What its changes are traced to.</summary>
+    public string Operation => field ??= $"{(IsJob ? "job" : "on")} {Name}";
 
     /// <summary>Whether effect and acknowledgement are one commit.</summary>
     public bool IsTransactional => Handler.Context == HandlerContext.UnitOfWork;
+
+    public void InBatches(BatchRule rule)
+    {
+        Batch = rule;
+        _saysBatch = true;
+    }
 
     public void Limit(TimeSpan timeout)
     {
@@ -60,6 +76,16 @@ internal sealed class QueueHandler(string name, Delegate declared)
         Queue = queue;
     }
 
+    /// <summary>Runs the handler in a transaction that also does what <paramref name="first"/> says, or not at all.</summary>
+    public Task CommitAsync(JobRunServices services, TransactionRequest request, object? input, BatchItem first) => services.Transactor.RunAsync(
+        request with { IsKeyed = true },     // the row is: a commit whose answer was lost has deleted it, so the next run is refused
+        async work =>
+        {
+            await using var scope = services.Scopes.CreateAsyncScope();
+            await Handler.InvokeAsync(input, work, scope.ServiceProvider, work.Cancellation);
+            return new Completed<bool>(true) { First = first };
+        });
+
     public void Unique<T>(Func<T, object?> key, TimeSpan? per) where T : class => (Placement.Unique, Placement.UniqueFor) = (Key(key), per);
 
     private Func<object, object?> Key<T>(Func<T, object?> key) where T : class
@@ -72,7 +98,10 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2504: its schedule cannot be understood.</exception>
     public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {
-        Handler = Handler.Compile(Name, declared, isService, JobType);
+        var list = declared.Method.GetParameters().Select(parameter => parameter.ParameterType).FirstOrDefault(type =>
+            type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) && (JobType is null ? !isService(type) : type.GenericTypeArguments[0] == JobType));
+        Handler = Handler.Compile(Name, declared, isService, list ?? JobType);
+        CheckBatch(list);
         if (Scheduled is not null)
         {
             if (Handler is not { Context: HandlerContext.UnitOfWork or HandlerContext.Outbound } || (Input is not null && Input != typeof(Tick)))
@@ -81,7 +110,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
                 throw new ConfigurationException(mistake.Code, $"Job '{Name}': {mistake.Message[(mistake.Code.Length + 2)..]}");
             return;
         }
-        if (Handler is not { Context: HandlerContext.UnitOfWork or HandlerContext.Outbound, Input: { } type })
+        if (Handler is not { Context: HandlerContext.UnitOfWork or HandlerContext.Outbound } || Input is not { } type)
             throw new ConfigurationException("MST1002", IsJob
                 ? $"The handler of job '{Name}' must take the job and a UnitOfWork or an Outbound, for example ({JobType!.Name} job, UnitOfWork work) => …."
                 : $"The handler of subscription '{Name}' must take the event and a UnitOfWork or an Outbound, for example (OrderPlaced placed, UnitOfWork work) => ….");
@@ -91,5 +120,17 @@ internal sealed class QueueHandler(string name, Delegate declared)
             messages.DeclareJob(type, Name, Placement);
         else
             messages.Subscribe(type, Name);
+    }
+
+    private void CheckBatch(Type? list)
+    {
+        _element = list?.GenericTypeArguments[0];
+        if (list is null && _saysBatch)
+            throw new ConfigurationException("MST1002", $"The handler of '{Name}' takes one at a time, and .Batch(…) says several. Let it take a list: (IReadOnlyList<{JobType?.Name ?? "OrderPlaced"}> all, UnitOfWork work) => ….");
+        if (list is null)
+            return;
+        if (Scheduled is not null || Handler.Context != HandlerContext.UnitOfWork)
+            throw new ConfigurationException("MST1002", $"The handler of '{Name}' takes a list without a UnitOfWork. What is handled together is one transaction, so that it has happened to all of them or to none; what reaches out of the process is handled one by one.");
+        Batch ??= new BatchRule(BatchRule.MostDefault, TimeSpan.Zero);
     }
 }

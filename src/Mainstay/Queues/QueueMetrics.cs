@@ -71,7 +71,7 @@ internal static class QueueMetrics
     public static Activity? StartRun(ClaimedJob job, QueueHandler handler, string? traceParent)
     {
         if (claimed.Enabled)
-            claimed.Add(1, new TagList { { "messaging.system", "mainstay" }, { "messaging.operation.name", "claim" }, { "messaging.destination.name", job.Handler } });
+            claimed.Add(1, Claims(job.Handler));
         if (!source.HasListeners())
             return null;
         ActivityLink[] links = ActivityContext.TryParse(traceParent, null, out var cause) ? [new ActivityLink(cause)] : [];
@@ -105,6 +105,22 @@ internal static class QueueMetrics
     {
         { "messaging.system", "mainstay" }, { "messaging.operation.name", "process" }, { "messaging.destination.name", job.Handler }, { "mainstay.queue", handler.Queue }, { "mainstay.outcome", Name(outcome) },
     };
+
+    /// <summary>Several together have several causes, so their span is linked to none.</summary>
+    public static Activity? StartBatch(string handler, int count)
+    {
+        if (claimed.Enabled)
+            claimed.Add(count, Claims(handler));
+        return source.HasListeners()
+            ? source.StartActivity(ActivityKind.Consumer, name: $"process {handler}", tags:
+            [
+                new("messaging.system", "mainstay"), new("messaging.operation.name", "process"), new("messaging.operation.type", "process"), new("messaging.destination.name", handler),
+                new("messaging.batch.message_count", count),
+            ])
+            : null;
+    }
+
+    private static TagList Claims(string handler) => new() { { "messaging.system", "mainstay" }, { "messaging.operation.name", "claim" }, { "messaging.destination.name", handler } };
 
     private static string Name(JobOutcome outcome) => outcome switch
     {

@@ -36,7 +36,10 @@ public sealed record QueueOptions
     /// <summary>After how long a transaction, a replication slot or a standby that keeps an old view of the data is warned of (MST2521): rows that are gone cannot be removed then, and queues get slower. Default: 5 min.</summary>
     public TimeSpan HeldSnapshot { get; init; } = TimeSpan.FromMinutes(5);
 
-    internal Retention Retention => new(KeepDone, KeepDead, KeepDiscarded);
+    /// <summary>How long repetitions of a message from outside are recognized. Default: 7 days.</summary>
+    public TimeSpan KeepInbox { get; init; } = TimeSpan.FromDays(7);
+
+    internal Retention Retention => new(KeepDone, KeepDead, KeepDiscarded, KeepInbox);
 
     /// <summary>From configuration under <c>Mainstay:Queues</c>.</summary>
     /// <exception cref="ConfigurationException">MST2104: every setting that is out of range.</exception>
@@ -63,6 +66,7 @@ public sealed record QueueOptions
             KeepDone = Read(nameof(KeepDone), defaults.KeepDone),
             KeepDead = Read(nameof(KeepDead), defaults.KeepDead),
             KeepDiscarded = Read(nameof(KeepDiscarded), defaults.KeepDiscarded),
+            KeepInbox = Read(nameof(KeepInbox), defaults.KeepInbox),
             HeldSnapshot = Read(nameof(HeldSnapshot), defaults.HeldSnapshot),
         };
         mistakes.AddRange(options.Mistakes("Mainstay:Queues:"));
@@ -88,6 +92,7 @@ public sealed record QueueOptions
             (nameof(KeepDone), KeepDone, TimeSpan.FromDays(1), TimeSpan.FromDays(3650)),
             (nameof(KeepDead), KeepDead, TimeSpan.FromDays(1), TimeSpan.FromDays(3650)),
             (nameof(KeepDiscarded), KeepDiscarded, TimeSpan.Zero, TimeSpan.FromDays(3650)),
+            (nameof(KeepInbox), KeepInbox, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650)),
             (nameof(HeldSnapshot), HeldSnapshot, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30)),
         })
             if (value < least || value > most)

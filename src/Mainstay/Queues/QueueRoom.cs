@@ -42,6 +42,21 @@ internal sealed class QueueRoom(int number, int slots)
         return job;
     }
 
+    /// <summary>Takes what was claimed ahead for one handler, for which no further slot is needed.</summary>
+    public List<ClaimedJob> TakeMore(string handler, int most)
+    {
+        List<ClaimedJob> taken = [];
+        for (var left = _ahead.Count; left > 0; left--)
+        {
+            var job = _ahead.Dequeue();
+            if (taken.Count < most && job.Handler == handler && job.Crashes == 0)
+                taken.Add(job);
+            else
+                _ahead.Enqueue(job);
+        }
+        return taken;
+    }
+
     public bool Has(Guid id) => _ahead.Any(job => job.Id == id);
 
     public List<ClaimedJob> Clear()

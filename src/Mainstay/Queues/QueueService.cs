@@ -8,7 +8,7 @@ namespace Mainstay.Internal;
 /// The queues of this process: takes the lease of the node before anything is claimed under it, keeps it while the engine runs and until that has come to an end,
 /// and does what any node may do for all: take back the work of the dead, keep the partitions of the history.
 /// </summary>
-internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redriver redriver, QueueWatch watch, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
+internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redriver redriver, QueueWatch watch, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, bool hasInbox, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
 {
     private static readonly TimeSpan partitionPace = TimeSpan.FromHours(1);
 
@@ -21,7 +21,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (engine.Handlers.Length == 0 || !await RegisterAsync(stoppingToken))
+        if ((engine.Handlers.Length == 0 && !hasInbox) || !await RegisterAsync(stoppingToken))
             return;
         var hints = new NodeHints(store.Database, lease);
         desk.Others = hints;
@@ -31,7 +31,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         using var hasStopped = new CancellationTokenSource();
         var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken), KeepHistoryAsync(stoppingToken),
             options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
-        if (options.Workers > 0)
+        if (options.Workers > 0 && engine.Handlers.Length > 0)
         {
             desk.Runner = engine;
             await engine.RunAsync(stoppingToken);
