@@ -205,7 +205,11 @@ internal sealed class QueueEngine : IJobRunner
             return false;
         try
         {
-            Apply(plan, await _services.Store.RunAsync(plan), wakes);
+            var asked = Now;
+            var result = await _services.Store.RunAsync(plan);
+            if (plan.Queues.Count > 0)
+                QueueMetrics.Claimed(Clock.GetElapsedTime(asked));
+            Apply(plan, result, wakes);
             return true;
         }
         catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
