@@ -62,7 +62,7 @@ internal sealed class QueueBlock
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<JobDesk>();
         services.AddSingleton(provider => new QueueTransactor(new Transactor(DatabaseOf(provider.GetRequiredService<BlockDatabases>()), new Tables([]), Messages(provider), provider.GetRequiredService<JobDesk>())));
-        services.AddSingleton(provider => new QueueChecker(provider.GetRequiredService<QueueTransactor>().Transactor.Database, Options));
+        services.AddSingleton(provider => new QueueChecker(provider.GetRequiredService<QueueTransactor>().Transactor.Database, Options, Model));
         services.AddSingleton(provider => new DeadLetters(provider.GetRequiredService<QueueTransactor>().Transactor, Model, provider.GetRequiredService<JobDesk>(), Options));
         services.AddHostedService(provider => CreateService(provider, provider.GetRequiredService<QueueTransactor>().Transactor, Model, provider.GetRequiredService<JobDesk>(), Options));
     }

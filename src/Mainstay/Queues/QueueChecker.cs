@@ -17,11 +17,13 @@ public sealed class QueueChecker
 
     private readonly Database _database;
     private readonly QueueOptions _options;
+    private readonly QueueModel _model;
 
-    internal QueueChecker(Database database, QueueOptions options)
+    internal QueueChecker(Database database, QueueOptions options, QueueModel model)
     {
         _database = database;
         _options = options;
+        _model = model;
     }
 
     /// <summary>Looks at everything that can be found wrong. Of what was done, the last day is looked at.</summary>
@@ -64,6 +66,7 @@ public sealed class QueueChecker
             statement.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = _options.Lease, NpgsqlDbType = NpgsqlDbType.Interval });
             statement.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = History, NpgsqlDbType = NpgsqlDbType.Interval });
             statement.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = enqueued, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid });
+            AddDeclared(statement.Parameters);
             batch.BatchCommands.Add(statement);
             await using var reader = await batch.ExecuteReaderAsync(cancellation);
             await reader.NextResultAsync(cancellation);
@@ -77,6 +80,18 @@ public sealed class QueueChecker
             await transaction.RollbackAsync("before", cancellation);
             return null;
         }
+    }
+
+    /// <summary>What the handlers and queues of this application may do. Of others nobody here knows it.</summary>
+    private void AddDeclared(NpgsqlParameterCollection parameters)
+    {
+        QueueHandler[] inLanes = [.. _model.Handlers.Where(handler => handler.Placement.Lane is not null)];
+        (string Handler, QueueLimit Limit)[] limited = [.. from handler in _model.Handlers let limit = _model.LimitOf(handler.Queue) where limit is { AtMost: not null } select (handler.Name, limit)];
+        parameters.Add(SqlValue.Array(NpgsqlDbType.Text, inLanes.Select(handler => handler.Name).ToArray()));
+        parameters.Add(SqlValue.Array(NpgsqlDbType.Integer, inLanes.Select(handler => handler.Placement.Places).ToArray()));
+        parameters.Add(SqlValue.Array(NpgsqlDbType.Text, limited.Select(queue => queue.Handler).ToArray()));
+        parameters.Add(SqlValue.Array(NpgsqlDbType.Text, limited.Select(queue => queue.Limit.Queue).ToArray()));
+        parameters.Add(SqlValue.Array(NpgsqlDbType.Integer, limited.Select(queue => queue.Limit.AtMost!.Value).ToArray()));
     }
 
     /// <summary>Not further back than everything is kept: what was deleted is no finding.</summary>

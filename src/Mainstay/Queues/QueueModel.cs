@@ -39,6 +39,8 @@ internal sealed class QueueModel
 
     public int SlotsOf(string queue, int otherwise) => _queues.Find(declared => declared.Name == queue)?.Slots ?? otherwise;
 
+    public QueueLimit? LimitOf(string queue) => _queues.Find(declared => declared.Name == queue)?.Limit;
+
     /// <summary>What is declared about the age of work: a gate, and the handlers that it is for. Those of a queue are judged together.</summary>
     public IEnumerable<(AgeGate Gate, string[] Handlers)> AgeLimits() =>
     [

@@ -26,6 +26,9 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
             jobs.Job<Write>("write", (Write job, UnitOfWork work) => { });
             jobs.Job<Fail>("fail", void (Fail job, UnitOfWork work) => throw new InvalidOperationException("Broken.")).Retry(1);
             jobs.Job<Wait>("wait", (Wait job, UnitOfWork work) => { });
+            jobs.Queue("narrow").AtMost(1);
+            jobs.Job<Turn>("turn", (Turn job, UnitOfWork work) => { }).InOrderOf((Turn job) => job.Key);
+            jobs.Job<Slow>("slow", (Slow job, UnitOfWork work) => { }).Queue("narrow");
             jobs.Job("tick", Schedule.Every(TimeSpan.FromSeconds(1)), (UnitOfWork work) => { });
         }, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
         await _source.ShouldBecomeAsync("select count(*) > 0 from mainstay.schedule_runs", true);
@@ -72,6 +75,29 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
 
         await ShouldBeSoundAsync([]);
     }
+
+    [Fact]
+    public Task A_lane_with_two_heads_is_found() => ShouldFindAsync("places-of-lane", $"""
+        insert into mainstay.nodes (id, lease_until) values ('{Node}', now() + interval '1 hour');
+        insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload, lane) values ('{Node}', 'turn', 1, '{Node}', 1, 1, json_build_object('key', 'a'), 'a');
+        insert into mainstay.jobs (id, handler, state, due_at, attempt, fence, payload, lane) values ('ffffffff-ac96-774b-bcce-b302099a8057', 'turn', 2, now() + interval '1 hour', 1, 1, json_build_object('key', 'a'), 'a')
+        """);
+
+    [Fact]
+    public Task A_lane_without_a_head_is_found() => ShouldFindAsync("lane-goes-on", $"""
+        insert into mainstay.jobs (id, handler, state, payload, lane) values ('{Node}', 'turn', 5, json_build_object('key', 'a'), 'a')
+        """);
+
+    [Fact]
+    public Task A_lane_that_is_stopped_by_nothing_is_found() => ShouldFindAsync("stop-has-letter", $"""
+        insert into mainstay.jobs_stopped (handler, lane, job, stopped_at) values ('turn', 'a', '{Node}', now() - interval '1 hour')
+        """);
+
+    [Fact]
+    public Task A_queue_with_more_leases_than_permits_is_found() => ShouldFindAsync("permits-of-queue", $"""
+        insert into mainstay.nodes (id, lease_until) values ('{Node}', now() + interval '1 hour');
+        insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload) select gen_random_uuid(), 'slow', 1, '{Node}', 1, 1, json_build_object('key', 'a') from generate_series(1, 2)
+        """);
 
     [Fact]
     public Task A_lease_without_a_fence_is_found() => ShouldFindAsync("fence-of-lease", $"""
@@ -211,4 +237,8 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
     private sealed record Fail(string Text);
 
     private sealed record Wait(string Text);
+
+    private sealed record Turn(string Key);
+
+    private sealed record Slow(string Key);
 }
