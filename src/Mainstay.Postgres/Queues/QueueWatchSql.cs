@@ -3,11 +3,15 @@ namespace Mainstay.Internal;
 /// <summary>All statements that look how the queues are, without counting what is in them.</summary>
 internal static class QueueWatchSql
 {
-    /// <summary>How long the row that has been ready longest has been so, for each handler ($1). The first of its index.</summary>
+    /// <summary>How long the row that has been ready longest has been so, for each handler ($1). The first of its index in each priority.</summary>
     public const string Ages = """
-        select known.name, (extract(epoch from mainstay.now() - head.since))::double precision
+        select known.name, (extract(epoch from mainstay.now() - min(head.since)))::double precision
         from unnest($1) as known (name)
-        left join lateral (select coalesce(due_at, created_at) as since from mainstay.jobs where handler = known.name and state = 0 order by seq limit 1) head on true
+        cross join generate_series(-1, 1) as level (priority)
+        left join lateral (
+            select coalesce(due_at, created_at) as since from mainstay.jobs where handler = known.name and priority = level.priority and state = 0 order by seq limit 1
+        ) head on true
+        group by known.name
         """;
 
     /// <summary>How many rows are ready for each handler ($1), counted up to $2, and how large the table is, in pages.</summary>
