@@ -85,6 +85,11 @@ shop.On("count units sold", async (OrderPlaced placed, UnitOfWork work) =>
     work.Update(product with { Sold = product.Sold + placed.Quantity });
 });
 
+// What leaves the process happens at least once, after the commit, and with a key by which the other side knows it again.
+shop.On("send receipt", (OrderPlaced placed, Outbound outbound) =>
+        SendMailAsync($"{placed.Quantity} ordered, {placed.Total} to pay. Order {placed.OrderId}.", outbound.Key, outbound.Cancellation))
+    .Retry(8).GiveUpAfter(FromHours(24));
+
 // On a schedule: in one transaction too, and once, however many nodes there are. A night in which none was there is made up for.
 shop.Job("reorder low stock", Schedule.Cron("0 6 * * *", timeZone: "Europe/Berlin"), async (UnitOfWork work) =>
 {
@@ -108,6 +113,9 @@ static Task Seed(UnitOfWork work)
         work.Insert(new Product(Id<Product>.New(), $"SKU-{i:00000}", $"{origins[random.Next(origins.Length)]} {categories[i % 3]} no. {i}", categories[i % 3], random.Next(300, 9000) / 100m, random.Next(10, 500), 0));
     return Task.CompletedTask;
 }
+
+// Stands for a mail service, which sends nothing twice under one key.
+static Task SendMailAsync(string text, string key, CancellationToken cancellation) => Console.Out.WriteLineAsync($"Mail {key}: {text}".AsMemory(), cancellation);
 
 enum OrderStatus { Placed, Shipped, Cancelled }
 record Product(Id<Product> Id, [MaxLength(40)] string Sku, [MaxLength(200)] string Name, [MaxLength(40)] string Category, [Range(0, 100_000)] decimal Price, [Range(0, 1_000_000)] int Stock, int Sold);

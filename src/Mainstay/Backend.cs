@@ -11,6 +11,9 @@ namespace Mainstay;
 /// </summary>
 public sealed class Backend
 {
+    /// <summary>Services of the framework, which are there when handlers run and not yet when they are declared.</summary>
+    private static readonly Type[] own = [typeof(Outbox), typeof(Jobs), typeof(Schedules), typeof(DeadLetters), typeof(Inbox)];
+
     private readonly List<ConfigurationException> _mistakes = [];
 
     private Backend(string name, string[] args, WebApplicationBuilder builder)
@@ -165,6 +168,12 @@ public sealed class Backend
         return new ScheduleDeclaration(Queues.Add(new QueueHandler(name, handler) { Scheduled = new ScheduledJob(name, schedule) }));
     }
 
+    /// <summary>
+    /// Declares where messages from outside come from, such as a webhook or a broker, so that the service <see cref="Mainstay.Inbox"/> handles each of them once.
+    /// </summary>
+    /// <param name="source">The stored name, within which ids of messages are unique, for example <c>payments</c>.</param>
+    public void Inbox(string source) => Queues.AddSource(source);
+
     /// <summary>Declares a queue: handlers that share its room, apart from all others. Again with the same name, it is the same queue.</summary>
     /// <param name="name">For example <c>mail</c>. Subscriptions and jobs say with <c>.Queue("mail")</c> that they run in it.</param>
     public QueueDeclaration Queue(string name) => Queues.Queue(name);
@@ -232,5 +241,5 @@ public sealed class Backend
         return declaration;
     }
 
-    internal bool IsService(Type type) => Services.Any(service => service.ServiceType == type || (type.IsGenericType && service.ServiceType == type.GetGenericTypeDefinition()));
+    internal bool IsService(Type type) => own.Contains(type) || Services.Any(service => service.ServiceType == type || (type.IsGenericType && service.ServiceType == type.GetGenericTypeDefinition()));
 }

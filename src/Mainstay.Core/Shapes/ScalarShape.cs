@@ -209,7 +209,7 @@ internal sealed class TextShape() : ScalarShape(typeof(string), "string", null, 
     {
         if (json.ValueKind != JsonValueKind.String)
             faults.Add(path, "type", $"Expected a string, found {NameOf(json.ValueKind)}.");
-        else if (StrictText.TryGet(json, out var text))
+        else if (StrictText.TryGet(json, out var text) || (faults.IsStored && text.Length > 0))
             return text;
         else
             faults.Add(path, "text", "Expected Unicode text without U+0000 and without unpaired surrogates.");

@@ -8,10 +8,12 @@ namespace Mainstay.Internal;
 /// </summary>
 internal static class StoredJson
 {
-    public static string Write(object value)
+    /// <param name="value">What is to be stored.</param>
+    /// <param name="type">Its declared type. Default: its own.</param>
+    public static string Write(object value, Type? type = null)
     {
         using var json = JsonScratch.Rent();
-        Shape.Of(value.GetType()).Write(json.Writer, value);
+        Shape.Of(type ?? value.GetType()).Write(json.Writer, value);
         return json.ToString();
     }
 

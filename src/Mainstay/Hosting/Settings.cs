@@ -30,6 +30,7 @@ internal static class Settings
         "Queues:KeepDead",
         "Queues:KeepDiscarded",
         "Queues:KeepDone",
+        "Queues:KeepInbox",
         "Queues:Lease",
         "Queues:PollInterval",
         "Queues:Workers",

@@ -28,6 +28,24 @@ internal static class CallerRows
     public static Task<long> CopyAsync(JobCopy copy, DbTransaction transaction, CancellationToken cancellation) =>
         InAsync(transaction, open => copy.WriteAsync(open.Connection!, cancellation));
 
+    /// <returns>Whether the second statement, after the first, has affected a row.</returns>
+    /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry it. MST2802: it keeps one view of the database.</exception>
+    public static Task<bool> ReceiveAsync(NpgsqlBatchCommand take, NpgsqlBatchCommand insert, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
+    {
+        await using var batch = new NpgsqlBatch(open.Connection, open);
+        batch.BatchCommands.Add(take);
+        batch.BatchCommands.Add(insert);
+        try
+        {
+            await batch.ExecuteNonQueryAsync(cancellation);
+        }
+        catch (PostgresException e) when (InboxSql.IsOldView(e))
+        {
+            throw Inbox.OldView(e);
+        }
+        return insert.RecordsAffected > 0;
+    });
+
     private static async Task<T> InAsync<T>(DbTransaction transaction, Func<NpgsqlTransaction, Task<T>> write)
     {
         var open = CallerTransaction.Require(transaction, "MST2105");
@@ -35,7 +53,7 @@ internal static class CallerRows
         {
             return await write(open);
         }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName)
         {
             throw CallerTransaction.OtherDatabase("MST2105", "jobs", e);
         }

@@ -52,6 +52,18 @@ public abstract class HandlerDeclaration<TSelf> where TSelf : HandlerDeclaration
         return (TSelf)this;
     }
 
+    /// <summary>
+    /// How many are handled together, in one transaction, by a handler that takes an <see cref="IReadOnlyList{T}"/> and a <see cref="UnitOfWork"/>. When that
+    /// fails it is done again in halves, down to the one that cannot be done; the others are done, and count no attempt.
+    /// </summary>
+    /// <param name="most">At most so many; 1 to 1000. Default: 100.</param>
+    /// <param name="linger">How long the first of them waits for others to come, at most a minute. Default: not at all; what waits is taken.</param>
+    public TSelf Batch(int most = BatchRule.MostDefault, TimeSpan linger = default)
+    {
+        Handler.InBatches(new BatchRule(most, linger));
+        return (TSelf)this;
+    }
+
     /// <summary>The queue that it runs in. Default: one that all share who say nothing.</summary>
     public TSelf Queue(string name)
     {

@@ -33,9 +33,13 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private readonly CancellationTokenSource _ending = new();
     private readonly long _began = services.Clock.GetTimestamp();
     private int _end;
+    private long _handledSince;
     private bool _isStuck;
 
     public ClaimedJob Job => job;
+
+    /// <summary>Cancelled when the run is ended from outside.</summary>
+    public CancellationToken Ending => _ending.Token;
 
     /// <summary>Whether the row is still to be ended, with the next turn of the loop.</summary>
     public bool IsToFinish { get; private set; }
@@ -47,6 +51,9 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     public TimeSpan? PutOff { get; init; }
 
     private JobEnd End => (JobEnd)Volatile.Read(ref _end);
+
+    /// <summary>How long ago it was to run first: by the database's clock until the claim, and by this process's since it began.</summary>
+    private TimeSpan Age => job.Age + services.Clock.GetElapsedTime(_began);
 
     /// <summary>Cancels the handler. The first reason counts.</summary>
     public void Cancel(JobEnd why)
@@ -62,84 +69,62 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             _ending.Dispose();
     }
 
+    /// <summary>Notes that a handler begins with it, alone or as the first of several.</summary>
+    public void BeginHandling() => Volatile.Write(ref _handledSince, services.Clock.GetTimestamp());
+
+    /// <summary>Notes that the handler has come back.</summary>
+    public void EndHandling() => Volatile.Write(ref _handledSince, 0);
+
     /// <summary>Says once, and counts, that the handler goes on although its time is over.</summary>
     public void ReportIfStuck()
     {
-        if (_isStuck || services.Clock.GetElapsedTime(_began) < handler.Timeout + grace)
+        if (_isStuck || Volatile.Read(ref _handledSince) is var since && (since == 0 || services.Clock.GetElapsedTime(since) < handler.Timeout + grace))
             return;
         _isStuck = true;
         QueueLog.Stuck(services.Log, job.Handler, job.Id, handler.Timeout);
         QueueMetrics.Stuck(job.Handler);
     }
 
-    public async Task<JobOutcome> RunAsync()
+    public async Task RunAsync()
     {
         var origin = OriginJson.Read(job.Origin);
         using var activity = QueueMetrics.StartRun(job, origin.TraceParent);
-        var outcome = await OutcomeAsync(origin);
-        QueueMetrics.Ended(job.Handler, outcome, services.Clock.GetElapsedTime(_began));
+        var (ended, input) = await PrepareAsync();
+        var outcome = ended ?? await HandleAsync(input, origin);
+        Record(outcome);
         if (outcome is JobOutcome.Retried or JobOutcome.Dead)
             activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error);
-        return outcome;
     }
 
-    private async Task<JobOutcome> OutcomeAsync(Origin origin)
+    /// <summary>Counts how it ended, and how long it took.</summary>
+    public void Record(JobOutcome outcome) => QueueMetrics.Ended(job.Handler, outcome, services.Clock.GetElapsedTime(_began));
+
+    /// <summary>Reads the input.</summary>
+    /// <returns>How it ended already, when it is not to be handled at all.</returns>
+    public async Task<(JobOutcome? Ended, object? Input)> PrepareAsync()
     {
         if (PutOff is { } time)
-            return await RunsAgainAsync(() => services.Store.SnoozeAsync(job, time), JobOutcome.Snoozed, time);
+            return (await RunsAgainAsync(() => services.Store.SnoozeAsync(job, time), JobOutcome.Snoozed, time), null);
         if (handler.Retries.IsTooLate(Age))
-            return await ExpireAsync(new TimeoutException("It could not be run in time."));
-        object? input;
+            return (await ExpireAsync(new TimeoutException("It could not be run in time.")), null);
         try
         {
-            input = handler.Input is { } type ? StoredJson.Read(type, job.Payload) : null;
+            return (null, handler.Input is { } type ? StoredJson.Read(type, job.Payload) : null);
         }
         catch (Exception e) when (e is ProblemException or JsonException)
         {
             // The type has changed under the stored name. No retry reads it better; a later release, or an edit, can.
-            return await BuryAsync("unreadable", e);
-        }
-        using var timeout = new CancellationTokenSource(handler.Timeout, services.Clock);
-        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _ending.Token);
-        try
-        {
-            if (handler.IsTransactional)
-                await RunInTransactionAsync(input, origin, cancellation.Token);
-            else
-                await RunOutboundAsync(input, cancellation.Token);
-            IsToFinish = !handler.IsTransactional;
-            return JobOutcome.Done;
-        }
-        catch (Exception e)
-        {
-            return await AfterAsync(e, timeout.IsCancellationRequested);
+            return (await BuryAsync(DeadReason.Unreadable, e), null);
         }
     }
 
-    private async Task RunInTransactionAsync(object? input, Origin origin, CancellationToken cancellation)
-    {
-        // What the handler changes and publishes comes from this job, in the chain that one request began.
-        var cause = origin with { Operation = $"{(handler.IsJob ? "job" : "on")} {job.Handler}", Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
-        var request = new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation)
-        {
-            IsKeyed = true,     // the row is: a commit whose answer was lost has deleted it, so the next run is refused
-        };
-        await services.Transactor.RunAsync(request, async work =>
-        {
-            await using var scope = services.Scopes.CreateAsyncScope();
-            await handler.Handler.InvokeAsync(input, work, scope.ServiceProvider, work.Cancellation);
-            return new Completed<bool>(true) { First = QueueStore.Complete(job) };
-        });
-    }
-
-    private async Task RunOutboundAsync(object? input, CancellationToken cancellation)
-    {
-        await using var scope = services.Scopes.CreateAsyncScope();
-        await handler.Handler.InvokeAsync(input, new Outbound(job.Id.ToString(), job.Attempt, cancellation), scope.ServiceProvider, cancellation);
-    }
+    /// <summary>Whether the failure of several jobs that were handled together may be the fault of one of them, so that the others do better without it.</summary>
+    public bool IsFaultOfOne(Exception error, bool isLate) => !IsOutage(error) && (isLate || End == JobEnd.None);
 
     /// <summary>What a run that has not had its effect means for the job.</summary>
-    private async Task<JobOutcome> AfterAsync(Exception error, bool isLate)
+    /// <param name="error">What it ended with.</param>
+    /// <param name="isLate">Whether its timeout was over.</param>
+    public async Task<JobOutcome> FailAsync(Exception error, bool isLate)
     {
         if (QueueSql.IsFenced(error))
         {
@@ -154,16 +139,46 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             error = new TimeoutException($"The run did not end within {handler.Timeout}.", error);
         var rule = handler.Retries.For(error);
         QueueLog.Failed(services.Log, job.Handler, job.Id, job.Attempt, rule.Attempts, error);
+        if (error is StepException { Reason: var reason })
+            return await BuryAsync(reason, error);
         if (job.Attempt >= rule.Attempts)
-            return await BuryAsync("failed", error);
+            return await BuryAsync(DeadReason.Failed, error);
         var pause = rule.Pause(job.Attempt);
         if (AskedPause.In(error) is { } asked && asked > pause)
             pause = asked;
         return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(() => services.Store.RetryAsync(job, pause, Text(error)), JobOutcome.Retried, pause);
     }
 
-    /// <summary>How long ago it was to run first: by the database's clock until the claim, and by this process's since it began.</summary>
-    private TimeSpan Age => job.Age + services.Clock.GetElapsedTime(_began);
+    private async Task<JobOutcome> HandleAsync(object? input, Origin origin)
+    {
+        using var timeout = new CancellationTokenSource(handler.Timeout, services.Clock);
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _ending.Token);
+        // What the handler changes and publishes comes from this job, in the chain that one request began.
+        var cause = origin with { Operation = handler.Operation, Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
+        var request = new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation.Token);
+        BeginHandling();
+        try
+        {
+            if (handler.IsTransactional)
+                await handler.CommitAsync(services, request, input, QueueStore.Complete(job, handler.Placement));
+            else
+                await RunOutboundAsync(input, request);
+            EndHandling();
+            IsToFinish = !handler.IsTransactional;
+            return JobOutcome.Done;
+        }
+        catch (Exception e)
+        {
+            EndHandling();
+            return await FailAsync(e, timeout.IsCancellationRequested);
+        }
+    }
+
+    private async Task RunOutboundAsync(object? input, TransactionRequest request)
+    {
+        await using var scope = services.Scopes.CreateAsyncScope();
+        await handler.Handler.InvokeAsync(input, new Outbound(job, new JobSteps(job, services, request)), scope.ServiceProvider, request.Cancellation);
+    }
 
     private async Task<JobOutcome> RunsAgainAsync(Func<Task<bool>> record, JobOutcome outcome, TimeSpan pause)
     {
@@ -175,7 +190,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private Task<JobOutcome> ExpireAsync(Exception error)
     {
         QueueLog.Expired(services.Log, job.Handler, job.Id, handler.Retries.GiveUpAfter!.Value);
-        return BuryAsync("expired", error);
+        return BuryAsync(DeadReason.Expired, error);
     }
 
     private Task<JobOutcome> BuryAsync(string reason, Exception error) => RecordAsync(() => services.Store.BuryAsync(job, reason, Text(error)), JobOutcome.Dead);
@@ -213,4 +228,10 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         // There and back again, unpaired surrogates have become replacement characters, also the one that the cut may have left.
         return Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)).Replace('\0', '\uFFFD');
     }
+}
+
+/// <summary>Why a job is a dead letter, as it is stored. What takes its processes with it is buried in the database, as <c>crashed</c>.</summary>
+internal static class DeadReason
+{
+    public const string Failed = "failed", Expired = "expired", Unreadable = "unreadable";
 }

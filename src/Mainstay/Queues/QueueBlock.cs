@@ -51,7 +51,7 @@ internal sealed class QueueBlock
         var log = provider.GetRequiredService<ILogger<QueueService>>();
         var engine = new QueueEngine(new JobRunServices(transactor, store, provider.GetRequiredService<IServiceScopeFactory>(), log), lease, model, options);
         return new QueueService(engine, new Scheduler(new ScheduleStore(database), lease, model.Schedules, desk, database.Clock, log), new Redriver(transactor, lease, desk, log),
-            store, lease, desk, options, database.Clock, log);
+            store, lease, desk, options, model.Sources.Count > 0, database.Clock, log);
     }
 
     private void Register(IServiceCollection services)

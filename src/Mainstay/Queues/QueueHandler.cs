@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+
 namespace Mainstay.Internal;
 
 /// <summary>Who does the work of a subscription or a job, and how hard it is tried.</summary>
@@ -5,7 +7,10 @@ internal sealed class QueueHandler(string name, Delegate declared)
 {
     public const string DefaultQueue = "default";
 
+    private Type? _element;
+    private bool _saysBatch;
     private readonly List<Type> _keyed = [];
+    private bool _hasTwoLanes;
 
     /// <summary>The stored name.</summary>
     public string Name { get; } = name;
@@ -27,14 +32,32 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <summary>Where its work stands among other work.</summary>
     public Placement Placement { get; } = new();
 
+    /// <summary>Which priorities to look for.</summary>
+    public IReadOnlyList<JobPriority> Priorities => Placement.Priority is null ? [JobPriority.Normal] : [JobPriority.High, JobPriority.Normal, JobPriority.Low];
+
+    /// <summary>What it says about its lanes; when nothing, whatever is in one is let in.</summary>
+    public LaneRule Lanes => new(Name, Placement.Places, Placement.AfterDeath, Placement.Spacing);
+
     /// <summary>Compiled when the application starts, once all events are known.</summary>
     public Handler Handler { get; private set; } = null!;
 
-    /// <summary>What the payload is read as; null when the handler of a scheduled job does not ask for it.</summary>
-    public Type? Input => Handler.Input;
+    /// <summary>What a payload is read as; null when the handler of a scheduled job does not ask for it.</summary>
+    public Type? Input => _element ?? Handler.Input;
+
+    /// <summary>How much is handled at once; null for one by one.</summary>
+    public BatchRule? Batch { get; private set; }
+
+    /// <summary>What its changes are traced to.</summary>
+    public string Operation => field ??= $"{(IsJob ? "job" : "on")} {Name}";
 
     /// <summary>Whether effect and acknowledgement are one commit.</summary>
     public bool IsTransactional => Handler.Context == HandlerContext.UnitOfWork;
+
+    public void InBatches(BatchRule rule)
+    {
+        Batch = rule;
+        _saysBatch = true;
+    }
 
     public void Limit(TimeSpan timeout)
     {
@@ -48,7 +71,29 @@ internal sealed class QueueHandler(string name, Delegate declared)
         Queue = queue;
     }
 
+    /// <summary>Runs the handler in a transaction that also does what <paramref name="first"/> says, or not at all.</summary>
+    public Task CommitAsync(JobRunServices services, TransactionRequest request, object? input, BatchItem first) => services.Transactor.RunAsync(
+        request with { IsKeyed = true },     // the row is: a commit whose answer was lost has deleted it, so the next run is refused
+        async work =>
+        {
+            await using var scope = services.Scopes.CreateAsyncScope();
+            await Handler.InvokeAsync(input, work, scope.ServiceProvider, work.Cancellation);
+            return new Completed<bool>(true) { First = first };
+        });
+
     public void Unique<T>(Func<T, object?> key, TimeSpan? per) where T : class => (Placement.Unique, Placement.UniqueFor) = (Key(key), per);
+
+    public void InOrder<T>(Func<T, object?> key, DeadHead deadHead) where T : class => Lane(key, 1, deadHead);
+
+    public void AtMost<T>(int places, Func<T, object?> key) where T : class => Lane(key, places, DeadHead.Skip);
+
+    private void Lane<T>(Func<T, object?> key, int places, DeadHead afterDeath) where T : class
+    {
+        _hasTwoLanes |= Placement.Lane is not null;
+        (Placement.Lane, Placement.Places, Placement.AfterDeath) = (Key(key), places, afterDeath);
+    }
+
+    public void FairTo<T>(Func<T, object?> tenant) where T : class => Placement.Tenant = Key(tenant);
 
     private Func<object, object?> Key<T>(Func<T, object?> key) where T : class
     {
@@ -57,10 +102,13 @@ internal sealed class QueueHandler(string name, Delegate declared)
     }
 
     /// <summary>Compiles the handler and enters it in the catalogue.</summary>
-    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2504: its schedule cannot be understood.</exception>
+    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2513: it has two lanes. MST2515: its rate has no key. MST2504: its schedule cannot be understood.</exception>
     public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {
-        Handler = Handler.Compile(Name, declared, isService, JobType);
+        var list = declared.Method.GetParameters().Select(parameter => parameter.ParameterType).FirstOrDefault(type =>
+            type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) && (JobType is null ? !isService(type) : type.GenericTypeArguments[0] == JobType));
+        Handler = Handler.Compile(Name, declared, isService, list ?? JobType);
+        CheckBatch(list);
         if (Scheduled is not null)
         {
             if (Handler is not { Context: HandlerContext.UnitOfWork or HandlerContext.Outbound } || (Input is not null && Input != typeof(Tick)))
@@ -69,15 +117,31 @@ internal sealed class QueueHandler(string name, Delegate declared)
                 throw new ConfigurationException(mistake.Code, $"Job '{Name}': {mistake.Message[(mistake.Code.Length + 2)..]}");
             return;
         }
-        if (Handler is not { Context: HandlerContext.UnitOfWork or HandlerContext.Outbound, Input: { } type })
+        if (Handler is not { Context: HandlerContext.UnitOfWork or HandlerContext.Outbound } || Input is not { } type)
             throw new ConfigurationException("MST1002", IsJob
                 ? $"The handler of job '{Name}' must take the job and a UnitOfWork or an Outbound, for example ({JobType!.Name} job, UnitOfWork work) => …."
                 : $"The handler of subscription '{Name}' must take the event and a UnitOfWork or an Outbound, for example (OrderPlaced placed, UnitOfWork work) => ….");
         if (_keyed.Find(keyed => keyed != type) is { } other)
             throw new ConfigurationException("MST2510", $"A key of '{Name}' is computed from {other.Name}, but its handler takes {type.Name}. Write the key as a lambda of that, for example ({type.Name} {(IsJob ? "job" : "message")}) => ….");
+        if (_hasTwoLanes)
+            throw new ConfigurationException("MST2513", $"'{Name}' says InOrderOf or AtMost more than once, but its work stands in one lane at a time. Keep one of them; work that is in order of a key has at most one running of it.");
+        if (Placement is { Spacing: not null, Lane: null })
+            throw new ConfigurationException("MST2515", $"'{Name}' has a Rate and no key that it is for. Say with InOrderOf or AtMost what it is the rate of, or declare the rate of its queue: Queue(\"{Queue}\").Rate(…).");
         if (IsJob)
             messages.DeclareJob(type, Name, Placement);
         else
-            messages.Subscribe(type, Name);
+            messages.Subscribe(type, Name, Placement);
+    }
+
+    private void CheckBatch(Type? list)
+    {
+        _element = list?.GenericTypeArguments[0];
+        if (list is null && _saysBatch)
+            throw new ConfigurationException("MST1002", $"The handler of '{Name}' takes one at a time, and .Batch(…) says several. Let it take a list: (IReadOnlyList<{JobType?.Name ?? "OrderPlaced"}> all, UnitOfWork work) => ….");
+        if (list is null)
+            return;
+        if (Scheduled is not null || Handler.Context != HandlerContext.UnitOfWork)
+            throw new ConfigurationException("MST1002", $"The handler of '{Name}' takes a list without a UnitOfWork. What is handled together is one transaction, so that it has happened to all of them or to none; what reaches out of the process is handled one by one.");
+        Batch ??= new BatchRule(BatchRule.MostDefault, TimeSpan.Zero);
     }
 }

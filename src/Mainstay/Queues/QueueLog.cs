@@ -40,6 +40,9 @@ internal static partial class QueueLog
     [LoggerMessage(31, LogLevel.Error, "MST2506: {Count} handlers go on although the node stops: {Handlers}. Their work is taken over when the lease of this node is over.")]
     public static partial void Abandoned(ILogger log, int count, string handlers);
 
+    [LoggerMessage(32, LogLevel.Information, "'{Handler}' could not handle {Count} together; each half is tried by itself.")]
+    public static partial void Halved(ILogger log, string handler, int count, Exception error);
+
     [LoggerMessage(40, LogLevel.Information, "Redrive {Id} is done: {Count} dead letters of {Actor}'s filter were enqueued again.")]
     public static partial void Redriven(ILogger log, Guid id, int count, string actor);
 }

@@ -35,6 +35,11 @@ internal static class QueueMetrics
         return source.StartActivity(ActivityKind.Consumer, tags: [new("mainstay.handler", job.Handler), new("mainstay.attempt", job.Attempt)], links: links, name: $"run {job.Handler}");
     }
 
+    /// <summary>Several together have several causes, so their span is linked to none.</summary>
+    public static Activity? StartBatch(string handler, int count) => source.HasListeners()
+        ? source.StartActivity(ActivityKind.Consumer, tags: [new("mainstay.handler", handler), new("messaging.batch.message_count", count)], name: $"run {handler}")
+        : null;
+
     private static string Name(JobOutcome outcome) => outcome switch
     {
         JobOutcome.Done => "done",

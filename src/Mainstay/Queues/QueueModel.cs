@@ -6,7 +6,12 @@ internal sealed class QueueModel
     private readonly List<QueueHandler> _handlers = [];
     private readonly List<QueueDeclaration> _queues = [];
 
+    private readonly HashSet<string> _sources = [];
+
     public IReadOnlyList<QueueHandler> Handlers => _handlers;
+
+    /// <summary>Where messages from outside come from.</summary>
+    public IReadOnlySet<string> Sources => _sources;
 
     public IReadOnlyList<ScheduledJob> Schedules => [.. _handlers.Select(handler => handler.Scheduled).OfType<ScheduledJob>()];
 
@@ -14,6 +19,12 @@ internal sealed class QueueModel
     {
         _handlers.Add(handler);
         return handler;
+    }
+
+    public void AddSource(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        _sources.Add(name);
     }
 
     public QueueDeclaration Queue(string name)
@@ -27,6 +38,8 @@ internal sealed class QueueModel
     }
 
     public int SlotsOf(string queue, int otherwise) => _queues.Find(declared => declared.Name == queue)?.Slots ?? otherwise;
+
+    public QueueLimit? LimitOf(string queue) => _queues.Find(declared => declared.Name == queue)?.Limit;
 
     /// <summary>Compiles the handlers and ties them to their events and jobs.</summary>
     public IEnumerable<ConfigurationException> Compile(MessageCatalogue messages, Func<Type, bool> isService)

@@ -33,7 +33,10 @@ public sealed record QueueOptions
     /// <summary>How long a dead letter that was discarded can be restored, to the hour. 0 for not at all. Default: 7 days.</summary>
     public TimeSpan KeepDiscarded { get; init; } = TimeSpan.FromDays(7);
 
-    internal Retention Retention => new(KeepDone, KeepDead, KeepDiscarded);
+    /// <summary>How long repetitions of a message from outside are recognized. Default: 7 days.</summary>
+    public TimeSpan KeepInbox { get; init; } = TimeSpan.FromDays(7);
+
+    internal Retention Retention => new(KeepDone, KeepDead, KeepDiscarded, KeepInbox);
 
     /// <summary>From configuration under <c>Mainstay:Queues</c>.</summary>
     /// <exception cref="ConfigurationException">MST2104: every setting that is out of range.</exception>
@@ -60,6 +63,7 @@ public sealed record QueueOptions
             KeepDone = Read(nameof(KeepDone), defaults.KeepDone),
             KeepDead = Read(nameof(KeepDead), defaults.KeepDead),
             KeepDiscarded = Read(nameof(KeepDiscarded), defaults.KeepDiscarded),
+            KeepInbox = Read(nameof(KeepInbox), defaults.KeepInbox),
         };
         mistakes.AddRange(options.Mistakes("Mainstay:Queues:"));
         return mistakes.Count == 0 ? options : throw new ConfigurationException(mistakes);
@@ -84,6 +88,7 @@ public sealed record QueueOptions
             (nameof(KeepDone), KeepDone, TimeSpan.FromDays(1), TimeSpan.FromDays(3650)),
             (nameof(KeepDead), KeepDead, TimeSpan.FromDays(1), TimeSpan.FromDays(3650)),
             (nameof(KeepDiscarded), KeepDiscarded, TimeSpan.Zero, TimeSpan.FromDays(3650)),
+            (nameof(KeepInbox), KeepInbox, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650)),
         })
             if (value < least || value > most)
                 yield return new("MST2104", $"{prefix}{name} is {value}, expected {least} to {most}.");

@@ -8,7 +8,7 @@ namespace Mainstay.Internal;
 /// The queues of this process: takes the lease of the node before anything is claimed under it, keeps it while the engine runs and until that has come to an end,
 /// and does what any node may do for all: take back the work of the dead, keep the partitions of the history.
 /// </summary>
-internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redriver redriver, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
+internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redriver redriver, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, bool hasInbox, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
 {
     private static readonly TimeSpan partitionPace = TimeSpan.FromHours(1);
 
@@ -23,7 +23,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (engine.Handlers.Length == 0 || !await RegisterAsync(stoppingToken))
+        if ((engine.Handlers.Length == 0 && !hasInbox) || !await RegisterAsync(stoppingToken))
             return;
         var hints = new NodeHints(store.Database, lease);
         desk.Others = hints;
@@ -32,7 +32,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         lease.Lost = engine.LeaseLost;
         using var hasStopped = new CancellationTokenSource();
         var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
-        if (options.Workers > 0)
+        if (options.Workers > 0 && engine.Handlers.Length > 0)
         {
             desk.Runner = engine;
             await engine.RunAsync(stoppingToken);
@@ -54,6 +54,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             {
                 await lease.ExtendAsync(stopping);
                 await AddPartitionsAsync(stopping);
+                await store.AddRatesAsync(engine.PacedQueues, stopping);
                 foreach (var (handler, count) in await store.CountOrphansAsync(engine.Handlers, stopping))
                     QueueLog.Orphans(log, count, handler);
                 return true;
@@ -79,6 +80,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                 if (!wasHeld)
                     engine.Wake();
                 await ReapAsync(hasStopped);
+                await AdoptAsync(hasStopped);
                 strays = await ReturnStraysAsync(strays, hasStopped);
                 await KeepPartitionsAsync(hasStopped);
             }
@@ -122,6 +124,13 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             else
                 QueueLog.Reaped(log, id, handler);
         if (reaped.Count > 0)
+            engine.Wake();
+    }
+
+    /// <summary>Another release may have left work in lanes or with priorities that this one does not declare, and plain SQL may have named some. The engine looks after those that it does.</summary>
+    private async Task AdoptAsync(CancellationToken cancellation)
+    {
+        if (await store.AdoptAsync(engine.WithoutLanes, engine.WithoutPriorities, cancellation))
             engine.Wake();
     }
 
