@@ -24,5 +24,7 @@ internal interface IJobQueue : IAsyncDisposable
     Task AddAsync(long dueAt, TimeSpan? after = null);
 
     /// <summary>Runs jobs until what it gives is disposed of; by then what has been run is also ended.</summary>
-    Task<IAsyncDisposable> WorkAsync(JobsSeen seen);
+    /// <param name="seen">Counts the runs.</param>
+    /// <param name="atMost">How many may run at the same time over all nodes; null for any number.</param>
+    Task<IAsyncDisposable> WorkAsync(JobsSeen seen, int? atMost = null);
 }

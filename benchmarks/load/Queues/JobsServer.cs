@@ -19,7 +19,7 @@ internal static class JobsServer
         app.Use(TellFailureAsync);
         app.MapGet("/health/ready", () => "ready");
         app.MapPost("/fill", (int count, JobKind kind = JobKind.Bare) => FillAsync(queue, kind, count));
-        app.MapPost("/drain", (int count) => DrainAsync(queue, count));
+        app.MapPost("/drain", (int count, int? atMost) => DrainAsync(queue, count, atMost));
         app.MapPost("/enqueue", (int writers, int seconds) => EnqueueAsync(queue, writers, seconds));
         app.MapPost("/pickUp", (int perSecond, int seconds) => ArriveAsync(queue, perSecond, seconds, null));
         app.MapPost("/delayed", (int perSecond, int seconds) => ArriveAsync(queue, perSecond, seconds, () => TimeSpan.FromMilliseconds(200 + (Random.Shared.NextDouble() * 1800))));
@@ -49,10 +49,10 @@ internal static class JobsServer
         return new JobsDone(count, Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 0);
     }
 
-    private static async Task<JobsDone> DrainAsync(IJobQueue queue, int count)
+    private static async Task<JobsDone> DrainAsync(IJobQueue queue, int count, int? atMost)
     {
         var seen = new JobsSeen(count);
-        await using (await queue.WorkAsync(seen))
+        await using (await queue.WorkAsync(seen, atMost))
             await seen.AllAsync();
         return seen.Done();
     }

@@ -8,7 +8,7 @@ internal sealed class MainstayJobs(string connectionString) : IJobQueue
 {
     private const int Workers = 16;
 
-    private readonly IHost _enqueuing = Host(connectionString, null);
+    private readonly IHost _enqueuing = Host(connectionString, null, null);
     private IHost? _working;
 
     private Jobs Jobs => (_working ?? _enqueuing).Services.GetRequiredService<Jobs>();
@@ -21,9 +21,9 @@ internal sealed class MainstayJobs(string connectionString) : IJobQueue
 
     public Task AddAsync(long dueAt, TimeSpan? after) => Jobs.EnqueueAsync(new BareJob(dueAt), after: after);
 
-    public async Task<IAsyncDisposable> WorkAsync(JobsSeen seen)
+    public async Task<IAsyncDisposable> WorkAsync(JobsSeen seen, int? atMost)
     {
-        var working = Host(connectionString, seen);
+        var working = Host(connectionString, seen, atMost);
         await working.StartAsync();
         _working = working;
         return new Work(this);
@@ -37,18 +37,22 @@ internal sealed class MainstayJobs(string connectionString) : IJobQueue
 
     /// <param name="connectionString">The database.</param>
     /// <param name="seen">Who counts runs; null for a node that only enqueues.</param>
-    private static IHost Host(string connectionString, JobsSeen? seen)
+    /// <param name="atMost">The limit over all nodes.</param>
+    private static IHost Host(string connectionString, JobsSeen? seen, int? atMost)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration["Mainstay:Schema"] = "apply";
         builder.Services.AddJobs(jobs =>
         {
-            jobs.Job<BareJob>("bare", (BareJob job, Outbound outbound) => seen!.Add(job.DueAt));
+            var queue = jobs.Queue("work");
+            if (atMost is { } most)
+                queue.AtMost(most);
+            jobs.Job<BareJob>("bare", (BareJob job, Outbound outbound) => seen!.Add(job.DueAt)).Queue(queue.Name);
             jobs.Job<EffectJob>("effect", async (EffectJob job, UnitOfWork work) =>
             {
                 await work.ExecuteAsync($"insert into effects (due_at) values ({job.DueAt})");
                 seen!.Add(job.DueAt);
-            });
+            }).Queue(queue.Name);
         }, new QueueOptions { ConnectionString = connectionString, Workers = seen is null ? 0 : Workers });
         return builder.Build();
     }

@@ -73,8 +73,10 @@ internal sealed class RawJobs(string connectionString) : IJobQueue
         await command.ExecuteNonQueryAsync();
     }
 
-    public Task<IAsyncDisposable> WorkAsync(JobsSeen seen)
+    public Task<IAsyncDisposable> WorkAsync(JobsSeen seen, int? atMost)
     {
+        if (atMost is not null)
+            throw new NotSupportedException("These statements know no limit.");
         var stopping = new CancellationTokenSource();
         return Task.FromResult<IAsyncDisposable>(new Work(stopping, [.. Enumerable.Range(0, Claimers).Select(_ => Task.Run(() => ClaimAsync(seen, stopping.Token)))]));
     }
