@@ -3,8 +3,12 @@ namespace Mainstay.Benchmarks;
 /// <summary>A table of servers against one of them.</summary>
 internal static class RatioTable
 {
-    public static string Of(IEnumerable<Series> series, string @base) => $"""
-        | request | connections | server | requests/s | ratio | range | 50 % within | 99 % within | processor time per request | of PostgreSQL | both, ratio |
+    /// <param name="series">What was measured.</param>
+    /// <param name="base">Whom the ratios are to.</param>
+    /// <param name="unit">What is counted.</param>
+    /// <param name="parallel">What of it happens at once.</param>
+    public static string Of(IEnumerable<Series> series, string @base, string unit = "request", string parallel = "connections") => $"""
+        | {unit} | {parallel} | server | {unit}s/s | ratio | range | 50 % within | 99 % within | processor time per {unit} | of PostgreSQL | both, ratio |
         |---|---|---|---|---|---|---|---|---|---|---|
         {string.Join('\n', series.SelectMany(one => one.Runners.Select(runner => Row(one, runner, one.Compare(runner, @base)))))}
         """;
@@ -13,9 +17,11 @@ internal static class RatioTable
     {
         var range = comparison.Rate.Certain is { } certain ? $"{certain.Low:0.00} to {certain.High:0.00}" : "too few runs";
         return $"| {series.Question} | {series.Connections} | {runner} | {comparison.MedianOf(run => run.PerSecond):0} | **{comparison.Rate.Median:0.00}** | {range} "
-            + $"| {comparison.MedianOf(run => run.Milliseconds50):0.0} ms | {comparison.MedianOf(run => run.Milliseconds99):0.0} ms "
+            + $"| {Milliseconds(comparison.MedianOf(run => run.Milliseconds50))} | {Milliseconds(comparison.MedianOf(run => run.Milliseconds99))} "
             + $"| {Microseconds(comparison.MedianOf(run => run.ProcessorMicroseconds))} | {Microseconds(comparison.MedianOf(run => run.DatabaseMicroseconds))} | {Share(comparison.RatioOf(run => run.ProcessorMicroseconds + run.DatabaseMicroseconds).Median)} |";
     }
+
+    private static string Milliseconds(double value) => double.IsNaN(value) ? "" : $"{value:0.0} ms";
 
     private static string Microseconds(double value) => double.IsNaN(value) ? "" : $"{value:0.0} µs";
 

@@ -7,7 +7,7 @@ internal static class PeersScenario
 
     public static async Task<Section> RunAsync(Plan plan)
     {
-        var versions = await NodePeers.InstallAsync();
+        var versions = await NodePeers.Servers.InstallAsync();
         await using var database = await BenchmarkDatabase.StartAsync();
         Contestant[] peers = [Contestant.EntityFramework, Contestant.Dapper, Contestant.Fastify, Contestant.Express];
         await using var field = await Field.StartAsync(database, [Contestant.Shop, .. peers, Contestant.Raw]);

@@ -4,9 +4,11 @@ namespace Mainstay.Benchmarks;
 /// <param name="Name">On the command line.</param>
 /// <param name="Usual">How much is measured unless options say otherwise.</param>
 /// <param name="MeasureAsync">Starts what it needs and takes nothing with it.</param>
-internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section>> MeasureAsync)
+/// <param name="UsesWrk">Whether the load comes from there.</param>
+internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section>> MeasureAsync, bool UsesWrk = true)
 {
-    public static readonly Scenario[] All =
+    /// <summary>Requests.</summary>
+    public static readonly Scenario[] Servers =
     [
         new("reads", ReadsScenario.Usual, ReadsScenario.RunAsync),
         new("others", PeersScenario.Usual, PeersScenario.RunAsync),
@@ -16,16 +18,28 @@ internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section
         new("start", StartScenario.Usual, StartScenario.RunAsync),
     ];
 
+    /// <summary>Durable work in the background.</summary>
+    public static readonly Scenario[] Queues =
+    [
+        new("drain", DrainScenario.Usual, DrainScenario.RunAsync, UsesWrk: false),
+        new("enqueue", EnqueueScenario.Usual, EnqueueScenario.RunAsync, UsesWrk: false),
+        new("pick-up", PickUpScenario.Usual, PickUpScenario.RunAsync, UsesWrk: false),
+        new("held-snapshot", HeldSnapshotScenario.Usual, HeldSnapshotScenario.RunAsync, UsesWrk: false),
+    ];
+
+    public static IEnumerable<Scenario> All => [.. Servers, .. Queues];
+
     /// <summary>Measures and writes the page.</summary>
     /// <returns>The exit code.</returns>
-    public static async Task<int> RunAsync(string name, IEnumerable<Scenario> scenarios, string[] options)
+    public static async Task<int> RunAsync(string name, IReadOnlyCollection<Scenario> scenarios, string[] options)
     {
-        var (versions, loadBefore) = (await Wrk.VersionAsync(), ResultPage.LoadAverage());
+        string[] generator = scenarios.Any(scenario => scenario.UsesWrk) ? [await Wrk.VersionAsync()] : [];
+        var loadBefore = ResultPage.LoadAverage();
         var sections = new List<Section>();
         foreach (var scenario in scenarios)
             sections.Add(await TryAsync(scenario, Plan.Of(options, scenario.Usual)));
         var findings = sections.SelectMany(section => section.Findings).ToArray();
-        await ResultPage.WriteAsync(name, "Measured beside peers", $"{string.Join(", ", sections.SelectMany(section => section.Versions.Split(", ", StringSplitOptions.RemoveEmptyEntries)).Distinct())}, {versions}", $"dotnet run -c Release --project benchmarks/load -- {string.Join(' ', [name, .. options])}", loadBefore, $"""
+        await ResultPage.WriteAsync(name, "Measured beside peers", string.Join(", ", sections.SelectMany(section => section.Versions.Split(", ", StringSplitOptions.RemoveEmptyEntries)).Distinct().Concat(generator)), $"dotnet run -c Release --project benchmarks/load -- {string.Join(' ', [name, .. options])}", loadBefore, $"""
             | promise | measured | verdict |
             |---|---|---|
             {string.Join('\n', findings.Select(finding => $"| {finding.Promise} | {finding.Measured} | {finding.Verdict.ToString().ToLowerInvariant()} |"))}

@@ -1,4 +1,3 @@
-using System.Net.Http.Headers;
 using System.Text;
 
 namespace Mainstay.Benchmarks;
@@ -80,13 +79,7 @@ internal static class WritesScenario
         await using var server = await ServerProcess.StartAsync(database, Contestant.Answering, recorder.ConnectionString);
         string[] keys = [.. Enumerable.Range(1, 4).Select(number => $"recorded-{number}-{Guid.CreateVersion7():N}")];
         foreach (var key in keys)
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Post, post.Lines[0]) { Content = new StringContent(post.Lines[2], Encoding.UTF8, "application/json") };
-            request.Headers.Authorization = AuthenticationHeaderValue.Parse(BenchmarkSignIn.Credential);
-            request.Headers.Add("Idempotency-Key", $"\"{key}\"");
-            using var answer = await server.Http.SendAsync(request);
-            answer.EnsureSuccessStatusCode();
-        }
+            await Products.PlaceAsync(server, post, key);
         var pipelines = recorder.Pipelines;
         WireStatement[] Of(string key) => pipelines.Single(pipeline => pipeline.SelectMany(statement => statement.Parameters).Any(parameter => parameter.Value.AsSpan().IndexOf(Encoding.UTF8.GetBytes(key)) >= 0));
         return await PgbenchScript.CreateAsync(database, Of(keys[^2]), Of(keys[^1]), keys[^2]);

@@ -27,7 +27,8 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
     /// <summary>What PostgreSQL has cost the processors so far. Zero where the operating system does not tell: elsewhere than on Linux.</summary>
     public TimeSpan ProcessorTime => OperatingSystem.IsLinux() ? ProcessTimes.OfFamily(_postmaster.Value) : TimeSpan.Zero;
 
-    public static async Task<BenchmarkDatabase> StartAsync()
+    /// <param name="settings">Lines of its configuration, beside its usual ones.</param>
+    public static async Task<BenchmarkDatabase> StartAsync(params string[] settings)
     {
         var folder = TemporaryFolder.Create();
         var builder = WebApplication.CreateSlimBuilder();
@@ -35,7 +36,7 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection([new("Logging:LogLevel:Default", "Warning"), new("ConnectionStrings:mainstay", ""), new("Mainstay:DataFolder", Path.Combine(folder.FullName, ".mainstay"))]);
         await (await PrivatePostgres.StartAsync(builder)).DisposeAsync();
         // Room for the pools of several peers at once, which are larger by default than one application needs.
-        await File.AppendAllTextAsync(folder.EnumerateFiles("postgresql.auto.conf", SearchOption.AllDirectories).Single().FullName, "max_connections = 400\n");
+        await File.AppendAllLinesAsync(folder.EnumerateFiles("postgresql.auto.conf", SearchOption.AllDirectories).Single().FullName, ["max_connections = 400", .. settings]);
         builder.Configuration["ConnectionStrings:mainstay"] = "";
         return new BenchmarkDatabase(folder, await PrivatePostgres.StartAsync(builder));
     }
@@ -47,6 +48,17 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
         await using var command = source.CreateCommand(sql);
         await command.ExecuteNonQueryAsync();
     }
+
+    /// <summary>The one value that a statement gives.</summary>
+    public async Task<T> ValueAsync<T>(string sql)
+    {
+        await using var source = NpgsqlDataSource.Create(ConnectionString);
+        await using var command = source.CreateCommand(sql);
+        return (T)(await command.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>Files that the server writes, if its settings say so.</summary>
+    public IEnumerable<FileInfo> Files(string pattern) => _folder.EnumerateFiles(pattern, SearchOption.AllDirectories);
 
     public async ValueTask DisposeAsync()
     {

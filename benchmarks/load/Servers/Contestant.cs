@@ -25,14 +25,24 @@ internal abstract record Contestant(string Name)
 
     public static readonly DotNetContestant Dapper = new("Dapper", DapperServer.RunAsync);
 
-    public static readonly NodeContestant Fastify = new("Fastify", "fastify.js");
+    public static readonly NodeContestant Fastify = new("Fastify", NodePeers.Servers, "fastify.js");
 
-    public static readonly NodeContestant Express = new("Express", "express.js");
+    public static readonly NodeContestant Express = new("Express", NodePeers.Servers, "express.js");
 
     /// <summary>What a start is compared with.</summary>
     public static readonly DotNetContestant Empty = new("empty", EmptyServer.RunAsync);
 
-    private static readonly DotNetContestant[] served = [Shop, OneByOne, Answering, Lenient, Raw, EntityFramework, Dapper, Empty];
+    /// <summary>The queues, in an application that uses nothing else of Mainstay.</summary>
+    public static readonly DotNetContestant Jobs = new("Mainstay", settings => JobsServer.RunAsync(settings, connectionString => new MainstayJobs(connectionString)));
+
+    /// <summary>The limit of queues: statements written by hand for exactly these jobs.</summary>
+    public static readonly DotNetContestant RawJobs = new("raw SQL", settings => JobsServer.RunAsync(settings, connectionString => new RawJobs(connectionString)));
+
+    public static readonly NodeContestant GraphileWorker = new("graphile-worker", NodePeers.Queues, "graphile-worker.js");
+
+    public static readonly NodeContestant PgBoss = new("pg-boss", NodePeers.Queues, "pg-boss.js");
+
+    private static readonly DotNetContestant[] served = [Shop, OneByOne, Answering, Lenient, Raw, EntityFramework, Dapper, Empty, Jobs, RawJobs];
 
     /// <summary>A server that this program is when it is called with <c>serve NAME settings…</c></summary>
     public static DotNetContestant Named(string name) => Array.Find(served, contestant => contestant.Name == name)
@@ -54,15 +64,16 @@ internal sealed record DotNetContestant(string Name, Func<string[], Task<int>> R
         ["serve", Name, "--environment", "Production", "--urls", address.AbsoluteUri, "--Mainstay:Schema=apply", $"--ConnectionStrings:mainstay={connectionString}"], []);
 }
 
-/// <summary>A server of <c>peers/node</c>.</summary>
+/// <summary>A server on Node.js.</summary>
 /// <param name="Name">In the tables.</param>
+/// <param name="Peers">Those that it is installed with.</param>
 /// <param name="Script">Its file.</param>
-internal sealed record NodeContestant(string Name, string Script) : Contestant(Name)
+internal sealed record NodeContestant(string Name, NodePeers Peers, string Script) : Contestant(Name)
 {
     public override Launch Launch(Uri address, string connectionString)
     {
         var target = new NpgsqlConnectionStringBuilder(connectionString);
-        return new("node", [Path.Combine(NodePeers.Folder, Script)], new()
+        return new(Peers.Node, [Path.Combine(Peers.Folder, Script)], new()
         {
             ["NODE_ENV"] = "production", ["PORT"] = $"{address.Port}",
             ["PGHOST"] = target.Host!, ["PGPORT"] = $"{target.Port}", ["PGDATABASE"] = target.Database!, ["PGUSER"] = target.Username!, ["PGPASSWORD"] = target.Password ?? "",

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 
 namespace Mainstay.Benchmarks;
@@ -56,6 +58,19 @@ internal static class Products
     /// <param name="target">Where orders go.</param>
     public static async Task<LoadRequest> PostAsync(ServerProcess server, string target = "/v1/orders") =>
         LoadRequest.Post(Post, target, (await IdsAsync(server)).Select((id, place) => string.Create(CultureInfo.InvariantCulture, $$"""{"productId":"{{id}}","quantity":{{1 + (place % 5)}},"total":{{(1 + (place % 5)) * 4.95m}}}""")));
+
+    /// <summary>Places one order.</summary>
+    /// <param name="server">Takes it.</param>
+    /// <param name="post">How.</param>
+    /// <param name="key">The idempotency key.</param>
+    public static async Task PlaceAsync(ServerProcess server, LoadRequest post, string key)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, post.Lines[0]) { Content = new StringContent(post.Lines[2], Encoding.UTF8, "application/json") };
+        request.Headers.Authorization = AuthenticationHeaderValue.Parse(BenchmarkSignIn.Credential);
+        request.Headers.Add("Idempotency-Key", $"\"{key}\"");
+        using var answer = await server.Http.SendAsync(request);
+        answer.EnsureSuccessStatusCode();
+    }
 
     /// <summary>The targets of pages from the first on, each made from the cursor of the one before.</summary>
     public static async Task<List<string>> WalkAsync(ServerProcess server, string suffix, int pages)
