@@ -15,11 +15,11 @@ await using var postgres = await PrivatePostgres.StartAsync(builder);
 builder.Services.AddSingleton(NpgsqlDataSource.Create(postgres.ConnectionString));
 builder.Services.AddJobs(jobs =>
 {
-    jobs.Queue("mail").PerNode(20);
+    jobs.Queue("mail").PerNode(20).Rate(100, per: TimeSpan.FromSeconds(1));
 
     // At least once: the key is the same at every attempt, for the other side to recognize.
     jobs.Job<SendWelcome>("send-welcome", (SendWelcome job, Outbound outbound) =>
-        Console.WriteLine($"Mail to {job.Email}, key {outbound.Key}, attempt {outbound.Attempt}")).Queue("mail").Retry(8);
+        Console.WriteLine($"Mail to {job.Email}, key {outbound.Key}, attempt {outbound.Attempt}")).Queue("mail").Retry(8).FairTo((SendWelcome job) => job.Email.Split('@')[^1]);
 
     // Once: the change and the end of the job are one commit.
     jobs.Job<EndTrial>("end-trial", (EndTrial job, UnitOfWork work) =>

@@ -21,7 +21,8 @@ builder.Services.AddOutbox(outbox =>
     // Once for every order: the count and the end of the message are one commit.
     outbox.On("count units", (OrderPlaced placed, UnitOfWork work) => work.ExecuteAsync($"""
         insert into "Units" ("Product", "Sold") values ({placed.Product}, {placed.Quantity}) on conflict ("Product") do update set "Sold" = "Units"."Sold" + excluded."Sold"
-        """));
+        """))
+        .InOrderOf((OrderPlaced placed) => placed.Product);
 });
 
 var app = builder.Build();

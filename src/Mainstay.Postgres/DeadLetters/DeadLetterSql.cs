@@ -5,12 +5,14 @@ internal static class DeadLetterSql
 {
     /// <summary>
     /// Makes jobs of the letters that were deleted: ready at once, with all their attempts and all their time before them, and what their handler has done in steps. The fence goes on, so that what a lost claim of the letter
-    /// still does stays refused; what has killed processes begins as a suspect, so that it has none of its neighbours with it. A letter is gone with the commit
+    /// still does stays refused; what has killed processes begins as a suspect, so that it has none of its neighbours with it. In a lane it arrives before all that
+    /// waits there, and what the letter had stopped goes on behind it. A letter is gone with the commit
     /// that brings the job, and the job has its id: whoever comes second finds nothing.
     /// </summary>
     private static Sql Enqueue(string? payload) => $"""
-        insert into mainstay.jobs (id, handler, state, due_at, first_due_at, fence, crashes, created_at, message, payload, origin, errors, steps)
-        select id, handler, case when reason = 'crashed' then 3 else 0 end, mainstay.now(), mainstay.now(), fence, case when reason = 'crashed' then 1 else 0 end, created_at, message, coalesce({payload}::json, payload), origin, errors, steps
+        insert into mainstay.jobs (id, handler, state, seq, lane, priority, tenant, due_at, first_due_at, fence, crashes, created_at, message, payload, origin, errors, steps)
+        select id, handler, case when lane is not null or tenant is not null then 4 when reason = 'crashed' then 3 else 0 end,
+            case when lane is not null then row_number() over (order by dead_at, id) else nextval('mainstay.jobs_seq_seq') end, lane, priority, tenant, mainstay.now(), mainstay.now(), fence, case when reason = 'crashed' then 1 else 0 end, created_at, message, coalesce({payload}::json, payload), origin, errors, steps
         from letters order by dead_at, id
         """;
 
@@ -56,10 +58,19 @@ internal static class DeadLetterSql
     public static Sql Redrive(Guid id, string? payload) => $"""
         with letters as (
             delete from mainstay.jobs_dead where id = {id} and discarded_at is null returning *
+        ), opened as (
+            delete from mainstay.jobs_stopped where job = any(array(select id from letters where lane is not null))
         ), enqueued as (
             {Enqueue(payload)}
         )
         select payload::text from letters
+        """;
+
+    /// <summary>Lanes that waited for letters which nobody wants any more go on without them.</summary>
+    public const string OpenLanes = """
+        select mainstay.open_lanes(array(
+            select job from mainstay.jobs_stopped stopped where exists (select from mainstay.jobs_dead where id = stopped.job and discarded_at is not null)
+        ))
         """;
 
     public static Sql Discard(Guid id) => $"update mainstay.jobs_dead set discarded_at = mainstay.now() where id = {id} and discarded_at is null";
@@ -116,6 +127,8 @@ internal static class DeadLetterSql
             limit {most}
         ), letters as (
             delete from mainstay.jobs_dead where id = any(array(select id from chosen)) and discarded_at is null returning *
+        ), opened as (
+            delete from mainstay.jobs_stopped where job = any(array(select id from letters where lane is not null))
         ), enqueued as (
             {Enqueue(null)}
         ), last as (

@@ -16,6 +16,7 @@ internal static class DeadLetterStore
     private const int RedrivesMost = 100;
     private const string Letters = "mainstay.jobs_dead";
     private const string Redrives = "mainstay.redrives";
+    private const string Discarding = "discard";
 
     /// <summary>Longest time between two steps of a redrive with several letters in each, and the most letters in one step.</summary>
     private const double StepSeconds = 0.2;
@@ -53,12 +54,12 @@ internal static class DeadLetterStore
         return true;
     }
 
-    public static Task<int> DiscardAsync(UnitOfWork work, Guid id, string why) => ChangeAsync(work, DeadLetterSql.Discard(id), "discard", id, why, null);
+    public static Task<int> DiscardAsync(UnitOfWork work, Guid id, string why) => ChangeAsync(work, DeadLetterSql.Discard(id), Discarding, id, why, null);
 
     public static Task<int> RestoreAsync(UnitOfWork work, Guid id, TimeSpan within, string why) => ChangeAsync(work, DeadLetterSql.Restore(id, within), "restore", id, why, null);
 
     public static Task<int> DiscardManyAsync(UnitOfWork work, DeadLetterFilter filter, string why) =>
-        ChangeAsync(work, DeadLetterSql.DiscardMany(filter with { Discarded = false }, CountMost), "discard", Guid.CreateVersion7(), why, filter);
+        ChangeAsync(work, DeadLetterSql.DiscardMany(filter with { Discarded = false }, CountMost), Discarding, Guid.CreateVersion7(), why, filter);
 
     public static Task<int> RestoreManyAsync(UnitOfWork work, DeadLetterFilter filter, TimeSpan within, string why) =>
         ChangeAsync(work, DeadLetterSql.RestoreMany(filter with { Discarded = true }, within, CountMost), "restore", Guid.CreateVersion7(), why, filter);
@@ -112,6 +113,8 @@ internal static class DeadLetterStore
         var count = await work.ExecuteAsync(change);
         if (count > 0)
             Audit(work, action, Letters, id, null, After(why, count, filter is null ? null : writer => Write(writer, filter)));
+        if (count > 0 && action == Discarding)
+            work.Record(new BatchItem(new NpgsqlBatchCommand(DeadLetterSql.OpenLanes), YieldsRows: true));
         return count;
     }
 

@@ -11,4 +11,7 @@ internal sealed record EnqueueOptions
 
     /// <summary>Its unique key; null for what the declaration computes.</summary>
     public string? Unique { get; init; }
+
+    /// <summary>Its priority; null for that of the declaration.</summary>
+    public JobPriority? Priority { get; init; }
 }

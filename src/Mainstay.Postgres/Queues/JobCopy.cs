@@ -10,6 +10,7 @@ internal sealed class JobCopy(IEnumerable<JobRow> rows, Origin origin)
 {
     private const short Ready = 0;
     private const short Delayed = 2;
+    private const short Arrived = 4;
 
     /// <summary>How long after now they shall run; null for at once.</summary>
     public TimeSpan? After { get; init; }
@@ -33,9 +34,12 @@ internal sealed class JobCopy(IEnumerable<JobRow> rows, Origin origin)
             await copy.WriteAsync(row.Handler, NpgsqlDbType.Text, cancellation);
             await copy.WriteAsync(row.Payload, NpgsqlDbType.Json, cancellation);
             await copy.WriteAsync(cause, NpgsqlDbType.Json, cancellation);
-            await copy.WriteAsync(due is null ? Ready : Delayed, NpgsqlDbType.Smallint, cancellation);
+            await copy.WriteAsync(due is not null ? Delayed : row.IsToBeAdmitted ? Arrived : Ready, NpgsqlDbType.Smallint, cancellation);
             await WriteAsync(copy, due, cancellation);
             await WriteAsync(copy, due, cancellation);
+            await WriteAsync(copy, row.Lane, cancellation);
+            await copy.WriteAsync((short)row.Priority, NpgsqlDbType.Smallint, cancellation);
+            await WriteAsync(copy, row.Tenant, cancellation);
         }
         return (long)await copy.CompleteAsync(cancellation);
     }
@@ -51,6 +55,9 @@ internal sealed class JobCopy(IEnumerable<JobRow> rows, Origin origin)
         now.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = after, NpgsqlDbType = NpgsqlDbType.Interval });
         return (DateTime)(await now.ExecuteScalarAsync(cancellation))!;
     }
+
+    private static Task WriteAsync(NpgsqlBinaryImporter copy, string? value, CancellationToken cancellation) =>
+        value is not null ? copy.WriteAsync(value, NpgsqlDbType.Text, cancellation) : copy.WriteNullAsync(cancellation);
 
     private static Task WriteAsync(NpgsqlBinaryImporter copy, DateTime? value, CancellationToken cancellation) =>
         value is { } time ? copy.WriteAsync(time, NpgsqlDbType.TimestampTz, cancellation) : copy.WriteNullAsync(cancellation);

@@ -17,13 +17,24 @@ internal sealed record JobRow(Guid Id, string Handler, Guid? Message, string Pay
     /// <summary>What no other open job of the handler has; null for a job that is not unique.</summary>
     public UniqueKey? Unique { get; init; }
 
+    /// <summary>What it has in common with others of its handler that it may have to wait for; null for work that waits for nobody.</summary>
+    public string? Lane { get; init; }
+
+    /// <summary>For whom it is, where the queue is shared fairly; null for work that stands in the order in which it came.</summary>
+    public string? Tenant { get; init; }
+
+    public JobPriority Priority { get; init; }
+
     /// <summary>The node that it is born under the lease of, because that node has room for it; null for a row that waits to be claimed.</summary>
     public Guid? Node { get; set; }
 
     public bool IsDelayed => After is not null || At is not null;
 
     /// <summary>Whether it may be run by the process that commits it, without having stood in the queue.</summary>
-    public bool MayBeBornLeased => !IsDelayed && Unique is null;
+    public bool MayBeBornLeased => !IsDelayed && Unique is null && !IsToBeAdmitted;
+
+    /// <summary>Whether it is ready only when a node has decided about it.</summary>
+    public bool IsToBeAdmitted => Lane is not null || Tenant is not null;
 }
 
 /// <summary>What makes a job unique.</summary>
@@ -42,8 +53,9 @@ internal readonly record struct UniqueKey(string Key, TimeSpan? For);
 /// <param name="Crashes">How many processes have died with it.</param>
 /// <param name="Seq">Its place in the order of ready rows; 0 when it was born leased and never had one that mattered.</param>
 /// <param name="Age">How long before the claim it was to run first, by the database's clock.</param>
+/// <param name="Priority">With which other jobs of its handler it stood in one order.</param>
 /// <param name="Steps">What its handler has done of it in earlier runs, as JSON; null for nothing.</param>
-internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq, TimeSpan Age, string? Steps)
+internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq, TimeSpan Age, JobPriority Priority, string? Steps)
 {
-    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero, null);
+    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero, row.Priority, null);
 }

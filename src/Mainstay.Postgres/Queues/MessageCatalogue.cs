@@ -8,7 +8,7 @@ internal sealed class MessageCatalogue
     /// <summary>The longest payload. The row of a job is written, claimed, updated and deleted; what is larger belongs into a table of its own.</summary>
     public const int PayloadBytesMost = 256 * 1024;
 
-    private readonly Dictionary<Type, (string Name, List<string> Subscriptions)> _events = [];
+    private readonly Dictionary<Type, (string Name, List<(string Name, Placement Placement)> Subscriptions)> _events = [];
     private readonly Dictionary<Type, (string Name, Placement Placement)> _jobs = [];
 
     public IEnumerable<string> Names => _events.Values.Select(entry => entry.Name);
@@ -32,7 +32,7 @@ internal sealed class MessageCatalogue
     /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
     public string NameOf(Type type) => Require(type).Name;
 
-    public void Subscribe(Type type, string subscription) => Require(type).Subscriptions.Add(subscription);
+    public void Subscribe(Type type, string subscription, Placement placement) => Require(type).Subscriptions.Add((subscription, placement));
 
     /// <summary>One row for each subscription of the event: fan-out happens at the write, so that every subscription is delivered, retried and counted on its own.</summary>
     public IEnumerable<JobRow> Fan(object @event, Origin origin)
@@ -42,7 +42,7 @@ internal sealed class MessageCatalogue
             return [];
         var message = Guid.CreateVersion7();
         var payload = Json(@event);
-        return subscriptions.Select(subscription => new JobRow(Guid.CreateVersion7(), subscription, message, payload, origin));
+        return subscriptions.Select(subscription => subscription.Placement.Place(new JobRow(Guid.CreateVersion7(), subscription.Name, message, payload, origin), @event));
     }
 
     /// <param name="job">A record that was declared as a job.</param>
@@ -55,15 +55,11 @@ internal sealed class MessageCatalogue
         if (!_jobs.TryGetValue(job.GetType(), out var known))
             throw new ConfigurationException("MST2501", $"{job.GetType().Name} is not declared as a job. Declare it with Job<{job.GetType().Name}>(\"…\", …), giving it the name under which it is stored.");
         var (name, placement) = known;
-        return new JobRow(Guid.CreateVersion7(), name, null, Json(job), origin)
-        {
-            After = options.After,
-            At = options.At,
-            Unique = placement.UniqueOf(name, job, options.Unique),
-        };
+        var row = new JobRow(Guid.CreateVersion7(), name, null, Json(job), origin) { After = options.After, At = options.At, Unique = placement.UniqueOf(name, job, options.Unique) };
+        return placement.Place(row, job) with { Priority = placement.PriorityOf(name, options.Priority) };
     }
 
-    private (string Name, List<string> Subscriptions) Require(Type type) => _events.TryGetValue(type, out var entry)
+    private (string Name, List<(string Name, Placement Placement)> Subscriptions) Require(Type type) => _events.TryGetValue(type, out var entry)
         ? entry
         : throw new ConfigurationException("MST2101", $"{type.Name} is not declared as an event. Declare it with Event<{type.Name}>(\"…\"), giving it the name under which it is stored.");
 

@@ -24,16 +24,22 @@ internal sealed class QueueStore(Database database)
     /// <summary>How many rows are deleted at once, where a day could not be dropped as a whole.</summary>
     private const int ExpireMost = 10_000;
 
+    /// <summary>Of each handler at once: a few milliseconds, for which others who admit wait.</summary>
+    private const int AdmittedMost = 500;
+
     public Database Database => database;
 
-    /// <summary>The statements that write the rows: one for all that are ordinary, one for those with a unique key.</summary>
+    /// <summary>The statements that write the rows: one for all that are ordinary, and one each for those with a lane, a tenant or a priority and those with a unique key.</summary>
     public static IEnumerable<NpgsqlBatchCommand> Insert(IReadOnlyList<JobRow> rows)
     {
-        var unique = rows.Where(row => row.Unique is not null).ToList();
-        if (unique.Count < rows.Count)
-            yield return InsertOrdinary(unique.Count == 0 ? rows : [.. rows.Where(row => row.Unique is null)]);
-        if (unique.Count > 0)
-            yield return InsertUnique(unique);
+        if (rows.All(IsOrdinary))
+            return [InsertOrdinary(rows)];
+        return rows.GroupBy(row => row.Unique is not null ? 2 : IsOrdinary(row) ? 0 : 1).Select(group => group.Key switch
+        {
+            2 => InsertUnique([.. group]),
+            1 => InsertPlaced([.. group]),
+            _ => InsertOrdinary([.. group]),
+        });
     }
 
     /// <summary>Gives one row for each: the id of the job that there is in the end.</summary>
@@ -43,25 +49,34 @@ internal sealed class QueueStore(Database database)
         AddWork(command, rows);
         AddArray(command, NpgsqlDbType.Text, rows, row => row.Unique!.Value.Key);
         AddArray(command, NpgsqlDbType.Interval, rows, row => row.Unique!.Value.For);
+        AddPlace(command, rows);
         return command;
     }
 
     /// <summary>The statement that ends a run well, in the commit of its effect.</summary>
-    public static BatchItem Complete(ClaimedJob job)
+    /// <param name="job">What has been done.</param>
+    /// <param name="placement">Whether others may wait behind it.</param>
+    public static BatchItem Complete(ClaimedJob job, Placement placement)
     {
-        var command = new NpgsqlBatchCommand(QueueSql.Complete);
+        var isAwaited = placement.Lane is not null;
+        var command = new NpgsqlBatchCommand(isAwaited ? QueueSql.CompleteInLane : QueueSql.Complete);
         Identify(command.Parameters, job);
+        if (isAwaited)
+            command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = placement.AsksForTurns });
         return new BatchItem(command);
     }
 
     /// <summary>The same for several jobs with one effect.</summary>
-    public static BatchItem Complete(IReadOnlyList<ClaimedJob> jobs)
+    public static BatchItem Complete(IReadOnlyList<ClaimedJob> jobs, Placement placement)
     {
         if (jobs is [var job])
-            return Complete(job);
-        var command = new NpgsqlBatchCommand(QueueSql.CompleteAll);
+            return Complete(job, placement);
+        var isAwaited = placement.Lane is not null;
+        var command = new NpgsqlBatchCommand(isAwaited ? QueueSql.CompleteAllInLanes : QueueSql.CompleteAll);
         Add(command.Parameters, [.. jobs.Select(job => job.Id)]);
         Add(command.Parameters, [.. jobs.Select(job => job.Fence)]);
+        if (isAwaited)
+            command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = placement.AsksForTurns });
         return new BatchItem(command);
     }
 
@@ -90,20 +105,54 @@ internal sealed class QueueStore(Database database)
     {
         await using var connection = await database.Source.OpenConnectionAsync();
         await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.KeepPlans));
         if (plan.Promotes)
             batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.Promote));
+        if (plan.FinishedFirst.Count > 0)
+            batch.BatchCommands.Add(FinishFirst(plan));
+        if (plan.Admits is { } lanes)
+            batch.BatchCommands.Add(Admit(lanes));
         batch.BatchCommands.Add(Cycle(plan));
+        var paced = plan.Paced;
+        if (paced.Length > 0)
+            batch.BatchCommands.Add(NextStart(paced));
         if (plan.AsksForNextDue)
             batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.NextDue));
         var claimed = new List<ClaimedJob>();
-        TimeSpan? nextDue = null;
+        var admission = default(Admission);
         await using var reader = await batch.ExecuteReaderAsync();
+        await reader.NextResultAsync();
+        if (plan.FinishedFirst.Count > 0)
+            await reader.NextResultAsync();
+        if (plan.Admits is not null)
+        {
+            admission = await ReadAdmissionAsync(reader);
+            await reader.NextResultAsync();
+        }
         while (await reader.ReadAsync())
             claimed.Add(new ClaimedJob(reader.GetGuid(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetGuid(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4),
-                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9), reader.IsDBNull(10) ? null : reader.GetString(10)));
-        if (plan.AsksForNextDue && await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0))
-            nextDue = TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9));
-        return new CycleResult(claimed, nextDue);
+                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9), (JobPriority)reader.GetInt16(10), reader.IsDBNull(11) ? null : reader.GetString(11)));
+        var nextStart = paced.Length > 0 ? await ReadTimeAsync(reader) : null;
+        var nextDue = plan.AsksForNextDue ? await ReadTimeAsync(reader) : null;
+        return new CycleResult(claimed, nextDue, nextStart, admission);
+    }
+
+    private static async Task<TimeSpan?> ReadTimeAsync(NpgsqlDataReader reader) =>
+        await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0) ? TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9)) : null;
+
+    /// <summary>Makes ready what handlers do not look for: work in lanes where they have none, and with priorities that they do not know.</summary>
+    /// <returns>Whether there was any.</returns>
+    public async Task<bool> AdoptAsync(IReadOnlyList<LaneRule> withoutLanes, string[] withoutPriorities, CancellationToken cancellation)
+    {
+        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
+        await using var batch = new NpgsqlBatch(connection);
+        var level = new NpgsqlBatchCommand(QueueSql.Level);
+        Add(level.Parameters, withoutPriorities);
+        batch.BatchCommands.Add(level);
+        batch.BatchCommands.Add(Admit(withoutLanes));
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        var admission = await ReadAdmissionAsync(reader);
+        return admission.LetIn || level.RecordsAffected > 0;
     }
 
     /// <returns>False when it is no longer ours.</returns>
@@ -177,6 +226,16 @@ internal sealed class QueueStore(Database database)
         return orphans;
     }
 
+    /// <summary>Makes the rows of queues with a rate.</summary>
+    public async Task AddRatesAsync(string[] queues, CancellationToken cancellation)
+    {
+        if (queues.Length == 0)
+            return;
+        await using var command = database.Source.CreateCommand(QueueSql.AddRates);
+        Add(command.Parameters, queues);
+        await command.ExecuteNonQueryAsync(cancellation);
+    }
+
     /// <summary>Makes the partitions of the days to come.</summary>
     public Task AddPartitionsAsync(CancellationToken cancellation) => KeepAsync(QueueSql.AddPartitions, [], [], cancellation);
 
@@ -207,6 +266,25 @@ internal sealed class QueueStore(Database database)
         return Convert.ToInt64(reader.GetValue(0), System.Globalization.CultureInfo.InvariantCulture);
     }
 
+    private static bool IsOrdinary(JobRow row) => row.Unique is null && !row.IsToBeAdmitted && row.Priority == JobPriority.Normal;
+
+    private static NpgsqlBatchCommand InsertPlaced(IReadOnlyList<JobRow> rows)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.InsertPlaced);
+        AddWork(command, rows);
+        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Message);
+        AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Node);
+        AddPlace(command, rows);
+        return command;
+    }
+
+    private static void AddPlace(NpgsqlBatchCommand command, IReadOnlyList<JobRow> rows)
+    {
+        AddArray(command, NpgsqlDbType.Text, rows, row => row.Lane);
+        AddArray(command, NpgsqlDbType.Smallint, rows, row => (short)row.Priority);
+        AddArray(command, NpgsqlDbType.Text, rows, row => row.Tenant);
+    }
+
     private static NpgsqlBatchCommand InsertOrdinary(IReadOnlyList<JobRow> rows)
     {
         var command = new NpgsqlBatchCommand(QueueSql.Insert);
@@ -233,7 +311,8 @@ internal sealed class QueueStore(Database database)
 
     private static NpgsqlBatchCommand Cycle(CyclePlan plan)
     {
-        var command = new NpgsqlBatchCommand(QueueSql.Cycle);
+        var hasLimits = plan.Queues.Any(queue => queue.Limit is not null);
+        var command = new NpgsqlBatchCommand(hasLimits ? QueueSql.CycleWithLimits : QueueSql.Cycle);
         Add(command.Parameters, [.. plan.Finished.Select(job => job.Id)]);
         Add(command.Parameters, [.. plan.Finished.Select(job => job.Fence)]);
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = plan.Node });
@@ -241,8 +320,11 @@ internal sealed class QueueStore(Database database)
         Add(command.Parameters, [.. plan.Queues.Select(queue => queue.Most)]);
         Add(command.Parameters, [.. plan.Handlers.Select(handler => handler.Name)]);
         Add(command.Parameters, [.. plan.Handlers.Select(handler => handler.Queue)]);
+        command.Parameters.Add(new NpgsqlParameter<short[]> { TypedValue = [.. plan.Handlers.Select(handler => (short)handler.Priority)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint });
         command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = [.. plan.Handlers.Select(handler => handler.Floor)] });
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = plan.SuspectsMost });
+        if (hasLimits)
+            AddLimits(command.Parameters, [.. plan.Queues.Select(queue => queue.Limit)]);
         return command;
     }
 
@@ -251,6 +333,48 @@ internal sealed class QueueStore(Database database)
         Identify(parameters, job);
         parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
         parameters.Add(new NpgsqlParameter { Value = (object?)result ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text });
+    }
+
+    private static void AddLimits(NpgsqlParameterCollection parameters, QueueLimit?[] limits)
+    {
+        parameters.Add(new NpgsqlParameter<string?[]> { TypedValue = [.. limits.Select(limit => limit?.Queue)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        parameters.Add(new NpgsqlParameter<int?[]> { TypedValue = [.. limits.Select(limit => limit?.AtMost)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
+        parameters.Add(new NpgsqlParameter<TimeSpan?[]> { TypedValue = [.. limits.Select(limit => limit?.Spacing)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Interval });
+        parameters.Add(new NpgsqlParameter<int?[]> { TypedValue = [.. limits.Select(limit => limit?.Burst)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
+    }
+
+    private static NpgsqlBatchCommand NextStart(string[] queues)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.NextStart);
+        Add(command.Parameters, queues);
+        return command;
+    }
+
+    private static NpgsqlBatchCommand FinishFirst(CyclePlan plan)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.FinishFirst);
+        Add(command.Parameters, [.. plan.FinishedFirst.Select(job => job.Id)]);
+        Add(command.Parameters, [.. plan.FinishedFirst.Select(job => job.Fence)]);
+        command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = plan.AsksForTurns });
+        return command;
+    }
+
+    private static NpgsqlBatchCommand Admit(IReadOnlyList<LaneRule> lanes)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.Admit);
+        Add(command.Parameters, [.. lanes.Select(lane => lane.Handler)]);
+        Add(command.Parameters, [.. lanes.Select(lane => lane.Places)]);
+        command.Parameters.Add(new NpgsqlParameter<short[]> { TypedValue = [.. lanes.Select(lane => (short)lane.AfterDeath)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint });
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan?[]> { TypedValue = [.. lanes.Select(lane => lane.Spacing)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Interval });
+        command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = [.. lanes.Select(lane => lane.Floor)] });
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = AdmittedMost });
+        return command;
+    }
+
+    private static async Task<Admission> ReadAdmissionAsync(NpgsqlDataReader reader)
+    {
+        await reader.ReadAsync();
+        return new Admission(reader.GetInt64(0) > 0, reader.GetBoolean(1));
     }
 
     private static void Identify(NpgsqlParameterCollection parameters, ClaimedJob job)
@@ -280,11 +404,23 @@ internal sealed record CyclePlan
 
     public IReadOnlyList<(Guid Id, int Fence)> Finished { get; init; } = [];
 
-    /// <summary>How much each queue has room for. A queue without room is not among them.</summary>
-    public IReadOnlyList<(int Number, int Most)> Queues { get; init; } = [];
+    /// <summary>What has been done and others may wait for: it is ended before anything is claimed.</summary>
+    public IReadOnlyList<(Guid Id, int Fence)> FinishedFirst { get; init; } = [];
 
-    /// <summary>Who may run, and from which place on to look.</summary>
-    public IReadOnlyList<(string Name, int Queue, long Floor)> Handlers { get; init; } = [];
+    /// <summary>Whether to decide again about what waits behind it.</summary>
+    public bool AsksForTurns { get; init; }
+
+    /// <summary>Whose lanes to look at for what has arrived; null for nobody's.</summary>
+    public IReadOnlyList<LaneRule>? Admits { get; init; }
+
+    /// <summary>How much each queue has room for. A queue without room is not among them.</summary>
+    public IReadOnlyList<(int Number, int Most, QueueLimit? Limit)> Queues { get; init; } = [];
+
+    /// <summary>Queues with a rate that something is claimed from.</summary>
+    public string[] Paced => [.. Queues.Where(queue => queue.Limit is { Spacing: not null }).Select(queue => queue.Limit!.Queue)];
+
+    /// <summary>Who may run, with which priority, and from which place on to look; in the order in which they get the room.</summary>
+    public IReadOnlyList<(string Name, int Queue, JobPriority Priority, long Floor)> Handlers { get; init; } = [];
 
     public int SuspectsMost { get; init; }
 
@@ -297,4 +433,19 @@ internal sealed record CyclePlan
 /// <summary>What one turn gave.</summary>
 /// <param name="Claimed">In the order of their queue.</param>
 /// <param name="NextDue">How long until something becomes due; null when nothing does, or it was not asked for.</param>
-internal sealed record CycleResult(List<ClaimedJob> Claimed, TimeSpan? NextDue);
+/// <param name="NextStart">How long until a queue with a rate may begin another job; null when all may.</param>
+/// <param name="Admission">What was let into lanes.</param>
+internal sealed record CycleResult(List<ClaimedJob> Claimed, TimeSpan? NextDue, TimeSpan? NextStart, Admission Admission);
+
+/// <summary>How to decide about what arrives for a handler.</summary>
+/// <param name="Handler">Its stored name.</param>
+/// <param name="Places">How many of one lane may be ready or running at the same time.</param>
+/// <param name="AfterDeath">What a dead job means for those that wait behind it.</param>
+/// <param name="Spacing">The time between two beginnings in one lane in the long run; null for none.</param>
+/// <param name="Floor">From where on its ready rows are to be found.</param>
+internal readonly record struct LaneRule(string Handler, int Places, DeadHead AfterDeath, TimeSpan? Spacing, long Floor = 0);
+
+/// <summary>What was let into lanes.</summary>
+/// <param name="LetIn">Whether something became ready.</param>
+/// <param name="IsUnfinished">Whether something is left to look at again soon: another node was at it, or a job was just ending.</param>
+internal readonly record struct Admission(bool LetIn, bool IsUnfinished);

@@ -86,7 +86,7 @@ public sealed class UnitOfWork
 
     /// <summary>Records an event for all its subscribers; they learn of it after the commit, and only then.</summary>
     /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
-    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON. MST2514: its declaration knows no priorities.</exception>
     public void Publish<T>(T @event) where T : class => _jobs.AddRange(_context.Messages.Fan(@event, _context.Origin));
 
     /// <summary>Records a job, which runs after the commit, and only then.</summary>
@@ -96,24 +96,26 @@ public sealed class UnitOfWork
     /// <param name="unique">
     /// A key that only one open job of the kind has: while there is one, no other is recorded. Default: what the declaration says with <c>Unique</c>.
     /// </param>
+    /// <param name="priority">Its priority, if the declaration knows any. Default: what that says.</param>
     /// <returns>The id of the job. Of a unique one it is only used when there is no other; <see cref="EnqueueAsync"/> gives the one that there is.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
-    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON. MST2514: its declaration knows no priorities.</exception>
     /// <exception cref="ArgumentException">MST2511: the key is too long.</exception>
-    public Guid Enqueue<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null) where T : class =>
-        Record(_context.Messages.Enqueue(job, _context.Origin, new EnqueueOptions { After = after, At = at, Unique = unique })).Id;
+    public Guid Enqueue<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null, JobPriority? priority = null) where T : class =>
+        Record(_context.Messages.Enqueue(job, _context.Origin, new EnqueueOptions { After = after, At = at, Unique = unique, Priority = priority })).Id;
 
     /// <summary>Records a job like <see cref="Enqueue"/>, and learns of a unique one which job there is in the end; that takes a round trip of its own.</summary>
     /// <param name="job">A record that was declared as a job.</param>
     /// <param name="after">How long after now it shall run. Default: as soon as possible.</param>
     /// <param name="at">When it shall run, instead of <paramref name="after"/>.</param>
     /// <param name="unique">A key that only one open job of the kind has. Default: what the declaration says with <c>Unique</c>.</param>
+    /// <param name="priority">Its priority, if the declaration knows any. Default: what that says.</param>
     /// <returns>The id of the job, or of the one that has the key already.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
-    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON. MST2514: its declaration knows no priorities.</exception>
     /// <exception cref="ArgumentException">MST2511: the key is too long.</exception>
-    public Task<Guid> EnqueueAsync<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null) where T : class =>
-        StoreAsync(_context.Messages.Enqueue(job, _context.Origin, new EnqueueOptions { After = after, At = at, Unique = unique }));
+    public Task<Guid> EnqueueAsync<T>(T job, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null, JobPriority? priority = null) where T : class =>
+        StoreAsync(_context.Messages.Enqueue(job, _context.Origin, new EnqueueOptions { After = after, At = at, Unique = unique, Priority = priority }));
 
     /// <summary>
     /// The open connection with this transaction begun and all recorded changes sent, for Dapper or plain Npgsql. Do not commit or dispose it.

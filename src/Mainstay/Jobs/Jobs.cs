@@ -32,15 +32,16 @@ public sealed class Jobs
     /// A key that only one open job of the kind has: while there is one, no other is recorded. Whoever enqueues the same key at the same moment waits for the end of
     /// the other transaction. Default: what the declaration says with <see cref="JobDeclaration.Unique"/>.
     /// </param>
+    /// <param name="priority">Its priority, if the declaration knows any. Default: what that says.</param>
     /// <param name="cancellation">Ends the statement.</param>
     /// <returns>The id of the job; of a unique one the id of that which has the key.</returns>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared. MST2105: the transaction cannot carry it.</exception>
-    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON. MST2514: its declaration knows no priorities.</exception>
     /// <exception cref="ArgumentException">MST2511: the key is too long.</exception>
-    public async Task<Guid> EnqueueAsync<T>(T job, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null, CancellationToken cancellation = default) where T : class
+    public async Task<Guid> EnqueueAsync<T>(T job, DbTransaction? transaction = null, TimeSpan? after = null, DateTimeOffset? at = null, string? unique = null, JobPriority? priority = null, CancellationToken cancellation = default) where T : class
     {
         ArgumentNullException.ThrowIfNull(job);
-        var row = _messages.Enqueue(job, ApplicationOrigin.Here(), new EnqueueOptions { After = after, At = at, Unique = unique });
+        var row = _messages.Enqueue(job, ApplicationOrigin.Here(), new EnqueueOptions { After = after, At = at, Unique = unique, Priority = priority });
         if (transaction is not null)
             return await CallerRows.InsertAsync([row], transaction, cancellation) is [var id] ? id : row.Id;
         var request = new TransactionRequest(User.System(row.Origin.Operation), row.Origin, Deadline.After(TimeSpan.FromSeconds(30), _transactor.Database.Clock), cancellation);
@@ -48,7 +49,7 @@ public sealed class Jobs
     }
 
     /// <summary>
-    /// Records many jobs of one kind with a single COPY, several times as fast as one by one. All or none: what cannot be recorded ends it, and leaves a transaction
+    /// Records many jobs of one kind with a single COPY instead of a statement for each. All or none: what cannot be recorded ends it, and leaves a transaction
     /// of the caller's own to be rolled back.
     /// </summary>
     /// <param name="jobs">Records that were declared as a job. Read once and sent while they are read, so that they need not all be in memory.</param>

@@ -35,5 +35,8 @@ internal sealed class ClaimFloor(TimeProvider clock)
         return HasBacklog ? _tight : _lagging;
     }
 
+    /// <summary>The place behind the highest that has been claimed here.</summary>
+    public long Tight => _tight;
+
     public void Claimed(long seq) => _tight = Math.Max(_tight, seq + 1);
 }

@@ -13,6 +13,9 @@ internal sealed class QueueEngine : IJobRunner
 {
     private static readonly TimeSpan pollLeast = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>How long to leave another node that admits work, or a job that is just ending; and how long to claim before more of a mass is admitted.</summary>
+    private static readonly TimeSpan admitPause = TimeSpan.FromMilliseconds(10);
+
     /// <summary>How long handlers may take to notice that they are cancelled, when the node stops.</summary>
     private static readonly TimeSpan obeyTime = TimeSpan.FromSeconds(1);
 
@@ -25,11 +28,16 @@ internal sealed class QueueEngine : IJobRunner
     private readonly QueueOptions _options;
     private readonly FrozenDictionary<string, Entry> _handlers;
     private readonly QueueRoom[] _rooms;
+    private readonly Entry[] _admitted;
+    private readonly bool _asksForTurns;
     private readonly Dictionary<(Guid Id, int Fence), JobRun> _runs = [];
     private readonly HashSet<Guid> _outlived = [];
     private readonly Hint _hint = new();
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private List<(Guid Id, int Fence)> _finished = [];
+    private List<(Guid Id, int Fence)> _finishedFirst = [];
+    private long _lookAt = long.MaxValue;
+    private bool _mayAdmit;
     private TimeSpan _pause = pollLeast;
     private long _pollAt;
     private long _dueAt = long.MaxValue;
@@ -42,14 +50,30 @@ internal sealed class QueueEngine : IJobRunner
     public QueueEngine(JobRunServices services, NodeLease lease, QueueModel model, QueueOptions options)
     {
         (_services, _lease, _options) = (services, lease, options);
-        var rooms = model.Handlers.Select(handler => handler.Queue).Distinct().Select((name, i) => (name, Room: new QueueRoom(i, model.SlotsOf(name, options.Workers)))).ToDictionary(pair => pair.name, pair => pair.Room);
+        // In the order of their names, which is that in which claims of all nodes wait for each other.
+        var rooms = model.Handlers.Select(handler => handler.Queue).Distinct().Order(StringComparer.Ordinal)
+            .Select((name, i) => (name, Room: new QueueRoom(i, model.SlotsOf(name, options.Workers), model.LimitOf(name)))).ToDictionary(pair => pair.name, pair => pair.Room);
         _rooms = [.. rooms.Values];
-        _handlers = model.Handlers.ToFrozenDictionary(handler => handler.Name, handler => new Entry(handler, rooms[handler.Queue], new ClaimFloor(services.Clock)));
+        _handlers = model.Handlers.ToFrozenDictionary(handler => handler.Name, handler => new Entry(handler, rooms[handler.Queue], handler.Priorities.ToDictionary(priority => priority, _ => new ClaimFloor(services.Clock))));
+        _admitted = [.. _handlers.Values.Where(entry => entry.Handler.Placement.IsAdmitted)];
+        _asksForTurns = _admitted.Any(entry => entry.Handler.Placement.AsksForTurns);
     }
 
-    private sealed record Entry(QueueHandler Handler, QueueRoom Room, ClaimFloor Floor);
+    /// <summary>A handler with its room. Each priority is an order of its own, with a floor of its own.</summary>
+    private sealed record Entry(QueueHandler Handler, QueueRoom Room, IReadOnlyDictionary<JobPriority, ClaimFloor> Floors)
+    {
+        /// <summary>Whether others may have to wait for the end of its work, so that it has to be recorded before the next claim.</summary>
+        public bool IsAwaited => Handler.Placement.Lane is not null || Room.Limit is not null;
+    }
 
     public string[] Handlers => [.. _handlers.Keys];
+
+    /// <summary>The handlers whose work is ready when it arrives.</summary>
+    public LaneRule[] WithoutLanes => [.. _handlers.Values.Where(entry => !entry.Handler.Placement.IsAdmitted).Select(entry => entry.Handler.Lanes)];
+
+    public string[] PacedQueues => [.. _rooms.Select(room => room.Limit).OfType<QueueLimit>().Where(limit => limit.Spacing is not null).Select(limit => limit.Queue)];
+
+    public string[] WithoutPriorities => [.. _handlers.Values.Where(entry => entry.Handler.Placement.Priority is null).Select(entry => entry.Handler.Name)];
 
     /// <summary>Set when the answer of a claim or a commit was lost: this node may hold what it does not run.</summary>
     public bool MayHoldStrays { get; set; }
@@ -145,7 +169,7 @@ internal sealed class QueueEngine : IJobRunner
     public bool Holds(Guid id, int fence)
     {
         lock (_lock)
-            return _runs.ContainsKey((id, fence)) || _finished.Contains((id, fence)) || _rooms.Any(room => room.Has(id));
+            return _runs.ContainsKey((id, fence)) || _finished.Contains((id, fence)) || _finishedFirst.Contains((id, fence)) || _rooms.Any(room => room.Has(id));
     }
 
     /// <summary>Says which handlers go on although their time is over.</summary>
@@ -191,6 +215,7 @@ internal sealed class QueueEngine : IJobRunner
             lock (_lock)
             {
                 _finished.AddRange(plan.Finished);      // ending twice ends once
+                _finishedFirst.AddRange(plan.FinishedFirst);
                 MayHoldStrays = true;
                 NoteMore_NeedsLock();
             }
@@ -206,32 +231,52 @@ internal sealed class QueueEngine : IJobRunner
             var now = Now;
             var promotes = _dueAt <= now;
             var polls = _pollAt <= now;
-            if (polls || promotes)
+            var looks = _lookAt <= now;
+            _lookAt = looks ? long.MaxValue : _lookAt;
+            if (polls || promotes || looks)
                 NoteMore_NeedsLock();
-            var wanted = _stops || !_lease.IsHeld ? [] : _rooms.Select(room => (room.Number, Most: room.Wanted)).Where(room => room.Most > 0).ToList();
-            if (_finished.Count == 0 && wanted.Count == 0 && !promotes && !polls)
+            var wanted = _stops || !_lease.IsHeld ? [] : _rooms.Select(room => (room.Number, Most: room.Wanted, room.Limit)).Where(room => room.Most > 0).ToList();
+            var admits = _mayAdmit;
+            if (_finished.Count == 0 && _finishedFirst.Count == 0 && wanted.Count == 0 && !promotes && !polls && !admits)
                 return (null, _wakes);
+            _mayAdmit = false;
             if (polls || promotes)
             {
                 _pollAt = now + Ticks(_pause * (0.75 + Random.Shared.NextDouble() / 4));
                 _dueAt = long.MaxValue;
             }
-            // Whoever comes first in the statement gets the room; so everybody begins once.
-            var handlers = wanted.Count == 0 ? [] : _handlers.Values.Where(entry => wanted.Any(room => room.Number == entry.Room.Number)).ToArray();
-            var turn = handlers.Length == 0 ? 0 : _turns++ % handlers.Length;
-            var finished = _finished;
-            _finished = [];
+            var (finished, first) = (_finished, _finishedFirst);
+            (_finished, _finishedFirst) = ([], []);
             return (new CyclePlan
             {
                 Node = _lease.Id,
                 Finished = finished,
+                FinishedFirst = first,
+                AsksForTurns = _asksForTurns,
+                Admits = admits ? [.. _admitted.Select(entry => entry.Handler.Lanes with { Floor = entry.Floors.Values.Min(floor => floor.Tight) })] : null,
                 Queues = wanted,
-                Handlers = [.. handlers[turn..].Concat(handlers[..turn]).Select(entry => (entry.Handler.Name, entry.Room.Number, entry.Floor.Take()))],
+                Handlers = InOrder_NeedsLock(wanted),
                 SuspectsMost = wanted.Count > 0 && !_holdsSuspect ? 1 : 0,
                 Promotes = promotes,
-                AsksForNextDue = polls || promotes,
+                AsksForNextDue = polls || promotes || (admits && _asksForTurns),
             }, _wakes);
         }
+    }
+
+    /// <summary>
+    /// Whoever comes first in the statement gets the room of its queue. So priorities come in the order that the room says, and within one every handler begins once.
+    /// </summary>
+    private List<(string, int, JobPriority, long)> InOrder_NeedsLock(List<(int Number, int Most, QueueLimit? Limit)> wanted)
+    {
+        var entries = wanted.Count == 0 ? [] : _handlers.Values.Where(entry => wanted.Any(room => room.Number == entry.Room.Number)).ToArray();
+        var turn = entries.Length == 0 ? 0 : _turns++ % entries.Length;
+        var order = new List<(string, int, JobPriority, long)>(entries.Length);
+        foreach (var (number, _, _) in wanted)
+            foreach (var priority in _rooms[number].NextOrder())
+                foreach (var entry in entries[turn..].Concat(entries[..turn]))
+                    if (entry.Room.Number == number && entry.Floors.TryGetValue(priority, out var floor))
+                        order.Add((entry.Handler.Name, number, priority, floor.Take()));
+        return order;
     }
 
     private void Apply(CyclePlan plan, CycleResult result, int wakes)
@@ -241,23 +286,30 @@ internal sealed class QueueEngine : IJobRunner
         List<(Entry, List<JobRun>)> begins = [];
         lock (_lock)
         {
+            if (result.Admission.LetIn)
+                NoteReady_NeedsLock();
+            if (result.Admission.IsUnfinished)
+                LookIn_NeedsLock(admitPause);
+            if (result.NextStart is { } nextStart)
+                LookIn_NeedsLock(nextStart);
             foreach (var job in result.Claimed)
             {
                 var entry = _handlers[job.Handler];
                 if (job.Crashes > 0)
                     _holdsSuspect = true;
                 else
-                    entry.Floor.Claimed(job.Seq);
+                    NoteClaimed_NeedsLock(entry, job);
                 entry.Room.Put(job);
             }
             foreach (var room in _rooms)
                 while (room.Next() is { } next)
                     begins.Add(Begin_NeedsLock(next));
-            foreach (var (number, most) in plan.Queues)
+            foreach (var (number, most, _) in plan.Queues)
             {
                 var hasAll = result.Claimed.Count(job => job.Crashes == 0 && _handlers[job.Handler].Room.Number == number) >= most;
                 foreach (var entry in _handlers.Values.Where(entry => entry.Room.Number == number))
-                    entry.Floor.HasBacklog = hasAll;
+                    foreach (var floor in entry.Floors.Values)
+                        floor.HasBacklog = hasAll;
                 if (!hasAll && wakes == _wakes)
                     _rooms[number].MayHaveMore = false;
             }
@@ -334,14 +386,18 @@ internal sealed class QueueEngine : IJobRunner
         if (run.PutOff is null)
             _outlived.Remove(run.Job.Id);
         if (run.IsToFinish)
-            _finished.Add((run.Job.Id, run.Job.Fence));
+            (entry.IsAwaited ? _finishedFirst : _finished).Add((run.Job.Id, run.Job.Fence));
         if (run.Job.Crashes > 0)
-        {
             _holdsSuspect = false;
+        // Of what it kept from running, something may be ready now.
+        if (run.Job.Crashes > 0 || entry.IsAwaited)
             NoteMore_NeedsLock();
-        }
         entry.Room.Ended(Clock);
     }
+
+    /// <summary>Of several tenants, more than one may have the same place.</summary>
+    private static void NoteClaimed_NeedsLock(Entry entry, ClaimedJob job) =>
+        entry.Floors[job.Priority].Claimed(entry.Handler.Placement.Tenant is null ? job.Seq : job.Seq - 1);
 
     /// <summary>
     /// Fills a batch: claims what waits, and once more after its linger. One that may have killed a process stays alone.
@@ -365,7 +421,17 @@ internal sealed class QueueEngine : IJobRunner
             runs.AddRange(entry.Room.TakeMore(entry.Handler.Name, most - runs.Count).Select(more => Register_NeedsLock(more, entry)));
             if (_stops || runs.Count >= most || !_lease.IsHeld)
                 return;
-            plan = new CyclePlan { Node = _lease.Id, Queues = [(entry.Room.Number, most - runs.Count)], Handlers = [(entry.Handler.Name, entry.Room.Number, entry.Floor.Take())] };
+            plan = new CyclePlan
+            {
+                Node = _lease.Id,
+                Queues = [(entry.Room.Number, most - runs.Count, entry.Room.Limit)],
+                // The others of a limited queue only to be counted: nothing of theirs is above the highest place.
+                Handlers =
+                [
+                    .. entry.Floors.OrderBy(floor => floor.Key).Select(floor => (entry.Handler.Name, entry.Room.Number, floor.Key, floor.Value.Take())),
+                    .. entry.Room.Limit is null ? [] : _handlers.Values.Where(other => other != entry && other.Room == entry.Room).Select(other => (other.Handler.Name, other.Room.Number, JobPriority.Normal, long.MaxValue)),
+                ],
+            };
         }
         try
         {
@@ -373,7 +439,7 @@ internal sealed class QueueEngine : IJobRunner
             lock (_lock)
                 foreach (var job in more)
                 {
-                    entry.Floor.Claimed(job.Seq);
+                    NoteClaimed_NeedsLock(entry, job);
                     runs.Add(Register_NeedsLock(job, entry));
                 }
         }
@@ -404,7 +470,7 @@ internal sealed class QueueEngine : IJobRunner
             HasAbandoned = true;
             QueueLog.Abandoned(_services.Log, abandoned.Length, string.Join(", ", abandoned.Select(run => run.Job.Handler).Distinct()));
         }
-        while (Plan().Plan is { Finished.Count: > 0 } plan)
+        while (Plan().Plan is { } plan && plan.Finished.Count + plan.FinishedFirst.Count > 0)
             try
             {
                 await _services.Store.RunAsync(plan);
@@ -442,6 +508,8 @@ internal sealed class QueueEngine : IJobRunner
             return [.. _runs.Values];
     }
 
+    private void LookIn_NeedsLock(TimeSpan time) => _lookAt = Math.Min(_lookAt, Now + Ticks(time));
+
     private void DueIn(TimeSpan time)
     {
         lock (_lock)
@@ -453,12 +521,18 @@ internal sealed class QueueEngine : IJobRunner
     {
         lock (_lock)
         {
-            var left = Clock.GetElapsedTime(Now, Math.Min(_pollAt, _dueAt));
+            var left = Clock.GetElapsedTime(Now, Math.Min(_lookAt, Math.Min(_pollAt, _dueAt)));
             return left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left;
         }
     }
 
     private void NoteMore_NeedsLock()
+    {
+        _mayAdmit = _admitted.Length > 0;
+        NoteReady_NeedsLock();
+    }
+
+    private void NoteReady_NeedsLock()
     {
         _wakes++;
         foreach (var room in _rooms)

@@ -10,6 +10,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
     private Type? _element;
     private bool _saysBatch;
     private readonly List<Type> _keyed = [];
+    private bool _hasTwoLanes;
 
     /// <summary>The stored name.</summary>
     public string Name { get; } = name;
@@ -30,6 +31,12 @@ internal sealed class QueueHandler(string name, Delegate declared)
 
     /// <summary>Where its work stands among other work.</summary>
     public Placement Placement { get; } = new();
+
+    /// <summary>Which priorities to look for.</summary>
+    public IReadOnlyList<JobPriority> Priorities => Placement.Priority is null ? [JobPriority.Normal] : [JobPriority.High, JobPriority.Normal, JobPriority.Low];
+
+    /// <summary>What it says about its lanes; when nothing, whatever is in one is let in.</summary>
+    public LaneRule Lanes => new(Name, Placement.Places, Placement.AfterDeath, Placement.Spacing);
 
     /// <summary>Compiled when the application starts, once all events are known.</summary>
     public Handler Handler { get; private set; } = null!;
@@ -76,6 +83,18 @@ internal sealed class QueueHandler(string name, Delegate declared)
 
     public void Unique<T>(Func<T, object?> key, TimeSpan? per) where T : class => (Placement.Unique, Placement.UniqueFor) = (Key(key), per);
 
+    public void InOrder<T>(Func<T, object?> key, DeadHead deadHead) where T : class => Lane(key, 1, deadHead);
+
+    public void AtMost<T>(int places, Func<T, object?> key) where T : class => Lane(key, places, DeadHead.Skip);
+
+    private void Lane<T>(Func<T, object?> key, int places, DeadHead afterDeath) where T : class
+    {
+        _hasTwoLanes |= Placement.Lane is not null;
+        (Placement.Lane, Placement.Places, Placement.AfterDeath) = (Key(key), places, afterDeath);
+    }
+
+    public void FairTo<T>(Func<T, object?> tenant) where T : class => Placement.Tenant = Key(tenant);
+
     private Func<object, object?> Key<T>(Func<T, object?> key) where T : class
     {
         _keyed.Add(typeof(T));
@@ -83,7 +102,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
     }
 
     /// <summary>Compiles the handler and enters it in the catalogue.</summary>
-    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2504: its schedule cannot be understood.</exception>
+    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2513: it has two lanes. MST2515: its rate has no key. MST2504: its schedule cannot be understood.</exception>
     public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {
         var list = declared.Method.GetParameters().Select(parameter => parameter.ParameterType).FirstOrDefault(type =>
@@ -104,10 +123,14 @@ internal sealed class QueueHandler(string name, Delegate declared)
                 : $"The handler of subscription '{Name}' must take the event and a UnitOfWork or an Outbound, for example (OrderPlaced placed, UnitOfWork work) => ….");
         if (_keyed.Find(keyed => keyed != type) is { } other)
             throw new ConfigurationException("MST2510", $"A key of '{Name}' is computed from {other.Name}, but its handler takes {type.Name}. Write the key as a lambda of that, for example ({type.Name} {(IsJob ? "job" : "message")}) => ….");
+        if (_hasTwoLanes)
+            throw new ConfigurationException("MST2513", $"'{Name}' says InOrderOf or AtMost more than once, but its work stands in one lane at a time. Keep one of them; work that is in order of a key has at most one running of it.");
+        if (Placement is { Spacing: not null, Lane: null })
+            throw new ConfigurationException("MST2515", $"'{Name}' has a Rate and no key that it is for. Say with InOrderOf or AtMost what it is the rate of, or declare the rate of its queue: Queue(\"{Queue}\").Rate(…).");
         if (IsJob)
             messages.DeclareJob(type, Name, Placement);
         else
-            messages.Subscribe(type, Name);
+            messages.Subscribe(type, Name, Placement);
     }
 
     private void CheckBatch(Type? list)

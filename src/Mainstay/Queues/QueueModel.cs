@@ -39,6 +39,8 @@ internal sealed class QueueModel
 
     public int SlotsOf(string queue, int otherwise) => _queues.Find(declared => declared.Name == queue)?.Slots ?? otherwise;
 
+    public QueueLimit? LimitOf(string queue) => _queues.Find(declared => declared.Name == queue)?.Limit;
+
     /// <summary>Compiles the handlers and ties them to their events and jobs.</summary>
     public IEnumerable<ConfigurationException> Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {

@@ -4,7 +4,7 @@ namespace Mainstay.Internal;
 /// What a node has of one queue: its slots, and what has been claimed ahead of them. Ahead is only claimed what the queue gets done in 50 ms, so that a node
 /// which dies, or is slow, keeps little from the others. Every member is to be used under the engine's lock.
 /// </summary>
-internal sealed class QueueRoom(int number, int slots)
+internal sealed class QueueRoom(int number, int slots, QueueLimit? limit = null)
 {
     private const int AheadMost = 500;
     private static readonly TimeSpan aheadTime = TimeSpan.FromMilliseconds(50);
@@ -13,19 +13,34 @@ internal sealed class QueueRoom(int number, int slots)
     private long _windowStart;
     private int _endedInWindow;
     private int _aheadWanted;
+    private int _claims;
 
     public int Number => number;
+
+    /// <summary>What the queue may do over all nodes; null when that is not limited.</summary>
+    public QueueLimit? Limit => limit;
 
     public int Free { get; private set; } = slots;
 
     /// <summary>Whether there may be rows that are not claimed yet.</summary>
     public bool MayHaveMore { get; set; } = true;
 
-    /// <summary>Whether a row may be born here: nobody waits who was there before it.</summary>
-    public bool IsIdle => Free > 0 && _ahead.Count == 0 && !MayHaveMore;
+    /// <summary>Whether a row may be born here: nobody waits who was there before it, on this node or on others.</summary>
+    public bool IsIdle => limit is null && Free > 0 && _ahead.Count == 0 && !MayHaveMore;
 
     /// <summary>How many to claim now; 0 while enough is at hand.</summary>
     public int Wanted => !MayHaveMore || (Free == 0 && _ahead.Count > _aheadWanted / 2) ? 0 : Free + _aheadWanted - _ahead.Count;
+
+    /// <summary>
+    /// In which order the next claim looks for priorities. An age from which on low work went before high would be the end of priorities as soon as a backlog has grown old, so
+    /// it has a share instead: every eighth claim begins with it. Each claim takes at least one job that it finds, so the first of any priority waits for sixteen claims at most.
+    /// </summary>
+    public JobPriority[] NextOrder() => (++_claims % 16) switch
+    {
+        8 => [JobPriority.Low, JobPriority.Normal, JobPriority.High],
+        0 => [JobPriority.Normal, JobPriority.Low, JobPriority.High],
+        _ => [JobPriority.High, JobPriority.Normal, JobPriority.Low],
+    };
 
     public void TakeSlot() => Free--;
 

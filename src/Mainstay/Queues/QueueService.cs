@@ -54,6 +54,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             {
                 await lease.ExtendAsync(stopping);
                 await AddPartitionsAsync(stopping);
+                await store.AddRatesAsync(engine.PacedQueues, stopping);
                 foreach (var (handler, count) in await store.CountOrphansAsync(engine.Handlers, stopping))
                     QueueLog.Orphans(log, count, handler);
                 return true;
@@ -79,6 +80,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                 if (!wasHeld)
                     engine.Wake();
                 await ReapAsync(hasStopped);
+                await AdoptAsync(hasStopped);
                 strays = await ReturnStraysAsync(strays, hasStopped);
                 await KeepPartitionsAsync(hasStopped);
             }
@@ -122,6 +124,13 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             else
                 QueueLog.Reaped(log, id, handler);
         if (reaped.Count > 0)
+            engine.Wake();
+    }
+
+    /// <summary>Another release may have left work in lanes or with priorities that this one does not declare, and plain SQL may have named some. The engine looks after those that it does.</summary>
+    private async Task AdoptAsync(CancellationToken cancellation)
+    {
+        if (await store.AdoptAsync(engine.WithoutLanes, engine.WithoutPriorities, cancellation))
             engine.Wake();
     }
 

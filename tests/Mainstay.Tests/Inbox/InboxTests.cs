@@ -27,6 +27,8 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var one = await StartAsync();
         await using var other = await StartAsync();
+        // What comes before a day has its partition is kept with the rest.
+        await _source.ShouldBecomeAsync("select to_regclass('mainstay.inbox_' || to_char(now() at time zone 'UTC', 'YYYYMMDD')) is not null", true);
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => (i % 2 == 0 ? one : other).Services.GetRequiredService<Inbox>().ReceiveAsync("payments", "evt_1", async work =>
         {

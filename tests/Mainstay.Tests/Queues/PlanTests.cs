@@ -1,0 +1,57 @@
+using Mainstay.Internal;
+using Npgsql;
+
+namespace Mainstay.Tests;
+
+/// <summary>Plans of the statements of a turn are made when the queue is empty and used when it is full, before anything has been analysed.</summary>
+public sealed class PlanTests(PostgresFixture postgres) : IAsyncLifetime
+{
+    private string _connectionString = null!;
+    private NpgsqlDataSource _source = null!;
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _connectionString = await postgres.CreateDatabaseAsync();
+        _source = NpgsqlDataSource.Create(_connectionString);
+        await using (await PlainApplication.StartAsync(_connectionString, services => services.AddJobs(jobs => jobs.Job<Write>("write", (Write job, UnitOfWork work) => { }), new QueueOptions { Workers = 0 })))
+        {
+        }
+        await _source.ExecuteAsync("alter table mainstay.jobs set (autovacuum_enabled = false); insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() + interval '1 day')");
+    }
+
+    public ValueTask DisposeAsync() => _source.DisposeAsync();
+
+    [Theory]
+    [InlineData(QueueSql.Cycle, "", "")]
+    [InlineData(QueueSql.CycleWithLimits, ", text[], int[], interval[], int[]", ", '{q}', '{1000}', '{1 s}', '{10}'")]
+    public async Task A_claim_whose_plan_was_made_for_an_empty_table_reads_little_of_a_full_one(string statement, string types, string limits)
+    {
+        const string claim = "('{}', '{}', '01890a5d-ac96-774b-bcce-b302099a8057', '{0}', '{100}', '{write,other}', '{0,0}', '{0,0}', '{0,0}', 1";
+        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var transaction = await connection.BeginTransactionAsync(Stop);
+        async Task<string> PlanAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, connection);
+            await using var reader = await command.ExecuteReaderAsync(Stop);
+            var lines = new List<string>();
+            while (await reader.ReadAsync(Stop))
+                lines.Add(reader.GetString(0));
+            return string.Join('\n', lines);
+        }
+
+        await using (var prepare = new NpgsqlCommand($"{QueueSql.KeepPlans}; set local plan_cache_mode = force_generic_plan; prepare claim (uuid[], int[], uuid, int[], int[], text[], int[], smallint[], bigint[], int{types}) as {statement}", connection))
+            await prepare.ExecuteNonQueryAsync(Stop);
+        var empty = await PlanAsync($"explain execute claim{claim}{limits})");
+        await using (var fill = new NpgsqlCommand("insert into mainstay.jobs (id, handler, payload) select gen_random_uuid(), 'write', '{}' from generate_series(1, 30000)", connection))
+            await fill.ExecuteNonQueryAsync(Stop);
+        var full = await PlanAsync($"explain execute claim{claim}{limits})");
+
+        empty.ShouldNotContain("Seq Scan");
+        full.ShouldNotContain("Seq Scan");
+        full.ShouldContain("Tid Scan on jobs");
+    }
+
+    private sealed record Write(string Text);
+}
