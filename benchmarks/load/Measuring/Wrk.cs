@@ -21,7 +21,7 @@ internal static partial class Wrk
         {
             await File.WriteAllLinesAsync(lines, request.Lines);
             var (before, databaseBefore) = (server.ProcessorTime, server.Database.ProcessorTime);
-            var output = await OutputAsync("-t1", $"-c{connections}", $"-d{seconds}s", "--latency", "-s", Path.Combine(AppContext.BaseDirectory, request.Script), server.Address.AbsoluteUri, "--", lines, $"{Guid.CreateVersion7():N}");
+            var output = await OutputAsync("-t1", $"-c{connections}", $"-d{seconds}s", "--timeout", "30s", "--latency", "-s", Path.Combine(AppContext.BaseDirectory, request.Script), server.Address.AbsoluteUri, "--", lines, $"{Guid.CreateVersion7():N}");
             var (processorTime, databaseTime) = (server.ProcessorTime - before, server.Database.ProcessorTime - databaseBefore);
             return Read($"{server.Name}, {request.Name}", output, processorTime, databaseTime);
         }

@@ -23,9 +23,9 @@ internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section
         var (versions, loadBefore) = (await Wrk.VersionAsync(), ResultPage.LoadAverage());
         var sections = new List<Section>();
         foreach (var scenario in scenarios)
-            sections.Add(await scenario.MeasureAsync(Plan.Of(options, scenario.Usual)));
+            sections.Add(await TryAsync(scenario, Plan.Of(options, scenario.Usual)));
         var findings = sections.SelectMany(section => section.Findings).ToArray();
-        await ResultPage.WriteAsync(name, "Measured beside peers", $"{string.Join(", ", sections.SelectMany(section => section.Versions.Split(", ")).Distinct())}, {versions}", $"dotnet run -c Release --project benchmarks/load -- {string.Join(' ', [name, .. options])}", loadBefore, $"""
+        await ResultPage.WriteAsync(name, "Measured beside peers", $"{string.Join(", ", sections.SelectMany(section => section.Versions.Split(", ", StringSplitOptions.RemoveEmptyEntries)).Distinct())}, {versions}", $"dotnet run -c Release --project benchmarks/load -- {string.Join(' ', [name, .. options])}", loadBefore, $"""
             | promise | measured | verdict |
             |---|---|---|
             {string.Join('\n', findings.Select(finding => $"| {finding.Promise} | {finding.Measured} | {finding.Verdict.ToString().ToLowerInvariant()} |"))}
@@ -36,5 +36,19 @@ internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section
             Everything shares the machine: load generator, servers and PostgreSQL. Processor times are disturbed less by neighbours than rates.
             """);
         return (int)Section.VerdictOf(findings);
+    }
+
+    /// <summary>What cannot be measured takes nothing from what can.</summary>
+    private static async Task<Section> TryAsync(Scenario scenario, Plan plan)
+    {
+        try
+        {
+            return await scenario.MeasureAsync(plan);
+        }
+        catch (MeasurementException e)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return new Section(scenario.Name, $"```\n{e.Message}\n```", "", [new Finding($"{scenario.Name} can be measured", "no", Verdict.Undecided)]);
+        }
     }
 }

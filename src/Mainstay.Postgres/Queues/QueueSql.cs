@@ -21,13 +21,20 @@ internal static class QueueSql
     public static bool IsFenced(Exception error) => OperationSql.IsFenced(error);
 
     /// <summary>One statement for everything that a transaction publishes and enqueues, or several that are committed together.</summary>
-    public const string Insert = """
+    public const string Insert = $"{InsertFrom}unnest($1, $2, $3, $4, $5, $6, $7, $8){AsWork}";
+
+    /// <summary>The same for one job, which is what most commits have: reading lists of one costs PostgreSQL a fifth of the whole insert.</summary>
+    public const string InsertOne = $"{InsertFrom}(values ($1::uuid, $2::text, $3::json, $4::json, $5::interval, $6::timestamptz, $7::uuid, $8::uuid)){AsWork}";
+
+    private const string InsertFrom = """
         insert into mainstay.jobs (id, handler, message, payload, origin, state, due_at, first_due_at, node, attempt, fence)
         select job.id, job.handler, job.message, job.payload, job.origin,
             case when job.node is not null then 1 when coalesce(job.at, mainstay.now() + job.after) is not null then 2 else 0 end,
             coalesce(job.at, mainstay.now() + job.after), coalesce(job.at, mainstay.now() + job.after), job.node, (job.node is not null)::integer, (job.node is not null)::integer
-        from unnest($1, $2, $3, $4, $5, $6, $7, $8) as job (id, handler, payload, origin, after, at, message, node)
+        from 
         """;
+
+    private const string AsWork = " as job (id, handler, payload, origin, after, at, message, node)";
 
     /// <summary>The same for work with a lane, a tenant or a priority.</summary>
     public const string InsertPlaced = """

@@ -285,8 +285,24 @@ internal sealed class QueueStore(Database database)
         AddArray(command, NpgsqlDbType.Text, rows, row => row.Tenant);
     }
 
+    private static NpgsqlBatchCommand InsertOne(JobRow row)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.InsertOne);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = row.Id });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = row.Handler });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = row.Payload, NpgsqlDbType = NpgsqlDbType.Json });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = OriginJson.Write(row.Origin), NpgsqlDbType = NpgsqlDbType.Json });
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan?> { TypedValue = row.After, NpgsqlDbType = NpgsqlDbType.Interval });
+        command.Parameters.Add(new NpgsqlParameter<DateTime?> { TypedValue = row.At?.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        command.Parameters.Add(new NpgsqlParameter<Guid?> { TypedValue = row.Message, NpgsqlDbType = NpgsqlDbType.Uuid });
+        command.Parameters.Add(new NpgsqlParameter<Guid?> { TypedValue = row.Node, NpgsqlDbType = NpgsqlDbType.Uuid });
+        return command;
+    }
+
     private static NpgsqlBatchCommand InsertOrdinary(IReadOnlyList<JobRow> rows)
     {
+        if (rows is [var one])
+            return InsertOne(one);
         var command = new NpgsqlBatchCommand(QueueSql.Insert);
         AddWork(command, rows);
         AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Message);

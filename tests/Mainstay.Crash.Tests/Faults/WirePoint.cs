@@ -75,7 +75,10 @@ internal static class Statements
     {
         "claim" => QueueSql.Cycle,
         "complete" => QueueSql.Complete,
-        "enqueue" => QueueSql.Insert,
+        "complete all" => QueueSql.CompleteAll,
+        "step" => QueueSql.WriteStep,
+        // Of one job; of several it is another.
+        "enqueue" => QueueSql.InsertOne,
         "retry" => QueueSql.Retry,
         "bury" => QueueSql.Bury,
         "release" => QueueSql.Release,
@@ -85,6 +88,7 @@ internal static class Statements
         "end of lease" => NodeSql.End,
         "fire" => ScheduleSql.Fire,
         "plan" => ScheduleSql.Plan,
+        "redrive" => "with chosen as materialized",
         // As a unit of work says it, and as Npgsql does for a transaction of the application.
         "commit" => "commit\0",
         "application's commit" => "COMMIT\0",
