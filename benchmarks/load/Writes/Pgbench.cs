@@ -37,6 +37,9 @@ internal sealed class Pgbench(BenchmarkDatabase database, PgbenchScript script)
             // What it has not written yet is lost, about as much as it had written before the time was taken.
             process.Kill();
             await process.WaitForExitAsync();
+            // It goes on with the clients that are left, and would look slower than it is.
+            if (await errors is var said && said.Contains("aborted", StringComparison.Ordinal))
+                throw new MeasurementException($"A client of pgbench was refused a statement.\n{said}\n{script.Text}");
             return Read(folder.EnumerateFiles("log.*").Single(), processorTime);
         }
         finally

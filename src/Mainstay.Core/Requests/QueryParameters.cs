@@ -69,7 +69,7 @@ internal sealed class QueryParameters
             return none;
         var parameters = new QueryParameters();
         var faults = new InputFaults();
-        var all = query.AsSpan().TrimStart('?');
+        var all = query.AsSpan(query[0] == '?' ? 1 : 0); // a second one belongs to a name
         foreach (var range in all.Split('&'))
         {
             var part = all[range];

@@ -251,6 +251,8 @@ public sealed class UnitOfWork
         if (first is { } condition)
             items.Add(condition);
         var carriesLimits = first is null && CommitSql.CanCarryLimits(receipt, _changes);
+        if (carriesLimits)
+            await _work.OpenAsync(); // what is left is what is left behind the wait for a connection; else the client would give up before the server does
         if (receipt is not null || _changes.Count > 0)
             items.Add(new BatchItem(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView, carriesLimits ? _work.LimitsOfCommit : null)));
         Drain(items);

@@ -45,6 +45,9 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
     /// <summary>Whether the last batch, the one that commits, has been sent. From then on a broken connection leaves the outcome unknown.</summary>
     public bool IsCommitting { get; private set; }
 
+    /// <summary>Takes a connection, if there is none yet.</summary>
+    public async ValueTask OpenAsync() => _connection ??= await database.OpenAsync(deadline, opening);
+
     /// <summary>Runs the writes recorded so far and then one statement whose rows are read.</summary>
     /// <returns>A reader that stands before the rows of <paramref name="read"/>.</returns>
     public async Task<NpgsqlDataReader> ReadAsync(IReadOnlyList<BatchItem> before, NpgsqlBatchCommand read, CancellationToken cancellation)
@@ -151,10 +154,10 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
 
     private async ValueTask<NpgsqlBatch> BatchAsync(bool begin)
     {
-        var connection = _connection ??= await database.OpenAsync(deadline, opening);
+        await OpenAsync();
         var left = Left();
         // The client's own timeout only matters when the server no longer answers, so it comes after the server's.
-        var batch = new NpgsqlBatch(connection) { Timeout = left == TimeSpan.MaxValue ? 0 : (int)Math.Ceiling(left.TotalSeconds) + 2 };
+        var batch = new NpgsqlBatch(_connection) { Timeout = left == TimeSpan.MaxValue ? 0 : (int)Math.Ceiling(left.TotalSeconds) + 2 };
         if (begin && !_begun)
             batch.BatchCommands.Add(new NpgsqlBatchCommand((isolation, isReadOnly) switch
             {

@@ -17,6 +17,7 @@ public sealed class QueryTests(ShopFixture shop) : IClassFixture<ShopFixture>
     [InlineData("pageSize=1&pageSize=1", "pageSize duplicate")]
     [InlineData("Category=tea", "Category unknown")]
     [InlineData("=1", " unknown")]
+    [InlineData("?pageSize=1", "?pageSize unknown")]
     [InlineData("pageSize=1.0", "pageSize range")]
     [InlineData("pageSize=%2B1", "pageSize range")]
     [InlineData("pageSize=+1", "pageSize range")]
