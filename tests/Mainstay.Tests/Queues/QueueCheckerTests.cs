@@ -170,7 +170,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
         await _source.ExecuteAsync("insert into mainstay.redrives (id, died_before, per_second, found, started_by, why, origin, next_at) values (gen_random_uuid(), now(), 1, 1, 'ann', 'x', '{}', now() - interval '1 hour')");
         await using var database = new Database(NpgsqlDataSource.Create(_connectionString), TimeProvider.System);
 
-        var report = await new QueueChecker(database, new QueueOptions()).VerifyAsync(cancellation: Stop);
+        var report = await new QueueChecker(database, new QueueOptions(), new QueueModel()).VerifyAsync(cancellation: Stop);
 
         report.Findings.ShouldHaveSingleItem().Check.ShouldBe("redrive-goes-on");
     }
