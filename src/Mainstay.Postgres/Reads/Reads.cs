@@ -17,7 +17,7 @@ namespace Mainstay.Internal;
 /// statement runs for each of them (<see cref="ReadStatement.Together"/>). It begins after the read has come, so it sees what was committed before. Reads with
 /// the same values are one. When a batch fails, each of its reads is run alone, so none fails for another.
 /// Where a read takes long, its work counts and not its turns, and one connection would do one after the other what several do side by side: then more of
-/// them run side by side, and batches become small.
+/// them run side by side, and batches become small. Reads that have waited for <see cref="Patience"/> behind statements that have not ended are not held up further.
 /// </remarks>
 internal sealed class Reads(Database database, bool isCoalescing)
 {
@@ -42,6 +42,10 @@ internal sealed class Reads(Database database, bool isCoalescing)
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Lane> _lanes = new(StringComparer.Ordinal);
     private int _waiting;
+    private bool _isWatching;
+
+    /// <summary>How long reads wait behind statements that do not end, before more of them run side by side. Up to <see cref="sideBySideWhenSlow"/>.</summary>
+    public TimeSpan Patience { get; set; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>How many reads wait for others of their text, now.</summary>
     public int WaitingCount => Volatile.Read(ref _waiting);
@@ -54,18 +58,23 @@ internal sealed class Reads(Database database, bool isCoalescing)
             return RunAloneAsync(statement, sink, deadline, cancellation);
         Waiting? waiting = null;
         Lane? lane;
+        var (now, begins) = (database.Clock.GetTimestamp(), false);
         lock (_lock)
         {
             if (!_lanes.TryGetValue(statement.Text, out lane) && _lanes.Count < LanesMost)
                 _lanes.Add(statement.Text, lane = new Lane());
             if (lane is not null && lane.Running >= (lane.IsSlow ? sideBySideWhenSlow : sideBySide))
             {
-                lane.Queue.Enqueue(waiting = new Waiting(statement, sink, deadline, database.Clock.GetTimestamp(), cancellation));
+                lane.Queue.Enqueue(waiting = new Waiting(statement, sink, deadline, now, cancellation));
                 _waiting++;
+                begins = !_isWatching;
+                _isWatching = true;
             }
-            else if (lane is not null)
-                lane.Running++;
+            else
+                lane?.Begin(now);
         }
+        if (begins)
+            _ = WatchAsync();
         return waiting is not null ? WaitAsync(waiting) : RunAloneAsync(statement, sink, deadline, cancellation, lane);
     }
 
@@ -110,17 +119,55 @@ internal sealed class Reads(Database database, bool isCoalescing)
         {
             if (began != 0)
                 lane.Learn(database.Clock.GetElapsedTime(began).TotalMilliseconds / reads);
+            lane.Running--;
             if (lane.Queue.Count > 0)
-            {
-                next = lane.TakeBatch();
-                _waiting -= next.Count;
-            }
-            else if (--lane.Running == 0 && _lanes.Count > LanesMost / 2)
+                next = Take_NeedsLock(lane);
+            else if (lane.Running == 0 && _lanes.Count > LanesMost / 2)
                 _lanes.Remove(text); // what is asked again is learned again
         }
         // Not by the request that has ended: it has an answer to send.
         if (next is not null)
-            ThreadPool.UnsafeQueueUserWorkItem(static batch => _ = batch.Reads.RunBatchAsync(batch.Lane, batch.Text, batch.Next), (Reads: this, Lane: lane, Text: text, Next: next), preferLocal: false);
+            Start(lane, text, next);
+    }
+
+    private List<Waiting> Take_NeedsLock(Lane lane)
+    {
+        var batch = lane.TakeBatch();
+        _waiting -= batch.Count;
+        lane.Begin(database.Clock.GetTimestamp());
+        return batch;
+    }
+
+    private void Start(Lane lane, string text, List<Waiting> batch) =>
+        ThreadPool.UnsafeQueueUserWorkItem(static batch => _ = batch.Reads.RunBatchAsync(batch.Lane, batch.Text, batch.Next), (Reads: this, Lane: lane, Text: text, Next: batch), preferLocal: false);
+
+    /// <summary>As long as reads wait, looks whether what they wait for ends. A lane learns how slow it is only when something ends.</summary>
+    private async Task WatchAsync()
+    {
+        do
+            await Task.Delay(Patience, database.Clock);
+        while (StartLate());
+    }
+
+    /// <summary>Gives those that have waited too long a statement of their own, beside the others.</summary>
+    /// <returns>Whether reads still wait.</returns>
+    private bool StartLate()
+    {
+        List<(Lane Lane, string Text, List<Waiting> Batch)> late = [];
+        bool stillWait;
+        lock (_lock)
+        {
+            foreach (var (text, lane) in _lanes)
+                if (lane.Queue.Count > 0 && lane.Running < sideBySideWhenSlow && database.Clock.GetElapsedTime(lane.Began) is var elapsed && elapsed >= Patience)
+                {
+                    lane.Learn(elapsed.TotalMilliseconds);
+                    late.Add((lane, text, Take_NeedsLock(lane)));
+                }
+            _isWatching = stillWait = _waiting > 0;
+        }
+        foreach (var (lane, text, batch) in late)
+            Start(lane, text, batch);
+        return stillWait;
     }
 
     private async Task RunBatchAsync(Lane lane, string text, List<Waiting> batch)
@@ -200,9 +247,18 @@ internal sealed class Reads(Database database, bool isCoalescing)
 
         public int Running { get; set; }
 
+        /// <summary>When the last of them began.</summary>
+        public long Began { get; private set; }
+
         public Queue<Waiting> Queue { get; } = new();
 
         public bool IsSlow => _milliseconds > SlowMilliseconds;
+
+        public void Begin(long now)
+        {
+            Running++;
+            Began = now;
+        }
 
         /// <summary>Quicker downwards, and with a limit upwards: one that waited for a lock or for a busy machine says little about the next one.</summary>
         public void Learn(double milliseconds) => _milliseconds += milliseconds < _milliseconds ? (milliseconds - _milliseconds) / 4 : (Math.Min(milliseconds, 4 * SlowMilliseconds) - _milliseconds) / 16;

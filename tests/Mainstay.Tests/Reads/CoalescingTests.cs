@@ -131,6 +131,8 @@ public sealed class CoalescingTests(SpecimenFixture specimens) : IClassFixture<S
     /// <summary>Starts reads while the table is locked, and lets it go once so many of them wait for each other.</summary>
     private async Task<Reply[]> HeldAsync((Caller Caller, string Path)[] reads, int waiting, Func<Task<Func<Task>?>>? whileHeld = null, Func<Task>? beforeRelease = null)
     {
+        // Here those that wait shall wait for as long as the table is locked.
+        Backend.Running.Services.Reads.Patience = TimeSpan.FromMinutes(5);
         await using var connection = await Backend.ConnectAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         await LockAsync(connection);

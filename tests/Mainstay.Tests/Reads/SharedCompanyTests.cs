@@ -96,6 +96,7 @@ public sealed class SharedCompanyTests(PostgresFixture postgres) : IAsyncLifetim
     /// <summary>Starts reads while a table that each of them needs is locked, and lets it go once most of them wait for each other.</summary>
     private async Task<Reply[]> HeldAsync((Caller Caller, string Path)[] reads)
     {
+        _backend.Running.Services.Reads.Patience = TimeSpan.FromMinutes(5);
         await using var connection = await _backend.ConnectAsync();
         await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         await using (var hold = new Npgsql.NpgsqlCommand("lock table racks in access exclusive mode", connection, transaction))
