@@ -14,6 +14,12 @@ public sealed record Write(string Key, string Does = "");
 /// <summary>A call to the outside, known by its key.</summary>
 public sealed record Call(string Key, string Does = "");
 
+/// <summary>Two calls to the outside, each known by the key and its letter; the first is not to be repeated for the sake of the second.</summary>
+public sealed record Stepped(string Key, string Does = "");
+
+/// <summary>A change that is made together with others of its kind.</summary>
+public sealed record Batched(string Key, string Does = "");
+
 /// <summary>Something that is tried once only.</summary>
 public sealed record Brittle(string Key, string Does = "");
 
@@ -38,6 +44,7 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         {
             ConnectionString = settings.ConnectionString, Lease = settings.Lease, PollInterval = settings.Poll, Drain = settings.Drain, Workers = settings.Workers,
         });
+        builder.Services.AddInbox(inbox => inbox.Source("outside"));
         return builder.Build();
     }
 
@@ -63,6 +70,27 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         }
     }
 
+    /// <summary>Takes a message from outside, which may have come before.</summary>
+    public async Task ReceiveAsync(string message)
+    {
+        var key = $"order-of-{message}";
+        try
+        {
+            var answer = await services.GetRequiredService<Inbox>().ReceiveAsync("outside", message, async work =>
+            {
+                await work.ExecuteAsync($"insert into orders (key) values ({key})");
+                await work.ExecuteAsync($"insert into sent (key, id) values ({key}, {work.Enqueue(new Write(key))})");
+                return key;
+            });
+            voice.Say($"received {message} {answer}");
+        }
+        catch (Exception e)
+        {
+            voice.Say($"{message} failed: {e.Message.ReplaceLineEndings(" ")}");
+            voice.Say($"not received {message}");
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _source.DisposeAsync();
@@ -74,6 +102,8 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         jobs.Queue("calls").PerNode(Math.Max(1, settings.Workers));
         jobs.Job<Write>("write", (Write job, UnitOfWork work, FaultNode node) => node.WriteAsync(job.Key, job.Does, work)).Timeout(settings.Timeout).Retry(3);
         jobs.Job<Brittle>("brittle", (Brittle job, UnitOfWork work, FaultNode node) => node.WriteAsync(job.Key, job.Does, work)).Timeout(settings.Timeout).Retry(1);
+        jobs.Job<Stepped>("stepped", (Stepped job, Outbound outbound, FaultNode node) => node.StepAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls");
+        jobs.Job<Batched>("batched", (IReadOnlyList<Batched> batch, UnitOfWork work, FaultNode node) => node.WriteAllAsync(batch, work)).Timeout(settings.Timeout).Batch(20, TimeSpan.FromMilliseconds(100)).Retry(1);
         jobs.Job<Call>("call", (Call job, Outbound outbound, FaultNode node) => node.CallAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls").Retry(3);
         if (settings.TicksEvery is { } interval)
             jobs.Job("tick", Schedule.Every(interval), (Tick tick, UnitOfWork work) => work.ExecuteAsync($"insert into ticks (planned_at) values ({tick.PlannedAt})")).Missed(Missed.All);
@@ -86,23 +116,50 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         await DoAsync(key, does, work);
     }
 
+    private async Task WriteAllAsync(IReadOnlyList<Batched> batch, UnitOfWork work)
+    {
+        foreach (var job in batch)
+            await WriteAsync(job.Key, job.Does, work);
+    }
+
     private async Task CallAsync(Call job, Outbound outbound)
     {
         voice.Say($"began {job.Key}");
-        await using (var connection = await _outside.OpenConnectionAsync())
-            await ExecuteAsync(connection, "insert into calls (key, idempotency_key, attempt) values ($1, $2, $3)", job.Key, outbound.Key, outbound.Attempt);
-        voice.Say($"called {job.Key}");
+        await CallAsync(job.Key, outbound.Key, outbound.Attempt);
         if (settings.HoldsCalls || job.Does == "wait")
-            try
-            {
-                await Task.Delay(Timeout.InfiniteTimeSpan, outbound.Cancellation);
-            }
-            finally
-            {
-                voice.Say($"cancelled {job.Key}");
-            }
+            await HoldAsync(job.Key, outbound);
         else
             await DoAsync(job.Key, job.Does, null);
+    }
+
+    private async Task StepAsync(Stepped job, Outbound outbound)
+    {
+        await outbound.StepAsync("a", key => CallAsync(job.Key + "-a", key, outbound.Attempt));
+        await outbound.StepAsync("b", async key =>
+        {
+            await CallAsync(job.Key + "-b", key, outbound.Attempt);
+            if (settings.HoldsCalls)
+                await HoldAsync(job.Key, outbound);
+        });
+    }
+
+    private async Task CallAsync(string key, string idempotencyKey, int attempt)
+    {
+        await using (var connection = await _outside.OpenConnectionAsync())
+            await ExecuteAsync(connection, "insert into calls (key, idempotency_key, attempt) values ($1, $2, $3)", key, idempotencyKey, attempt);
+        voice.Say($"called {key}");
+    }
+
+    private async Task HoldAsync(string key, Outbound outbound)
+    {
+        try
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, outbound.Cancellation);
+        }
+        finally
+        {
+            voice.Say($"cancelled {key}");
+        }
     }
 
     /// <summary>What a payload makes its handler do. Several are tied by commas.</summary>

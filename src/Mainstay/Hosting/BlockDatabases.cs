@@ -39,7 +39,7 @@ internal sealed class BlockDatabases(IServiceProvider services, IConfiguration c
         foreach (var connectionString in _own.Keys)
             await ServerConnection.VerifyAsync(connectionString, cancellation);
         foreach (var database in _applications is null ? [.. _own.Values] : _own.Values.Append(_applications))
-            await SchemaStart.RunAsync(database.Source, [], mode, log, cancellation);
+            await DatabaseStart.PatientlyAsync(() => SchemaStart.RunAsync(database.Source, [], mode, log, cancellation));
     }
 
     /// <summary>Closes the pools that were made here; the application's own is its own.</summary>

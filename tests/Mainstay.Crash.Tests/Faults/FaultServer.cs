@@ -31,10 +31,12 @@ public abstract class FaultServer : IAsyncLifetime
 
     internal EmbeddedServer Server => _server!;
 
+    internal EmbeddedServerOptions Options => new() { Name = "faults", DataFolder = DataFolder, StopTimeout = TimeSpan.FromSeconds(5), CheckInterval = TimeSpan.FromMilliseconds(250) };
+
     public virtual async ValueTask InitializeAsync()
     {
         Directory.CreateDirectory(DataFolder);
-        _server = await EmbeddedServer.StartAsync(new EmbeddedServerOptions { Name = "faults", DataFolder = DataFolder, StopTimeout = TimeSpan.FromSeconds(5), CheckInterval = TimeSpan.FromMilliseconds(250) }, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
+        _server = await EmbeddedServer.StartAsync(Options, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
     }
 
     /// <returns>The connection string of a fresh database with the tables of the engine and of the ledger.</returns>
@@ -56,13 +58,19 @@ public abstract class FaultServer : IAsyncLifetime
         return Of(name);
     }
 
-    public async Task AdministrateAsync(string sql)
+    /// <summary>Runs a statement as the superuser.</summary>
+    public Task AdministrateAsync(string sql) => AdministrateAsync(sql, command => command.ExecuteNonQueryAsync());
+
+    /// <summary>Asks as the superuser.</summary>
+    public Task<bool> AsksAsync(string sql) => AdministrateAsync(sql, async command => (bool)(await command.ExecuteScalarAsync())!);
+
+    private async Task<T> AdministrateAsync<T>(string sql, Func<NpgsqlCommand, Task<T>> run)
     {
         await Server.EnsureRunningAsync(CancellationToken.None);
         await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(Server.AdministratorConnectionString) { Pooling = false }.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync();
+        return await run(command);
     }
 
     public virtual async ValueTask DisposeAsync()

@@ -68,26 +68,13 @@ public sealed class FullDiskTests(SmallDiskServer server) : IClassFixture<SmallD
         await node.SaysAsync("ordered order-before", Stop);
 
         server.Fill();
-        await UntilAnsweredAsync(node, "not ordered");
+        await node.OrderUntilAsync("not ordered", "while-full", Stop);
         node.HasExited.ShouldBeFalse();
         server.Empty();
-        await UntilAnsweredAsync(node, "ordered");
+        await node.OrderUntilAsync("ordered", "afterwards", Stop);
 
         await scene.UntilEmptyAsync();
         (await scene.FateAsync("order-before")).ShouldBe("done 1");
         await scene.VerifyAsync();
-    }
-
-    /// <summary>Places orders until one is answered like this.</summary>
-    private static Task UntilAnsweredAsync(WorkerProcess node, string answer)
-    {
-        var number = 0;
-        return Wait.UntilAsync($"an order is {answer}", Scene.Patience, async () =>
-        {
-            var key = $"order-{answer.Replace(' ', '-')}-{number++}";
-            node.Tell($"order {key}");
-            await Wait.UntilAsync("it is answered", Scene.Patience, () => Task.FromResult(node.HasSaid($"ordered {key}") || node.HasSaid($"not ordered {key}")), Stop, () => node.LastWords);
-            return node.HasSaid($"{answer} {key}");
-        }, Stop, () => node.LastWords);
     }
 }

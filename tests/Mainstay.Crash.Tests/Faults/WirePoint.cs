@@ -75,6 +75,8 @@ internal static class Statements
     {
         "claim" => QueueSql.Cycle,
         "complete" => QueueSql.Complete,
+        "complete all" => QueueSql.CompleteAll,
+        "step" => QueueSql.WriteStep,
         "enqueue" => QueueSql.Insert,
         "retry" => QueueSql.Retry,
         "bury" => QueueSql.Bury,
@@ -85,6 +87,7 @@ internal static class Statements
         "end of lease" => NodeSql.End,
         "fire" => ScheduleSql.Fire,
         "plan" => ScheduleSql.Plan,
+        "redrive" => "with chosen as materialized",
         // As a unit of work says it, and as Npgsql does for a transaction of the application.
         "commit" => "commit\0",
         "application's commit" => "COMMIT\0",

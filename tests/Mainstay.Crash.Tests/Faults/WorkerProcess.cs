@@ -37,9 +37,32 @@ internal sealed class WorkerProcess : ChildProcess
         }
     }
 
+    /// <returns>Whether it got ready; false when it ended instead.</returns>
+    public async Task<bool> IsReadyAsync(CancellationToken cancellation)
+    {
+        await Wait.UntilAsync("the node is ready or has ended", Scene.Patience, () => Task.FromResult(HasSaid("ready") || HasExited), cancellation, () => LastWords);
+        return HasSaid("ready");
+    }
+
     /// <summary>Returns when these words are among what it said last.</summary>
     public Task LogsAsync(string words, CancellationToken cancellation) =>
         Wait.UntilAsync($"the node logs '{words}'", Scene.Patience, () => Task.FromResult(LastWords.Contains(words, StringComparison.Ordinal)), cancellation, () => LastWords);
+
+    /// <summary>Places orders, one after the other, until one is answered like this.</summary>
+    /// <param name="answer">"ordered" or "not ordered".</param>
+    /// <param name="name">Part of their keys.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async Task OrderUntilAsync(string answer, string name, CancellationToken cancellation)
+    {
+        var number = 0;
+        await Wait.UntilAsync($"an order is {answer}", Scene.Patience, async () =>
+        {
+            var key = $"order-{name}-{number++}";
+            Tell($"order {key}");
+            await Wait.UntilAsync("it is answered", Scene.Patience, () => Task.FromResult(HasSaid($"ordered {key}") || HasSaid($"not ordered {key}")), cancellation, () => LastWords);
+            return HasSaid($"{answer} {key}");
+        }, cancellation, () => LastWords);
+    }
 
     public bool HasSaid(string what) => Heard(what).Task.IsCompleted;
 
