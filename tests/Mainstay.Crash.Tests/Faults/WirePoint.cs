@@ -77,7 +77,8 @@ internal static class Statements
         "complete" => QueueSql.Complete,
         "complete all" => QueueSql.CompleteAll,
         "step" => QueueSql.WriteStep,
-        "enqueue" => QueueSql.Insert,
+        // Of one job; of several it is another.
+        "enqueue" => QueueSql.InsertOne,
         "retry" => QueueSql.Retry,
         "bury" => QueueSql.Bury,
         "release" => QueueSql.Release,
