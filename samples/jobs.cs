@@ -44,6 +44,10 @@ app.MapPost("/members", async (Join input, NpgsqlDataSource source, Jobs jobs) =
     return Results.Accepted();
 });
 
+// What was given up is not lost: look at it, and try it again.
+app.MapGet("/dead-letters", (DeadLetters letters) => letters.ListAsync());
+app.MapPost("/dead-letters/{id}/redrive", async (Guid id, DeadLetters letters) => await letters.RedriveAsync(id, "asked for by hand") ? Results.Accepted() : Results.NotFound());
+
 app.MapGet("/members", async (NpgsqlDataSource source) =>
 {
     await using var connection = await source.OpenConnectionAsync();

@@ -47,7 +47,7 @@ internal static class Blocks
         new("LongRunning"),
         Block.Machinery("Nodes", "The lease of a process; what it means is told where something is held under it."),
         new("OpenApi") { Guide = "docs/guide/openapi.md", Sample = "samples/shop.cs", Because = "Written from the declarations of every sample." },
-        new("Operators") { Guide = "docs/guide/dead-letters.md", Sample = "samples/shop.cs", Tests = "DeadLetters", Because = "Who may look after the running application; dead letters are what there is to look after." },
+        new("Operators") { Guide = "docs/guide/dead-letters.md", Sample = null, Tests = "DeadLetters", Because = "One line that says who; dead letters are what there is to look after, and their guide shows it." },
         new("Outbox"),
         new("Paging") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Tests = "Resources", Because = "Cursors are part of lists." },
         Block.Machinery("Pipeline", "The sequence around every handler; its steps are tested where they are seen."),

@@ -40,6 +40,7 @@ internal static class ProblemCatalogue
     public static readonly ProblemType UnsupportedTransferCoding = new("unsupported-transfer-coding", 501, "Unsupported transfer coding");
     public static readonly ProblemType DatabaseUnavailable = new("database-unavailable", 503, "Database unavailable");
     public static readonly ProblemType OutcomeUnknown = new("outcome-unknown", 503, "Outcome unknown");
+    public static readonly ProblemType QueueBehind = new("queue-behind", 503, "Queue behind");
     public static readonly ProblemType DeadlineExceeded = new("deadline-exceeded", 504, "Deadline exceeded");
     public static readonly ProblemType HttpVersionNotSupported = new("http-version-not-supported", 505, "HTTP version not supported");
 
@@ -49,6 +50,6 @@ internal static class ProblemCatalogue
         MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress,
         OperationUnfinished, OperationCancelled, OperationEnded, Gone, PreconditionFailed, BodyTooLarge,
         UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, AnswerTooLarge, PreconditionRequired, RateLimited, HeadersTooLarge,
-        ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, DeadlineExceeded, HttpVersionNotSupported,
+        ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, QueueBehind, DeadlineExceeded, HttpVersionNotSupported,
     ];
 }

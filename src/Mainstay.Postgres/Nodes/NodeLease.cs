@@ -34,7 +34,8 @@ internal sealed class NodeLease(Database database, TimeSpan length)
     /// <summary>How many other nodes were alive at the last renewal.</summary>
     public int Others { get; private set; }
 
-    public async Task ExtendAsync(CancellationToken cancellation)
+    /// <returns>What there is to do besides.</returns>
+    public async Task<NodeNews> ExtendAsync(CancellationToken cancellation)
     {
         // From before the question: however long the answer takes, the database's lease is not shorter.
         var reliable = Deadline.After(length * 2 / 3, database.Clock);
@@ -42,13 +43,17 @@ internal sealed class NodeLease(Database database, TimeSpan length)
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = Id });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = length, NpgsqlDbType = NpgsqlDbType.Interval });
-        Others = (int)(long)(await command.ExecuteScalarAsync(cancellation))!;
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        Others = (int)reader.GetInt64(0);
+        var news = new NodeNews(reader.GetBoolean(1), reader.GetBoolean(2));
         lock (_lock)
         {
             NoteLoss_NeedsLock();
             Volatile.Write(ref _reliableUntil, reliable.Timestamp);
             _wasHeld = true;
         }
+        return news;
     }
 
     /// <summary>
@@ -92,3 +97,8 @@ internal sealed class NodeLease(Database database, TimeSpan length)
         Lost();
     }
 }
+
+/// <summary>What a node learns whenever it renews its lease.</summary>
+/// <param name="HasOrphans">Whether a node whose lease is over holds jobs, which are to be taken back.</param>
+/// <param name="HasRedrives">Whether a redrive goes on.</param>
+internal readonly record struct NodeNews(bool HasOrphans, bool HasRedrives);

@@ -15,6 +15,9 @@ internal sealed class JobDesk
     /// <summary>Makes what goes on with redrives look for them; null while this node starts.</summary>
     public Action? Redrives { get; set; }
 
+    /// <summary>Which handlers are so far behind that nothing more shall be enqueued for them.</summary>
+    public QueuePressure Pressure { get; } = new();
+
     /// <summary>Lets rows be born leased where the runner has room for them. Every call is followed by <see cref="Committed"/> or <see cref="Dropped"/>.</summary>
     public void Reserve(IReadOnlyList<JobRow> rows)
     {

@@ -59,6 +59,12 @@ internal sealed class MessageCatalogue
         return placement.Place(row, job) with { Priority = placement.PriorityOf(name, options.Priority) };
     }
 
+    /// <summary>Who gets a row when one of these is published or enqueued.</summary>
+    /// <exception cref="ConfigurationException">MST2501: it is declared neither as an event nor as a job.</exception>
+    public IReadOnlyList<string> HandlersOf(Type type) => _events.TryGetValue(type, out var entry) ? [.. entry.Subscriptions.Select(subscription => subscription.Name)]
+        : _jobs.TryGetValue(type, out var job) ? [job.Name]
+        : throw new ConfigurationException("MST2501", $"{type.Name} is declared neither as an event nor as a job, so nothing can be sent of it. Declare it with Event<{type.Name}>(\"…\") or Job<{type.Name}>(\"…\", …).");
+
     private (string Name, List<(string Name, Placement Placement)> Subscriptions) Require(Type type) => _events.TryGetValue(type, out var entry)
         ? entry
         : throw new ConfigurationException("MST2101", $"{type.Name} is not declared as an event. Declare it with Event<{type.Name}>(\"…\"), giving it the name under which it is stored.");

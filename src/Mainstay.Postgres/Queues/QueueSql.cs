@@ -316,7 +316,7 @@ internal static class QueueSql
     public const string Expire = """
         with discarded as (
             delete from mainstay.jobs_dead
-            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $4 limit $5)) and discarded_at < mainstay.now() - $4
+            where id = any(array(select id from mainstay.jobs_dead where discarded_at < mainstay.now() - $4 limit $5 for update skip locked)) and discarded_at < mainstay.now() - $4
             returning id
         ), redrives as (
             delete from mainstay.redrives where ended_at < mainstay.now() - $2

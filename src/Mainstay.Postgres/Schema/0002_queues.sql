@@ -498,7 +498,7 @@ create function mainstay.expire_rest(parent text, at_column text, before date, m
 declare
     expired integer;
 begin
-    execute format('delete from mainstay.%1$I where ctid = any(array(select ctid from mainstay.%1$I where %2$I < %3$L limit %4$s))',
+    execute format('delete from mainstay.%1$I where ctid = any(array(select ctid from mainstay.%1$I where %2$I < %3$L limit %4$s for update skip locked))',
         parent || '_default', at_column, before::timestamp at time zone 'UTC', most);
     get diagnostics expired = row_count;
     return expired;

@@ -6,7 +6,7 @@ namespace Mainstay.Internal;
 internal sealed class Database : IAsyncDisposable, IDisposable
 {
     /// <summary>One for each loop of the node and its listener, and two for whoever has an end to record.</summary>
-    private const int ApartMost = 6;
+    private const int ApartMost = 8;
 
     /// <summary>How long a call waits for a database that does not answer before it is refused with 503.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(3);

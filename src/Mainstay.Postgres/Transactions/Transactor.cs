@@ -135,6 +135,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
             Messages = messages,
             Desk = desk,
             Origin = request.Origin,
+            IsHeldBack = request.IsHeldBack,
         };
     }
 
@@ -204,6 +205,9 @@ internal sealed record TransactionRequest(User User, Origin Origin, Deadline Dea
 
     /// <summary>Whether the changes are the elements of an array that the client sent.</summary>
     public bool IsBulk { get; init; }
+
+    /// <summary>Whether it adds no work to handlers that are too far behind: so for calls from outside, and never for what the handlers themselves do.</summary>
+    public bool IsHeldBack { get; init; }
 
     /// <summary>The calls to be committed together with, or null.</summary>
     public GroupCommits? Group { get; init; }

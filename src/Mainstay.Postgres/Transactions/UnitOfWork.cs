@@ -86,8 +86,13 @@ public sealed class UnitOfWork
 
     /// <summary>Records an event for all its subscribers; they learn of it after the commit, and only then.</summary>
     /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
-    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON. MST2514: its declaration knows no priorities.</exception>
-    public void Publish<T>(T @event) where T : class => _jobs.AddRange(_context.Messages.Fan(@event, _context.Origin));
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON.</exception>
+    /// <exception cref="ProblemException"><c>queue-behind</c>: a subscription has more work than its <c>MaxAge</c> allows, and this is a call from outside.</exception>
+    public void Publish<T>(T @event) where T : class
+    {
+        foreach (var row in _context.Messages.Fan(@event, _context.Origin))
+            Record(row);
+    }
 
     /// <summary>Records a job, which runs after the commit, and only then.</summary>
     /// <param name="job">A record that was declared as a job.</param>
@@ -219,6 +224,7 @@ public sealed class UnitOfWork
     /// <summary>Adds a job that was made elsewhere.</summary>
     internal JobRow Record(JobRow row)
     {
+        Demand(row);
         _jobs.Add(row);
         return row;
     }
@@ -229,6 +235,7 @@ public sealed class UnitOfWork
     {
         if (row.Unique is null)
             return Record(row).Id;
+        Demand(row);
         _storesJobs = true;
         await using var reader = await ReadAsync(QueueStore.InsertUnique([row]));
         await reader.ReadAsync(Cancellation);
@@ -270,6 +277,14 @@ public sealed class UnitOfWork
             throw;
         }
         _context.Desk.Committed(_jobs);
+    }
+
+    /// <summary>What shall run later adds nothing to what is behind now.</summary>
+    /// <exception cref="ProblemException"><c>queue-behind</c></exception>
+    private void Demand(JobRow row)
+    {
+        if (_context.IsHeldBack && !row.IsDelayed)
+            _context.Desk.Pressure.Demand(row.Handler);
     }
 
     private List<BatchItem> Drain()

@@ -16,6 +16,9 @@ internal sealed record WorkContext
     public required JobDesk Desk { get; init; }
 
     public required Origin Origin { get; init; }
+
+    /// <inheritdoc cref="TransactionRequest.IsHeldBack"/>
+    public bool IsHeldBack { get; init; }
 }
 
 /// <summary>Where a change comes from: written beside audit entries and messages, so that each can be traced to its cause.</summary>

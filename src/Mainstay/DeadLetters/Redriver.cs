@@ -7,9 +7,12 @@ namespace Mainstay.Internal;
 /// Goes on with redrives, on every node: the row of a redrive says when its next few letters are due, and whoever comes first locks it and does them. A node that
 /// dies in a step has changed nothing; the next one begins where it is.
 /// </summary>
-internal sealed class Redriver(Transactor transactor, NodeLease lease, JobDesk desk, ILogger log)
+internal sealed class Redriver(Transactor transactor, JobDesk desk, ILogger log)
 {
     private static readonly TimeSpan stepTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>Whoever begins a redrive wakes its node, and the others learn of it when they renew their leases.</summary>
+    private static readonly TimeSpan untilWoken = TimeSpan.FromHours(1);
 
     private readonly Hint _hint = new();
 
@@ -39,16 +42,16 @@ internal sealed class Redriver(Transactor transactor, NodeLease lease, JobDesk d
         while (true)
         {
             if (await DeadLetterStore.NextStepAsync(transactor.Database, stopping) is not { } left)
-                return lease.Pace;
+                return untilWoken;
             if (left > TimeSpan.Zero)
-                return left < lease.Pace ? left : lease.Pace;
+                return left;
             var request = new TransactionRequest(User.System("redrive"), new Origin("redrive", "system", null, null, null, null), Deadline.After(stepTimeout, Clock), stopping);
             var moved = await transactor.RunAsync(request, async work => new Completed<Redrive?>(await DeadLetterStore.StepAsync(work)));
             if (moved is null)
                 return TimeSpan.FromMilliseconds(100);      // another node is at it
             desk.Wake();
             if (moved.Status == RedriveStatus.Done)
-                QueueLog.Redriven(log, moved.Id, moved.Redriven, moved.StartedBy);
+                QueueLog.Redriven(log, moved.Id, moved.StartedBy, moved.Redriven);
         }
     }
 }

@@ -39,6 +39,8 @@ public sealed class OperationDeclaration
 
     internal bool IsCoalesced { get; private set; }
 
+    internal List<Type> Sent { get; } = [];
+
     internal IReadOnlyList<ProblemType> Refusals => _refusals;
 
     internal string? SummaryText { get; private set; }
@@ -69,6 +71,17 @@ public sealed class OperationDeclaration
     public OperationDeclaration RequireIdempotencyKey()
     {
         RequiresKey = true;
+        return this;
+    }
+
+    /// <summary>
+    /// Says that the handler publishes or enqueues these. While those who would have the work are further behind than their <c>MaxAge</c> allows, the command is
+    /// refused with 503 before it does anything; without this it is refused when it publishes or enqueues, and rolled back.
+    /// </summary>
+    /// <typeparam name="T">A record that is declared as an event or a job.</typeparam>
+    public OperationDeclaration Sends<T>() where T : class
+    {
+        Sent.Add(typeof(T));
         return this;
     }
 

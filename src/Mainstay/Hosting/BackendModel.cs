@@ -67,7 +67,7 @@ internal sealed class BackendModel
                     operations.Add(operation);
                 }
             foreach (var declaration in backend.Operations)
-                Check(() => operations.Add(Declared(declaration)));
+                Check(() => operations.Add(Declared(declaration, backend.Messages)));
             operations.AddRange(OperationMonitors.Of([.. operations.OfType<LongRunningCommand>()]));
             operations.AddRange(OperatorOperations.Of(backend.Operators));
             foreach (var group in operations.GroupBy(operation => $"{operation.Method} {RoutePatterns.Nameless(operation.Pattern)}").Where(group => group.Select(operation => operation.Name).Distinct().Count() > 1))
@@ -121,7 +121,7 @@ internal sealed class BackendModel
             mistakes.Add(new ConfigurationException("MST2401", $"'{declaration.Name}' is long-running and allowed to callers who have not signed in, to whom nobody could show their operation again. Allow Policy.SignedIn or a role."));
     }
 
-    private static Operation Declared(OperationDeclaration declaration)
+    private static Operation Declared(OperationDeclaration declaration, MessageCatalogue messages)
     {
         Operation operation = declaration switch
         {
@@ -156,6 +156,7 @@ internal sealed class BackendModel
         operation.Deprecation = declaration.Deprecation;
         operation.RateLimits = declaration.RateLimits.Limits;
         operation.RequiresKey = declaration.RequiresKey;
+        operation.Handlers = [.. declaration.Sent.SelectMany(messages.HandlersOf).Distinct()];
         return operation;
     }
 

@@ -102,6 +102,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             Name = backend.Name,
             Database = database,
             Transactor = transactor,
+            Desk = desk,
             Reads = new Reads(database, isCoalescing),
             Receipts = new Receipts(database, idempotency.Lifetime, idempotency.AnswerBytesMost),
             Format = backend.Wire,
@@ -161,6 +162,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddSingleton(new Jobs(backend.Messages, desk, transactor));
         backend.Services.AddSingleton(new Inbox(backend.Queues, transactor, queues.KeepInbox));
         backend.Services.AddSingleton(new Schedules(new ScheduleStore(Services.Database), backend.Queues, desk));
+        backend.Services.AddSingleton(new QueueChecker(Services.Database, queues, backend.Queues));
         backend.Services.AddSingleton(new DeadLetters(transactor, backend.Queues, desk, queues));
         backend.Services.AddHostedService(provider => QueueBlock.CreateService(provider, transactor, backend.Queues, desk, queues));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));

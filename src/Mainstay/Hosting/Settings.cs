@@ -27,6 +27,7 @@ internal static class Settings
         "Postgres:Account",
         "Postgres:Binaries",
         "Queues:Drain",
+        "Queues:HeldSnapshot",
         "Queues:KeepDead",
         "Queues:KeepDiscarded",
         "Queues:KeepDone",

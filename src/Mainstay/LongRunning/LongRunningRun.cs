@@ -86,7 +86,7 @@ internal sealed class LongRunningRun(ClaimedOperation claimed, LongRunningComman
         };
         var input = command.ReadInput(call);
         // Not keyed: when the connection breaks during the commit, the next claim finds out whether there was one, without running everything again first.
-        await backend.Transactor.RunAsync(call.Transaction with { Isolation = command.Isolation }, async work =>
+        await backend.Transactor.RunAsync(call.Transaction with { Isolation = command.Isolation, IsHeldBack = false }, async work =>
         {
             var answer = await command.FinishAsync(call, input, work);
             return new Completed<bool>(true) { First = Store.Complete(claimed, answer) };

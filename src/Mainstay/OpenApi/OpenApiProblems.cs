@@ -29,6 +29,7 @@ internal sealed class OpenApiProblems(IReadOnlyList<ResourceModel> resources)
         },
         .. operation.Deprecation is { HasSunset: true } ? [ProblemCatalogue.Gone] : Array.Empty<ProblemType>(),
         .. operation.IsCommand ? OfCommand(operation) : [],
+        .. operation.Handlers.Count > 0 ? [ProblemCatalogue.QueueBehind] : Array.Empty<ProblemType>(),
         ProblemCatalogue.InternalError, ProblemCatalogue.DatabaseUnavailable, ProblemCatalogue.DeadlineExceeded,
     ];
 

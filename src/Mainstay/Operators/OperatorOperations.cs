@@ -10,7 +10,11 @@ internal static class OperatorOperations
 {
     public const string Prefix = "/internal";
 
-    public static IEnumerable<Operation> Of(Policy? operators) => operators is null ? [] : DeadLetterOperations.Of(operators);
+    public static IEnumerable<Operation> Of(Policy? operators) => operators is null ? [] :
+    [
+        .. DeadLetterOperations.Of(operators),
+        Query(operators, "/queues/verify", (QueueChecker checker, CancellationToken cancellation) => checker.VerifyAsync(cancellation: cancellation)),
+    ];
 
     /// <summary>Whoever may do this can read every payload and run everything again, so that it is never for everybody.</summary>
     /// <exception cref="ConfigurationException">MST1308: the policy asks about rows. MST2520: it admits callers without a credential.</exception>
@@ -39,7 +43,7 @@ internal static class OperatorOperations
     {
         Method = method,
         Pattern = Prefix + path,
-        Handler = Handler.Compile($"{method} {Prefix}{path}", handler, static type => type == typeof(DeadLetters)),
+        Handler = Handler.Compile($"{method} {Prefix}{path}", handler, static type => type == typeof(DeadLetters) || type == typeof(QueueChecker)),
     };
 }
 

@@ -15,6 +15,8 @@ internal sealed record BackendServices
 
     public AnswerBuffers Buffers { get; } = new();
 
+    public required JobDesk Desk { get; init; }
+
     public required Receipts Receipts { get; init; }
 
     public required WireFormat Format { get; init; }

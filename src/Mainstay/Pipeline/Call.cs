@@ -44,7 +44,7 @@ internal sealed class Call(Operation operation, IIncoming incoming, BackendServi
     /// <summary>For reads that are statements and no handlers.</summary>
     public TransactionRequest Reading => new(User, Origin.OfRead, Deadline, Cancellation) { Usage = Usage };
 
-    public TransactionRequest Transaction => new(User, Origin, Deadline, Cancellation) { IsKeyed = Key is not null, Usage = Usage };
+    public TransactionRequest Transaction => new(User, Origin, Deadline, Cancellation) { IsKeyed = Key is not null, IsHeldBack = true, Usage = Usage };
 }
 
 /// <summary>What the pipeline needs of an interface: the parts of a call that arrived with it.</summary>

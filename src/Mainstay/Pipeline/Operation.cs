@@ -38,6 +38,9 @@ internal abstract class Operation
     /// <summary>Whether a call without an idempotency key is refused.</summary>
     public bool RequiresKey { get; set; }
 
+    /// <summary>The subscriptions and jobs that it makes work for, as far as that is declared.</summary>
+    public IReadOnlyList<string> Handlers { get; set; } = [];
+
     /// <summary>Whether it changes data. Commands run to their end when the caller goes away; queries stop.</summary>
     public abstract bool IsCommand { get; }
 

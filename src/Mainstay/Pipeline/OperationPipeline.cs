@@ -38,6 +38,7 @@ internal sealed class OperationPipeline(BackendServices backend, RateLimiter lim
             call.Key = operation.IsCommand ? Key(call) : null;
             if (call.Limited?.Refusal is { } refusal)
                 throw refusal;                                                          //    Too often, unless RefuseAsync finds the answer to be repeated.
+            backend.Desk.Pressure.Demand(operation.Handlers);                           //    Whether those who would have the work are too far behind.
             var input = operation.ReadInput(call);                                      // 3. What they ask for, strict and complete.
             call.HasBegun = true;
             answer = await operation.RunAsync(call, input);                             // 4. to 7. Transaction: receipt, rows, audit, messages, one commit.

@@ -53,6 +53,17 @@ public abstract class HandlerDeclaration<TSelf> where TSelf : HandlerDeclaration
     }
 
     /// <summary>
+    /// How long the oldest of its work may have been ready and not begun. While it is older, commands that would make more of it are refused with 503 and the time
+    /// after which to come again, until the oldest is younger than half of this. What handlers publish and enqueue is never refused. Default: any age.
+    /// </summary>
+    /// <param name="most">1 s to 30 days. Judged every second when it matters.</param>
+    public TSelf MaxAge(TimeSpan most)
+    {
+        Handler.LimitAge(most);
+        return (TSelf)this;
+    }
+
+    /// <summary>
     /// How many are handled together, in one transaction, by a handler that takes an <see cref="IReadOnlyList{T}"/> and a <see cref="UnitOfWork"/>. When that
     /// fails it is done again in halves, down to the one that cannot be done; the others are done, and count no attempt.
     /// </summary>

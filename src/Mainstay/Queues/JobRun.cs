@@ -35,6 +35,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private int _end;
     private long _handledSince;
     private bool _isStuck;
+    private Exception? _error;
 
     public ClaimedJob Job => job;
 
@@ -88,16 +89,16 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     public async Task RunAsync()
     {
         var origin = OriginJson.Read(job.Origin);
-        using var activity = QueueMetrics.StartRun(job, origin.TraceParent);
+        using var activity = QueueMetrics.StartRun(job, handler, origin.TraceParent);
         var (ended, input) = await PrepareAsync();
         var outcome = ended ?? await HandleAsync(input, origin);
         Record(outcome);
-        if (outcome is JobOutcome.Retried or JobOutcome.Dead)
-            activity?.SetStatus(System.Diagnostics.ActivityStatusCode.Error);
+        if (activity is not null)
+            QueueMetrics.End(activity, outcome, _error);
     }
 
     /// <summary>Counts how it ended, and how long it took.</summary>
-    public void Record(JobOutcome outcome) => QueueMetrics.Ended(job.Handler, outcome, services.Clock.GetElapsedTime(_began));
+    public void Record(JobOutcome outcome) => QueueMetrics.Ended(job, handler, outcome, services.Clock.GetElapsedTime(_began), _error);
 
     /// <summary>Reads the input.</summary>
     /// <returns>How it ended already, when it is not to be handled at all.</returns>
@@ -126,6 +127,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     /// <param name="isLate">Whether its timeout was over.</param>
     public async Task<JobOutcome> FailAsync(Exception error, bool isLate)
     {
+        _error = error;
         if (QueueSql.IsFenced(error))
         {
             QueueLog.Fenced(services.Log, job.Handler, job.Id);
@@ -193,7 +195,14 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         return BuryAsync(DeadReason.Expired, error);
     }
 
-    private Task<JobOutcome> BuryAsync(string reason, Exception error) => RecordAsync(() => services.Store.BuryAsync(job, reason, Text(error)), JobOutcome.Dead);
+    private async Task<JobOutcome> BuryAsync(string reason, Exception error)
+    {
+        _error = error;
+        var outcome = await RecordAsync(() => services.Store.BuryAsync(job, reason, Text(error)), JobOutcome.Dead);
+        if (outcome == JobOutcome.Dead)
+            QueueMetrics.Died(job.Handler, reason);
+        return outcome;
+    }
 
     /// <summary>
     /// Records how it ended, again and again while the database is away: otherwise the job would wait for the end of the lease, which this node keeps renewing.

@@ -50,8 +50,8 @@ internal sealed class QueueBlock
         var store = new QueueStore(database);
         var log = provider.GetRequiredService<ILogger<QueueService>>();
         var engine = new QueueEngine(new JobRunServices(transactor, store, provider.GetRequiredService<IServiceScopeFactory>(), log), lease, model, options);
-        return new QueueService(engine, new Scheduler(new ScheduleStore(database), lease, model.Schedules, desk, database.Clock, log), new Redriver(transactor, lease, desk, log),
-            store, lease, desk, options, model.Sources.Count > 0, database.Clock, log);
+        return new QueueService(engine, new Scheduler(new ScheduleStore(database), lease, model.Schedules, desk, database.Clock, log), new Redriver(transactor, desk, log),
+            new QueueWatch(new QueueWatchStore(database), model, desk, options, database.Clock, log), store, lease, desk, options, model.Sources.Count > 0, database.Clock, log);
     }
 
     private void Register(IServiceCollection services)
@@ -62,6 +62,7 @@ internal sealed class QueueBlock
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<JobDesk>();
         services.AddSingleton(provider => new QueueTransactor(new Transactor(DatabaseOf(provider.GetRequiredService<BlockDatabases>()), new Tables([]), Messages(provider), provider.GetRequiredService<JobDesk>())));
+        services.AddSingleton(provider => new QueueChecker(provider.GetRequiredService<QueueTransactor>().Transactor.Database, Options, Model));
         services.AddSingleton(provider => new DeadLetters(provider.GetRequiredService<QueueTransactor>().Transactor, Model, provider.GetRequiredService<JobDesk>(), Options));
         services.AddHostedService(provider => CreateService(provider, provider.GetRequiredService<QueueTransactor>().Transactor, Model, provider.GetRequiredService<JobDesk>(), Options));
     }

@@ -16,6 +16,8 @@ public sealed class QueueDeclaration
 
     internal int? Slots { get; private set; }
 
+    internal TimeSpan? AgeMost { get; private set; }
+
     /// <summary>How many of its handlers run at the same time on one node. Default: as many as <see cref="QueueOptions.Workers"/> says.</summary>
     public QueueDeclaration PerNode(int handlers)
     {
@@ -66,4 +68,15 @@ public sealed class QueueDeclaration
     }
 
     internal QueueLimit? Limit => _atMost is null && _spacing is null ? null : new QueueLimit(Name, _atMost, _spacing, _burst);
+
+    /// <summary>
+    /// How long the oldest work of any of its handlers may have been ready and not begun, before commands that would make more for any of them are refused.
+    /// As <see cref="HandlerDeclaration{TSelf}.MaxAge"/>. Default: any age.
+    /// </summary>
+    /// <param name="most">1 s to 30 days.</param>
+    public QueueDeclaration MaxAge(TimeSpan most)
+    {
+        AgeMost = QueueHandler.CheckedAge(most);
+        return this;
+    }
 }

@@ -205,7 +205,11 @@ internal sealed class QueueEngine : IJobRunner
             return false;
         try
         {
-            Apply(plan, await _services.Store.RunAsync(plan), wakes);
+            var asked = Now;
+            var result = await _services.Store.RunAsync(plan);
+            if (plan.Queues.Count > 0)
+                QueueMetrics.Claimed(Clock.GetElapsedTime(asked));
+            Apply(plan, result, wakes);
             return true;
         }
         catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
@@ -340,7 +344,8 @@ internal sealed class QueueEngine : IJobRunner
         return _runs[(job.Id, job.Fence)] = run;
     }
 
-    private void Start(Entry entry, List<JobRun> runs) => _ = Task.Run(() => RunAsync(entry, runs));
+    /// <remarks>Without the context of whoever has committed it, or ended the run before: a run is no part of their trace, nor of anything else that goes along with them.</remarks>
+    private void Start(Entry entry, List<JobRun> runs) => ThreadPool.UnsafeQueueUserWorkItem(state => _ = RunAsync(entry, runs), null);
 
     /// <summary>Runs what has a slot, and whatever was claimed ahead and can have the slot then.</summary>
     private async Task RunAsync(Entry entry, List<JobRun> runs)

@@ -29,6 +29,9 @@ internal sealed class QueueHandler(string name, Delegate declared)
 
     public string Queue { get; private set; } = DefaultQueue;
 
+    /// <summary>How old the oldest that is ready may be before nothing more is taken on; null for any age.</summary>
+    public TimeSpan? MaxAge { get; private set; }
+
     /// <summary>Where its work stands among other work.</summary>
     public Placement Placement { get; } = new();
 
@@ -63,6 +66,15 @@ internal sealed class QueueHandler(string name, Delegate declared)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(timeout, TimeSpan.FromMilliseconds(10));
         Timeout = timeout;
+    }
+
+    public void LimitAge(TimeSpan most) => MaxAge = CheckedAge(most);
+
+    public static TimeSpan CheckedAge(TimeSpan most)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(most, TimeSpan.FromSeconds(1));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(most, TimeSpan.FromDays(30));
+        return most;
     }
 
     public void In(string queue)

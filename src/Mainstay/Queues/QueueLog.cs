@@ -43,6 +43,12 @@ internal static partial class QueueLog
     [LoggerMessage(32, LogLevel.Information, "'{Handler}' could not handle {Count} together; each half is tried by itself.")]
     public static partial void Halved(ILogger log, string handler, int count, Exception error);
 
-    [LoggerMessage(40, LogLevel.Information, "Redrive {Id} is done: {Count} dead letters of {Actor}'s filter were enqueued again.")]
-    public static partial void Redriven(ILogger log, Guid id, int count, string actor);
+    [LoggerMessage(40, LogLevel.Information, "Redrive {Id} of {Actor} is done: {Count} dead letters were enqueued again.")]
+    public static partial void Redriven(ILogger log, Guid id, string actor, int count);
+
+    [LoggerMessage(41, LogLevel.Warning, "MST2521: The {Kind} {Name} has kept an old view of the data for {Age}, so rows that are gone cannot be removed and queues get slower. Application '{Application}', last statement: {Query}. End it, if it is not wanted.")]
+    public static partial void HeldSnapshot(ILogger log, string kind, string name, TimeSpan age, string application, string query);
+
+    [LoggerMessage(42, LogLevel.Debug, "How the queues are could not be looked at.")]
+    public static partial void NotWatched(ILogger log, Exception error);
 }

@@ -41,6 +41,16 @@ internal sealed class QueueModel
 
     public QueueLimit? LimitOf(string queue) => _queues.Find(declared => declared.Name == queue)?.Limit;
 
+    /// <summary>What is declared about the age of work: a gate, and the handlers that it is for. Those of a queue are judged together.</summary>
+    public IEnumerable<(AgeGate Gate, string[] Handlers)> AgeLimits() =>
+    [
+        .. from handler in _handlers where handler.MaxAge is not null select (new AgeGate(handler.MaxAge!.Value), new[] { handler.Name }),
+        .. from queue in _queues
+           let members = _handlers.Where(handler => handler.Queue == queue.Name).Select(handler => handler.Name).ToArray()
+           where queue.AgeMost is not null && members.Length > 0
+           select (new AgeGate(queue.AgeMost!.Value), members),
+    ];
+
     /// <summary>Compiles the handlers and ties them to their events and jobs.</summary>
     public IEnumerable<ConfigurationException> Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {

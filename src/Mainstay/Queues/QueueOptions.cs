@@ -33,6 +33,9 @@ public sealed record QueueOptions
     /// <summary>How long a dead letter that was discarded can be restored, to the hour. 0 for not at all. Default: 7 days.</summary>
     public TimeSpan KeepDiscarded { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>After how long a transaction, a replication slot or a standby that keeps an old view of the data is warned of (MST2521): rows that are gone cannot be removed then, and queues get slower. Default: 5 min.</summary>
+    public TimeSpan HeldSnapshot { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>How long repetitions of a message from outside are recognized. Default: 7 days.</summary>
     public TimeSpan KeepInbox { get; init; } = TimeSpan.FromDays(7);
 
@@ -64,6 +67,7 @@ public sealed record QueueOptions
             KeepDead = Read(nameof(KeepDead), defaults.KeepDead),
             KeepDiscarded = Read(nameof(KeepDiscarded), defaults.KeepDiscarded),
             KeepInbox = Read(nameof(KeepInbox), defaults.KeepInbox),
+            HeldSnapshot = Read(nameof(HeldSnapshot), defaults.HeldSnapshot),
         };
         mistakes.AddRange(options.Mistakes("Mainstay:Queues:"));
         return mistakes.Count == 0 ? options : throw new ConfigurationException(mistakes);
@@ -89,6 +93,7 @@ public sealed record QueueOptions
             (nameof(KeepDead), KeepDead, TimeSpan.FromDays(1), TimeSpan.FromDays(3650)),
             (nameof(KeepDiscarded), KeepDiscarded, TimeSpan.Zero, TimeSpan.FromDays(3650)),
             (nameof(KeepInbox), KeepInbox, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650)),
+            (nameof(HeldSnapshot), HeldSnapshot, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30)),
         })
             if (value < least || value > most)
                 yield return new("MST2104", $"{prefix}{name} is {value}, expected {least} to {most}.");

@@ -8,11 +8,9 @@ namespace Mainstay.Internal;
 /// The queues of this process: takes the lease of the node before anything is claimed under it, keeps it while the engine runs and until that has come to an end,
 /// and does what any node may do for all: take back the work of the dead, keep the partitions of the history.
 /// </summary>
-internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redriver redriver, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, bool hasInbox, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
+internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redriver redriver, QueueWatch watch, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, bool hasInbox, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
 {
     private static readonly TimeSpan partitionPace = TimeSpan.FromHours(1);
-
-    private long? _partitionsAt;
 
     /// <summary>Whoever disposes of a host without stopping it first gets what runs back all the same.</summary>
     public async ValueTask DisposeAsync()
@@ -31,7 +29,8 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         desk.Redrives = redriver.Wake;
         lease.Lost = engine.LeaseLost;
         using var hasStopped = new CancellationTokenSource();
-        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
+        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken), KeepHistoryAsync(stoppingToken),
+            options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
         if (options.Workers > 0 && engine.Handlers.Length > 0)
         {
             desk.Runner = engine;
@@ -76,13 +75,15 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             try
             {
                 var wasHeld = lease.IsHeld;
-                await ExtendAsync(hasStopped);
+                var news = await ExtendAsync(hasStopped);
                 if (!wasHeld)
                     engine.Wake();
-                await ReapAsync(hasStopped);
+                if (news.HasOrphans)
+                    await ReapAsync(hasStopped);
                 await AdoptAsync(hasStopped);
+                if (news.HasRedrives)
+                    redriver.Wake();
                 strays = await ReturnStraysAsync(strays, hasStopped);
-                await KeepPartitionsAsync(hasStopped);
             }
             catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
             {
@@ -108,21 +109,24 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
     }
 
     /// <summary>Gives up early, so that a database which does not answer is noticed before the lease is over.</summary>
-    private async Task ExtendAsync(CancellationToken hasStopped)
+    private async Task<NodeNews> ExtendAsync(CancellationToken hasStopped)
     {
         using var timeout = new CancellationTokenSource(lease.Pace, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(hasStopped, timeout.Token);
-        await lease.ExtendAsync(either.Token);
+        return await lease.ExtendAsync(either.Token);
     }
 
     private async Task ReapAsync(CancellationToken cancellation)
     {
         var reaped = await store.ReapAsync(cancellation);
         foreach (var (id, handler, isDead) in reaped)
+        {
+            QueueMetrics.Crashed(handler, isDead);
             if (isDead)
                 QueueLog.Crashed(log, id, handler);
             else
                 QueueLog.Reaped(log, id, handler);
+        }
         if (reaped.Count > 0)
             engine.Wake();
     }
@@ -152,20 +156,23 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         return unknown;
     }
 
-    private async Task KeepPartitionsAsync(CancellationToken cancellation)
+    /// <summary>Beside the lease, which must not wait for it.</summary>
+    private async Task KeepHistoryAsync(CancellationToken stopping)
     {
-        if (_partitionsAt is { } last && clock.GetElapsedTime(last) < partitionPace)
-            return;
-        _partitionsAt = clock.GetTimestamp();
-        try
+        while (!stopping.IsCancellationRequested)
         {
-            await store.AddPartitionsAsync(cancellation);
-            await store.ExpireAsync(options.Retention, cancellation);
-            await lease.DeleteDeadAsync(cancellation);
-        }
-        catch (NpgsqlException e)
-        {
-            QueueLog.PartitionsPostponed(log, e);
+            try
+            {
+                await store.AddPartitionsAsync(stopping);
+                await store.ExpireAsync(options.Retention, stopping);
+                await lease.DeleteDeadAsync(stopping);
+            }
+            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            {
+                if (!stopping.IsCancellationRequested)
+                    QueueLog.PartitionsPostponed(log, e);
+            }
+            await Task.Delay(partitionPace, clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

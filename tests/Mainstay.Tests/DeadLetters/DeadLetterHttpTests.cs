@@ -115,6 +115,23 @@ public sealed class DeadLetterHttpTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Operators_ask_whether_the_queues_are_as_they_must_be()
+    {
+        await using var backend = await StartAsync(Policy.Role("operator"));
+        var ann = backend.User("ann", "operator");
+        (await backend.User("ann", "customer").GetAsync("/internal/queues/verify")).Expect(403, "forbidden");
+
+        var sound = (await ann.GetAsync("/internal/queues/verify")).Expect(200).Data;
+        await backend.ExecuteAsync("alter table mainstay.jobs drop constraint jobs_due_check; insert into mainstay.jobs (id, handler, state, payload) values (gen_random_uuid(), 'elsewhere', 2, '{}')");
+        var unsound = (await ann.GetAsync("/internal/queues/verify")).Expect(200).Data;
+
+        sound.GetProperty("isSound").GetBoolean().ShouldBeTrue();
+        unsound.GetProperty("isSound").GetBoolean().ShouldBeFalse();
+        unsound.GetProperty("findings")[0].GetProperty("check").GetString().ShouldBe("due-time-of-delayed");
+        unsound.GetProperty("findings")[0].GetProperty("nextStep").GetString().ShouldNotBeNullOrEmpty();
+    }
+
+    [Fact]
     public async Task A_cursor_belongs_to_its_filters()
     {
         await using var backend = await StartAsync(Policy.Role("operator"));
