@@ -16,6 +16,9 @@ internal sealed class QueueEngine : IJobRunner
     /// <summary>How long to leave another node that admits work, or a job that is just ending; and how long to claim before more of a mass is admitted.</summary>
     private static readonly TimeSpan admitPause = TimeSpan.FromMilliseconds(10);
 
+    /// <summary>How long ends may wait for the claim that they can go with, while enough has been claimed ahead.</summary>
+    private static readonly TimeSpan endPause = TimeSpan.FromMilliseconds(10);
+
     /// <summary>How long handlers may take to notice that they are cancelled, when the node stops.</summary>
     private static readonly TimeSpan obeyTime = TimeSpan.FromSeconds(1);
 
@@ -36,6 +39,7 @@ internal sealed class QueueEngine : IJobRunner
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private List<(Guid Id, int Fence)> _finished = [];
     private List<(Guid Id, int Fence)> _finishedFirst = [];
+    private long _endAt = long.MaxValue;
     private long _lookAt = long.MaxValue;
     private bool _mayAdmit;
     private TimeSpan _pause = pollLeast;
@@ -241,7 +245,7 @@ internal sealed class QueueEngine : IJobRunner
                 NoteMore_NeedsLock();
             var wanted = _stops || !_lease.IsHeld ? [] : _rooms.Select(room => (room.Number, Most: room.Wanted, room.Limit)).Where(room => room.Most > 0).ToList();
             var admits = _mayAdmit;
-            if (_finished.Count == 0 && _finishedFirst.Count == 0 && wanted.Count == 0 && !promotes && !polls && !admits)
+            if ((_finished.Count == 0 || EndsCanWait_NeedsLock(now)) && _finishedFirst.Count == 0 && wanted.Count == 0 && !promotes && !polls && !admits)
                 return (null, _wakes);
             _mayAdmit = false;
             if (polls || promotes)
@@ -367,12 +371,15 @@ internal sealed class QueueEngine : IJobRunner
             MayHoldStrays = true;
         }
         (Entry, List<JobRun>)? next;
+        bool isTurnDue;
         lock (_lock)
         {
+            var wereEnds = _finished.Count > 0;
             foreach (var run in runs)
                 End_NeedsLock(run, entry);
             entry.Room.GiveSlot();
             next = entry.Room.Next() is { } job ? Begin_NeedsLock(job) : null;
+            isTurnDue = !wereEnds || !EndsCanWait_NeedsLock(Now) || _finishedFirst.Count > 0 || _rooms.Any(room => room.Wanted > 0);
             if (_stops && _runs.Count == 0)
                 _empty.TrySetResult();
         }
@@ -381,8 +388,12 @@ internal sealed class QueueEngine : IJobRunner
                 DueIn(after);
         if (next is (var nextEntry, var nextRuns))
             Start(nextEntry, nextRuns);
-        _hint.Raise();
+        if (isTurnDue)
+            _hint.Raise();
     }
+
+    /// <summary>Whether what has been done can be ended together with the next claim, which comes when half of what was claimed ahead has begun. Without it, every few ends would be a commit of their own.</summary>
+    private bool EndsCanWait_NeedsLock(long now) => !_stops && now < _endAt && _rooms.Any(room => room.ClaimsSoon);
 
     private void End_NeedsLock(JobRun run, Entry entry)
     {
@@ -391,7 +402,11 @@ internal sealed class QueueEngine : IJobRunner
         if (run.PutOff is null)
             _outlived.Remove(run.Job.Id);
         if (run.IsToFinish)
+        {
+            if (_finished.Count == 0)
+                _endAt = Now + Ticks(endPause);
             (entry.IsAwaited ? _finishedFirst : _finished).Add((run.Job.Id, run.Job.Fence));
+        }
         if (run.Job.Crashes > 0)
             _holdsSuspect = false;
         // Of what it kept from running, something may be ready now.
@@ -526,7 +541,8 @@ internal sealed class QueueEngine : IJobRunner
     {
         lock (_lock)
         {
-            var left = Clock.GetElapsedTime(Now, Math.Min(_lookAt, Math.Min(_pollAt, _dueAt)));
+            var endAt = _finished.Count > 0 ? _endAt : long.MaxValue;
+            var left = Clock.GetElapsedTime(Now, Math.Min(Math.Min(_lookAt, endAt), Math.Min(_pollAt, _dueAt)));
             return left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left;
         }
     }

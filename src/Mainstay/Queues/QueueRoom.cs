@@ -29,7 +29,12 @@ internal sealed class QueueRoom(int number, int slots, QueueLimit? limit = null)
     public bool IsIdle => limit is null && Free > 0 && _ahead.Count == 0 && !MayHaveMore;
 
     /// <summary>How many to claim now; 0 while enough is at hand.</summary>
-    public int Wanted => !MayHaveMore || (Free == 0 && _ahead.Count > _aheadWanted / 2) ? 0 : Free + _aheadWanted - _ahead.Count;
+    public int Wanted => !MayHaveMore || HasEnough ? 0 : Free + _aheadWanted - _ahead.Count;
+
+    /// <summary>Whether more will be claimed as soon as some of what is at hand has begun.</summary>
+    public bool ClaimsSoon => MayHaveMore && HasEnough;
+
+    private bool HasEnough => Free == 0 && _ahead.Count > _aheadWanted / 2;
 
     /// <summary>
     /// In which order the next claim looks for priorities. An age from which on low work went before high would be the end of priorities as soon as a backlog has grown old, so
