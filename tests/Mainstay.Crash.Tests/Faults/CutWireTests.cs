@@ -105,7 +105,6 @@ public sealed class EndedConnectionTests(SharedServer server)
             ("commit", Moment.After, false, "write", "", "done 1"),
             ("renew", Moment.Before, true, "write", "", "done 1"),
             ("renew", Moment.After, false, "write", "", "done 1"),
-            ("reap", Moment.Before, true, "write", "", "done 1"),
             ("retry", Moment.Before, true, "write", "stumble", "done 2"),
             ("retry", Moment.After, false, "write", "stumble", "done 2"),
             ("bury", Moment.Before, true, "brittle", "throw", "dead 1 failed"),

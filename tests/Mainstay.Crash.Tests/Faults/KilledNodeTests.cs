@@ -102,19 +102,10 @@ public sealed class KilledBesideRunsTests(SharedServer server) : KilledNodeTests
         var second = await scene.StartAsync(settings => settings with { Workers = 0 });
         var point = second.Wire.Hold(Statements.Of("reap"), moment, moment == Moment.After ? "call" : null);
 
-        if (moment == Moment.After)
-        {
-            await first.KillAsync(Stop);
-            var held = await point.ReachedAsync(Stop);
-            await second.KillAsync(Stop);
-            held.Cut();
-        }
-        else
-        {
-            var held = await point.ReachedAsync(Stop);
-            await Task.WhenAll(first.KillAsync(Stop), second.KillAsync(Stop));
-            held.Cut();
-        }
+        await first.KillAsync(Stop);
+        var held = await point.ReachedAsync(Stop);
+        await second.KillAsync(Stop);
+        held.Cut();
         await scene.SurviveAsync();
 
         await scene.UntilEmptyAsync();

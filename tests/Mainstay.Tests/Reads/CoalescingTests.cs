@@ -4,9 +4,18 @@ namespace Mainstay.Tests;
 /// Reads that wait share statements. A lock on the table holds the first ones, so that the others have to wait for each other, and letting it go is what makes
 /// them one statement.
 /// </summary>
-public sealed class CoalescingTests(SpecimenFixture specimens) : IClassFixture<SpecimenFixture>
+public sealed class CoalescingTests : IClassFixture<SpecimenFixture>
 {
-    private TestBackend Backend => specimens.Backend;
+    private readonly SpecimenFixture _specimens;
+
+    public CoalescingTests(SpecimenFixture specimens)
+    {
+        _specimens = specimens;
+        // Those that wait shall wait for as long as the table is locked, and share a statement although the lock made them slow.
+        (Backend.Running.Services.Reads.Patience, Backend.Running.Services.Reads.Learns) = (TimeSpan.FromMinutes(5), false);
+    }
+
+    private TestBackend Backend => _specimens.Backend;
 
     private int Waiting => Backend.Running.Services.Reads.WaitingCount;
 
@@ -15,7 +24,7 @@ public sealed class CoalescingTests(SpecimenFixture specimens) : IClassFixture<S
     {
         var batch = SpecimenFixture.NextBatch();
         var ids = await FillAsync(batch, 30);
-        var cursor = (await specimens.Staff.GetAsync($"/v1/specimens?batch={batch}&sort=price&pageSize=4")).Expect(200).Meta.GetProperty("nextCursor").GetString();
+        var cursor = (await _specimens.Staff.GetAsync($"/v1/specimens?batch={batch}&sort=price&pageSize=4")).Expect(200).Meta.GetProperty("nextCursor").GetString();
         string[] paths =
         [
             .. ids.Select(id => $"/v1/specimens/{id}"),
@@ -27,9 +36,9 @@ public sealed class CoalescingTests(SpecimenFixture specimens) : IClassFixture<S
             .. Enumerable.Range(0, 8).Select(i => $"/v1/specimens?batch={batch}&search=tea"),
             .. Enumerable.Range(0, 4).Select(_ => $"/v1/specimens?batch={batch}&name.in=a,b,ab"),
         ];
-        Caller[] callers = [specimens.Staff, Backend.User("owner-1"), Backend.User("owner-2"), Backend.User("owner-3")];
+        Caller[] callers = [_specimens.Staff, Backend.User("owner-1"), Backend.User("owner-2"), Backend.User("owner-3")];
         var reads = callers.SelectMany(caller => paths.Select(path => (Caller: caller, Path: path)))
-            .Concat(Enumerable.Range(0, 6).Select(_ => (Caller: specimens.Staff, Path: $"/v1/specimens?batch={batch}&sort=price&pageSize=4&cursor={cursor}"))).ToArray();
+            .Concat(Enumerable.Range(0, 6).Select(_ => (Caller: _specimens.Staff, Path: $"/v1/specimens?batch={batch}&sort=price&pageSize=4&cursor={cursor}"))).ToArray();
         var alone = new List<Reply>();
         foreach (var (caller, path) in reads)
             alone.Add(await caller.GetAsync(path));
@@ -52,7 +61,7 @@ public sealed class CoalescingTests(SpecimenFixture specimens) : IClassFixture<S
     public async Task A_shared_statement_that_fails_fails_none_of_its_reads()
     {
         var ids = await FillAsync(SpecimenFixture.NextBatch(), 12);
-        var reads = Enumerable.Range(0, 40).Select(i => (specimens.Staff, $"/v1/specimens/{ids[i % ids.Count]}")).ToArray();
+        var reads = Enumerable.Range(0, 40).Select(i => (_specimens.Staff, $"/v1/specimens/{ids[i % ids.Count]}")).ToArray();
 
         // Those that were held run next to each other; what follows them is the shared statement, which finds its table locked again and its connection ended.
         await using var second = await Backend.ConnectAsync();
@@ -78,7 +87,7 @@ public sealed class CoalescingTests(SpecimenFixture specimens) : IClassFixture<S
     {
         var ids = await FillAsync(SpecimenFixture.NextBatch(), 12);
         using var leaving = new CancellationTokenSource();
-        var reads = Enumerable.Range(0, 30).Select(i => (specimens.Staff, $"/v1/specimens/{ids[i % ids.Count]}")).ToArray();
+        var reads = Enumerable.Range(0, 30).Select(i => (_specimens.Staff, $"/v1/specimens/{ids[i % ids.Count]}")).ToArray();
         var before = Waiting;
         Task<HttpResponseMessage>[] gone = [];
 
@@ -103,7 +112,7 @@ public sealed class CoalescingTests(SpecimenFixture specimens) : IClassFixture<S
     public async Task Many_reads_at_once_are_fewer_statements_and_none_is_left_waiting()
     {
         var ids = await FillAsync(SpecimenFixture.NextBatch(), 12);
-        var reads = Enumerable.Range(0, 200).Select(i => (specimens.Staff, $"/v1/specimens/{ids[i % ids.Count]}")).ToArray();
+        var reads = Enumerable.Range(0, 200).Select(i => (_specimens.Staff, $"/v1/specimens/{ids[i % ids.Count]}")).ToArray();
         var shared = 0;
         using var listener = new System.Diagnostics.Metrics.MeterListener();
         listener.InstrumentPublished = (instrument, it) =>
@@ -131,8 +140,6 @@ public sealed class CoalescingTests(SpecimenFixture specimens) : IClassFixture<S
     /// <summary>Starts reads while the table is locked, and lets it go once so many of them wait for each other.</summary>
     private async Task<Reply[]> HeldAsync((Caller Caller, string Path)[] reads, int waiting, Func<Task<Func<Task>?>>? whileHeld = null, Func<Task>? beforeRelease = null)
     {
-        // Here those that wait shall wait for as long as the table is locked.
-        Backend.Running.Services.Reads.Patience = TimeSpan.FromMinutes(5);
         await using var connection = await Backend.ConnectAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         await LockAsync(connection);
@@ -155,5 +162,5 @@ public sealed class CoalescingTests(SpecimenFixture specimens) : IClassFixture<S
         await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
     }
 
-    private Task<List<string>> FillAsync(int batch, int count) => specimens.InsertAsync(new Random(batch), batch, count);
+    private Task<List<string>> FillAsync(int batch, int count) => _specimens.InsertAsync(new Random(batch), batch, count);
 }
