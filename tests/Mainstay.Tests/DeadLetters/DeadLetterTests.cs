@@ -5,23 +5,11 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Dead letters by the service that every application has. Each test has its own database.</summary>
-public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class DeadLetterTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private static readonly DateTimeOffset noon = new(TimeProvider.System.GetUtcNow().UtcDateTime.Date.AddDays(-2).AddHours(12), TimeSpan.Zero);
 
     private readonly ConcurrentQueue<(string Text, string Key)> _ran = [];
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
 
     [Fact]
     public async Task What_has_failed_for_good_is_listed_with_its_errors_and_runs_again_under_its_id()
@@ -36,12 +24,12 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
         var letters = app.Services.GetRequiredService<DeadLetters>();
 
         var id = await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("x"), cancellation: Stop);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
         var entry = (await letters.ListAsync(cancellation: Stop)).ShouldHaveSingleItem();
         var letter = (await letters.FindAsync(id, Stop)).ShouldNotBeNull();
         Volatile.Write(ref isBroken, false);
         (await letters.RedriveAsync(id, "it is back", cancellation: Stop)).ShouldBeTrue();
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
 
         (entry.Id, entry.Handler, entry.Reason, entry.Attempts, entry.LastError).ShouldBe((id, "write", "failed", 1, "InvalidOperationException: The other side is away."));
         letter.Payload.GetRawText().ShouldBe("""{"text":"x"}""");
@@ -49,14 +37,14 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
         _ran.ShouldBe([("x", id.ToString()), ("x", id.ToString())]);
         (await letters.RedriveAsync(id, "again", cancellation: Stop)).ShouldBeFalse();
         (await letters.ListAsync(cancellation: Stop)).ShouldBeEmpty();
-        (await _source.ScalarAsync<string>("select action || ' ' || actor || ' ' || row_id || ' ' || (after ->> 'why') || ' ' || (after ->> 'count') from mainstay.audit")).ShouldBe($"redrive application {id} it is back 1");
+        (await Source.ScalarAsync<string>("select action || ' ' || actor || ' ' || row_id || ' ' || (after ->> 'why') || ' ' || (after ->> 'count') from mainstay.audit")).ShouldBe($"redrive application {id} it is back 1");
     }
 
     [Fact]
     public async Task Letters_of_subscriptions_are_redriven_like_those_of_jobs()
     {
         var isBroken = true;
-        await using var app = await PlainApplication.StartAsync(_connectionString, services => services.AddOutbox(outbox =>
+        await using var app = await PlainApplication.StartAsync(ConnectionString, services => services.AddOutbox(outbox =>
         {
             outbox.Event<Written>("text.written");
             outbox.On("note", (Written written, Outbound outbound) =>
@@ -66,20 +54,20 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
                 _ran.Enqueue((written.Text, outbound.Key));
             }).Retry(1);
         }));
-        await using (var connection = await _source.OpenConnectionAsync(Stop))
+        await using (var connection = await Source.OpenConnectionAsync(Stop))
         await using (var transaction = await connection.BeginTransactionAsync(Stop))
         {
             await app.Services.GetRequiredService<Outbox>().PublishAsync(new Written("x"), transaction, Stop);
             await transaction.CommitAsync(Stop);
         }
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
         Volatile.Write(ref isBroken, false);
         var letters = app.Services.GetRequiredService<DeadLetters>();
         var entry = (await letters.ListAsync(new DeadLetterFilter { Handler = "note" }, cancellation: Stop)).ShouldHaveSingleItem();
 
         await letters.RedriveAsync(entry.Id, "it is back", cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
         _ran.ShouldBe([("x", entry.Id.ToString())]);
     }
 
@@ -93,10 +81,10 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
 
         var redriven = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => letters.RedriveAsync(id, "all at once", cancellation: Stop)));
         await letters.RedriveManyAsync(new DeadLetterFilter(), "and once more", cancellation: Stop);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.redrives where status = 'done'", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.redrives where status = 'done'", 1L);
 
         redriven.Count(isRedriven => isRedriven).ShouldBe(1);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
         _ran.Count.ShouldBe(1);
     }
 
@@ -111,12 +99,12 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
         var refused = await Should.ThrowAsync<ProblemException>(() => letters.RedriveAsync(id, "mended", """{"txt":"new"}""", cancellation: Stop));
         (await Should.ThrowAsync<ProblemException>(() => letters.RedriveAsync(id, "mended", """{"text":""", cancellation: Stop))).Type.Code.ShouldBe("malformed-json");
         await letters.RedriveAsync(id, "mended", """{"text":"new"}""", new User("ann"), Stop);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
 
         refused.Type.Code.ShouldBe("validation-failed");
         refused.Errors.Select(error => $"{error.Pointer} {error.Code}").ShouldBe(["#/payload/txt unknown", "#/payload/text required"]);
         _ran.ShouldHaveSingleItem().Text.ShouldBe("new");
-        (await _source.ScalarAsync<string>("select actor || ' ' || (before ->> 'payload') || ' ' || (after ->> 'payload') from mainstay.audit")).ShouldBe("""ann {"txt":"old"} {"text":"new"}""");
+        (await Source.ScalarAsync<string>("select actor || ' ' || (before ->> 'payload') || ' ' || (after ->> 'payload') from mainstay.audit")).ShouldBe("""ann {"txt":"old"} {"text":"new"}""");
     }
 
     [Fact]
@@ -172,21 +160,21 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
         await using (var first = await StartAsync(Noting))
         {
             redrive = await first.Services.GetRequiredService<DeadLetters>().RedriveManyAsync(new DeadLetterFilter { Handler = "write" }, "the mailer is back", perSecond: 20, cancellation: Stop);
-            await _source.ShouldBecomeAsync("select redriven >= 8 from mainstay.redrives", true);
+            await Source.ShouldBecomeAsync("select redriven >= 8 from mainstay.redrives", true);
         }
         (redrive.Status, redrive.Found).ShouldBe((RedriveStatus.Running, 60));
-        (await _source.ScalarAsync<string>("select status from mainstay.redrives")).ShouldBe("running");
+        (await Source.ScalarAsync<string>("select status from mainstay.redrives")).ShouldBe("running");
 
         await using var second = await StartAsync(Noting);
 
-        await _source.ShouldBecomeAsync("select status || ' ' || redriven from mainstay.redrives", "done 60");
+        await Source.ShouldBecomeAsync("select status || ' ' || redriven from mainstay.redrives", "done 60");
         TimeProvider.System.GetElapsedTime(started).ShouldBeGreaterThan(TimeSpan.FromSeconds(60 / 20 - 0.5));       // four at once are 0.2 s of its rate
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 60L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 60L);
         _ran.Select(ran => ran.Key).Distinct().Count().ShouldBe(60);
         _ran.Count.ShouldBe(60);
         var ended = (await second.Services.GetRequiredService<DeadLetters>().FindRedriveAsync(redrive.Id, Stop)).ShouldNotBeNull();
         ended.EndedAt.ShouldNotBeNull();
-        (await _source.ScalarAsync<string>("select string_agg(action || ' ' || (after ->> 'count') || ' ' || actor, ', ' order by at) from mainstay.audit")).ShouldBe("redrive 60 application, redriven 60 application");
+        (await Source.ScalarAsync<string>("select string_agg(action || ' ' || (after ->> 'count') || ' ' || actor, ', ' order by at) from mainstay.audit")).ShouldBe("redrive 60 application, redriven 60 application");
     }
 
     [Fact]
@@ -197,8 +185,8 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
 
         await app.Services.GetRequiredService<DeadLetters>().RedriveManyAsync(new DeadLetterFilter(), "perhaps now", perSecond: 1000, cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select status || ' ' || redriven from mainstay.redrives", "done 10");
-        await _source.ShouldBecomeAsync("select count(*) || ' ' || coalesce(min(jsonb_array_length(errors)), 0) || ' ' || coalesce(max(jsonb_array_length(errors)), 0) from mainstay.jobs_dead", "10 2 2");
+        await Source.ShouldBecomeAsync("select status || ' ' || redriven from mainstay.redrives", "done 10");
+        await Source.ShouldBecomeAsync("select count(*) || ' ' || coalesce(min(jsonb_array_length(errors)), 0) || ' ' || coalesce(max(jsonb_array_length(errors)), 0) from mainstay.jobs_dead", "10 2 2");
     }
 
     [Fact]
@@ -209,14 +197,14 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
         var letters = app.Services.GetRequiredService<DeadLetters>();
 
         var redrive = await letters.RedriveManyAsync(new DeadLetterFilter(), "trying", perSecond: 1, cancellation: Stop);
-        await _source.ShouldBecomeAsync("select redriven from mainstay.redrives", 1);
+        await Source.ShouldBecomeAsync("select redriven from mainstay.redrives", 1);
         (await letters.StopRedriveAsync(redrive.Id, "enough", cancellation: Stop)).ShouldBeTrue();
         (await letters.StopRedriveAsync(redrive.Id, "enough", cancellation: Stop)).ShouldBeFalse();
         var other = await letters.RedriveManyAsync(new DeadLetterFilter { Handler = "nobody" }, "a step later", perSecond: 1, cancellation: Stop);
         await Waiting.UntilAsync(async () => (await letters.FindRedriveAsync(other.Id, Stop))!.Status == RedriveStatus.Done);
 
         (await letters.FindRedriveAsync(redrive.Id, Stop))!.Status.ShouldBe(RedriveStatus.Stopped);
-        (await _source.ScalarAsync<long>("select redriven + (select count(*) from mainstay.jobs_dead) from mainstay.redrives where status = 'stopped'")).ShouldBe(50);
+        (await Source.ScalarAsync<long>("select redriven + (select count(*) from mainstay.jobs_dead) from mainstay.redrives where status = 'stopped'")).ShouldBe(50);
         (await letters.ListRedrivesAsync(Stop)).Select(known => known.Id).ShouldBe([other.Id, redrive.Id]);
     }
 
@@ -237,10 +225,10 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
         (await letters.DiscardManyAsync(new DeadLetterFilter { Handler = "write" }, "none is wanted", cancellation: Stop)).ShouldBe(3);
         (await letters.RestoreManyAsync(new DeadLetterFilter { Reason = "failed" }, "all are", cancellation: Stop)).ShouldBe(3);
         await letters.DiscardAsync(id, "not wanted", cancellation: Stop);
-        await _source.ExecuteAsync("update mainstay.jobs_dead set discarded_at = now() - interval '8 days' where discarded_at is not null");
+        await Source.ExecuteAsync("update mainstay.jobs_dead set discarded_at = now() - interval '8 days' where discarded_at is not null");
         (await letters.RestoreAsync(id, "too late", cancellation: Stop)).ShouldBeFalse();
 
-        (await _source.ScalarAsync<string>("select string_agg(action || ' ' || (after ->> 'count'), ', ' order by at) from mainstay.audit")).ShouldBe("discard 1, restore 1, discard 3, restore 3, discard 1");
+        (await Source.ScalarAsync<string>("select string_agg(action || ' ' || (after ->> 'count'), ', ' order by at) from mainstay.audit")).ShouldBe("discard 1, restore 1, discard 3, restore 3, discard 1");
     }
 
     [Fact]
@@ -249,7 +237,7 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Noting))
         {
         }
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, payload) values (gen_random_uuid(), 'elsewhere', 3, 3, 7, now(), now(), 'crashed', '{}')
             """);
         await using var app = await StartAsync(Noting);
@@ -257,18 +245,18 @@ public sealed class DeadLetterTests(PostgresFixture postgres) : IAsyncLifetime
 
         await letters.RedriveAsync((await letters.ListAsync(cancellation: Stop))[0].Id, "the leak is mended", cancellation: Stop);
 
-        (await _source.ScalarAsync<string>("select state || ' ' || crashes || ' ' || fence || ' ' || attempt from mainstay.jobs")).ShouldBe("3 1 7 0");
+        (await Source.ScalarAsync<string>("select state || ' ' || crashes || ' ' || fence || ' ' || attempt from mainstay.jobs")).ShouldBe("3 1 7 0");
     }
 
     private void Noting(JobsBuilder jobs) => jobs.Job<Write>("write", (Write job, Outbound outbound) => _ran.Enqueue((job.Text, outbound.Key)));
 
-    private Task<int> BuryAsync(string reason, DateTimeOffset at, int count, string handler = "write", string payload = """{"text":"x"}""", string error = "Broken.") => _source.ExecuteAsync($$"""
+    private Task<int> BuryAsync(string reason, DateTimeOffset at, int count, string handler = "write", string payload = """{"text":"x"}""", string error = "Broken.") => Source.ExecuteAsync($$"""
         insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, payload, errors)
         select gen_random_uuid(), '{{handler}}', 1, 0, 1, '{{at:O}}', '{{at:O}}', '{{reason}}', '{{payload}}', jsonb_build_array(jsonb_build_object('attempt', 1, 'at', now(), 'error', '{{error}}')) from generate_series(1, {{count}})
         """);
 
     private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddJobs(declare, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100), Lease = TimeSpan.FromSeconds(3) }));
+        PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(declare, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100), Lease = TimeSpan.FromSeconds(3) }));
 
     private sealed record Write(string Text);
 

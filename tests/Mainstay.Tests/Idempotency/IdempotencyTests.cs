@@ -14,22 +14,11 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Idempotency keys in an application that brings its own transactions.</summary>
-public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class IdempotencyTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
     private int _runs;
 
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync(ShopContext.Tables);
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync(ShopContext.Tables);
 
     [Fact]
     public async Task Twelve_parallel_requests_with_one_key_leave_one_row_and_one_answer()
@@ -51,7 +40,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync();
 
         var first = await PostAsync(app, path, "k", Tea);
-        await _source.ExecuteAsync("delete from orders");
+        await Source.ExecuteAsync("delete from orders");
         var second = await PostAsync(app, path, "k", Tea);
 
         _runs.ShouldBe(1);
@@ -177,7 +166,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         var first = PostAsync(app, "/slow", "k", Tea);
         await holds.Task;
         var second = PostAsync(app, "/slow", "k", Tea);
-        await _source.ShouldBecomeAsync("select count(*) from pg_locks where not granted and locktype = 'transactionid' and pid in (select pid from pg_stat_activity where datname = current_database())", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from pg_locks where not granted and locktype = 'transactionid' and pid in (select pid from pg_stat_activity where datname = current_database())", 1L);
         hold.SetResult();
 
         (await first).StatusCode.ShouldBe(HttpStatusCode.OK);
@@ -190,7 +179,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task A_duplicate_waits_for_a_request_that_runs_and_is_refused_past_the_limit()
     {
         await using var app = await StartAsync(options: Options with { Wait = TimeSpan.FromMilliseconds(200) });
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var running = await connection.BeginTransactionAsync(Stop);
         await connection.ExecuteAsync("insert into mainstay.receipts values ('me', 'k', '', 200, '', '', now() + interval '1 day')", transaction: running);
 
@@ -210,7 +199,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync();
 
         await PostAsync(app, "/ef", "k", Tea);
-        await _source.ExecuteAsync("update mainstay.receipts set expires_at = now() - interval '1 second'");
+        await Source.ExecuteAsync("update mainstay.receipts set expires_at = now() - interval '1 second'");
         var later = await PostAsync(app, "/ef", "k", new OrderByName("coffee", 1));
 
         later.StatusCode.ShouldBe(HttpStatusCode.Created);
@@ -278,7 +267,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task A_transaction_of_another_database_is_refused()
     {
-        await using var app = await StartAsync(options: Options with { ConnectionString = await postgres.CreateDatabaseAsync() });
+        await using var app = await StartAsync(options: Options with { ConnectionString = await CreateDatabaseAsync() });
 
         var answer = await PostAsync(app, "/ef", "k", Tea);
 
@@ -304,7 +293,7 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task Half_of_the_block_says_what_is_missing()
     {
         await using var noConvention = await StartAsync(map: routes => routes.MapPost("/half", (Receipt receipt) => receipt.IsKeyed));
-        await using var noService = await PlainApplication.StartAsync(_connectionString, _ => { }, app =>
+        await using var noService = await PlainApplication.StartAsync(ConnectionString, _ => { }, app =>
         {
             ShowErrors(app);
             app.MapPost("/half", () => "done").WithIdempotency();
@@ -333,28 +322,28 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
         await PostAsync(app, "/ef", "old", Tea);
         async Task<bool> RotateAsync()
         {
-            await _source.ExecuteAsync("update mainstay.receipts_since set at = at - interval '25 hours'");
+            await Source.ExecuteAsync("update mainstay.receipts_since set at = at - interval '25 hours'");
             return await app.Services.GetRequiredService<Receipts>().RotateAsync(Stop);
         }
 
         (await RotateAsync()).ShouldBeTrue();
         await PostAsync(app, "/ef", "new", new OrderByName("coffee", 1));
         (await RotateAsync()).ShouldBeFalse("the old ones have not expired");
-        await _source.ExecuteAsync("update mainstay.receipts_before set expires_at = now() - interval '1 second'");
+        await Source.ExecuteAsync("update mainstay.receipts_before set expires_at = now() - interval '1 second'");
         (await RotateAsync()).ShouldBeTrue();
 
-        (await _source.ScalarAsync<string>("select string_agg(key, ',') from (select key from mainstay.receipts union all select key from mainstay.receipts_before) as kept")).ShouldBe("new");
+        (await Source.ScalarAsync<string>("select string_agg(key, ',') from (select key from mainstay.receipts union all select key from mainstay.receipts_before) as kept")).ShouldBe("new");
     }
 
     private static OrderByName Tea { get; } = new("tea", 2);
 
     private static IdempotencyOptions Options { get; } = new() { Scope = http => http.Request.Headers["Client"], Documentation = new Uri("https://example.com/keys") };
 
-    private Task<PlainApplication> StartAsync(Action<WebApplication>? map = null, IdempotencyOptions? options = null, string environment = "Development") => PlainApplication.StartAsync(_connectionString, services =>
+    private Task<PlainApplication> StartAsync(Action<WebApplication>? map = null, IdempotencyOptions? options = null, string environment = "Development") => PlainApplication.StartAsync(ConnectionString, services =>
     {
-        services.AddDbContext<ShopContext>(context => context.UseNpgsql(_connectionString));
-        services.AddIdempotency((options ?? Options) with { ConnectionString = options?.ConnectionString ?? _connectionString });
-        services.AddSingleton(_source);
+        services.AddDbContext<ShopContext>(context => context.UseNpgsql(ConnectionString));
+        services.AddIdempotency((options ?? Options) with { ConnectionString = options?.ConnectionString ?? ConnectionString });
+        services.AddSingleton(Source);
     }, app =>
     {
         ShowErrors(app);
@@ -424,9 +413,9 @@ public sealed class IdempotencyTests(PostgresFixture postgres) : IAsyncLifetime
 
     private static bool IsReplayed(HttpResponseMessage answer) => answer.Headers.Contains("Idempotency-Replayed");
 
-    private Task<long> OrdersAsync() => _source.ScalarAsync<long>("select count(*) from orders");
+    private Task<long> OrdersAsync() => Source.ScalarAsync<long>("select count(*) from orders");
 
-    private Task<long> ReceiptsAsync() => _source.ScalarAsync<long>("select count(*) from mainstay.receipts");
+    private Task<long> ReceiptsAsync() => Source.ScalarAsync<long>("select count(*) from mainstay.receipts");
 
     private sealed class CookieResult : IResult
     {

@@ -12,36 +12,30 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Answers of ordinary endpoints that are not one small JSON document: streamed, flushed early, from a file, with headers that come late.</summary>
-public sealed class StreamedAnswerTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class StreamedAnswerTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private const int Most = 64 * 1024;
 
-    private NpgsqlDataSource _source = null!;
     private PlainApplication _app = null!;
-    private string _connectionString = null!;
     private string _file = null!;
     private readonly Meeting _meeting = new();
     private readonly TaskCompletionSource _aborted = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
+    protected override async Task PrepareAsync()
     {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table notes (text text not null)");
+        await Source.ExecuteAsync("create table notes (text text not null)");
         _file = Path.GetTempFileName();
         await File.WriteAllTextAsync(_file, string.Concat(Enumerable.Range(0, 2000).Select(i => $"line {i}\n")), Stop);
-        _app = await PlainApplication.StartAsync(_connectionString, services =>
+        _app = await PlainApplication.StartAsync(ConnectionString, services =>
         {
-            services.AddIdempotency(new IdempotencyOptions { ConnectionString = _connectionString, Scope = _ => "me", AnswerBytesMost = Most });
-            services.AddSingleton(_source);
+            services.AddIdempotency(new IdempotencyOptions { ConnectionString = ConnectionString, Scope = _ => "me", AnswerBytesMost = Most });
+            services.AddSingleton(Source);
         }, app =>
         {
             app.UseExceptionHandler(errors => errors.Run(http => http.Response.WriteAsync(http.Features.Get<IExceptionHandlerFeature>()!.Error.Message)));
             void Map(string path, Func<HttpContext, IResult> answer) => app.MapPost(path, async (HttpContext http, Receipt receipt) =>
             {
-                await using var connection = await _source.OpenConnectionAsync();
+                await using var connection = await Source.OpenConnectionAsync();
                 await using var transaction = await connection.BeginTransactionAsync();
                 await using (var command = new NpgsqlCommand($"insert into notes values ('{path}')", connection, transaction))
                     await command.ExecuteNonQueryAsync();
@@ -110,10 +104,10 @@ public sealed class StreamedAnswerTests(PostgresFixture postgres) : IAsyncLifeti
         });
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync();
-        await _source.DisposeAsync();
+        await base.DisposeAsync();
         File.Delete(_file);
     }
 
@@ -158,7 +152,7 @@ public sealed class StreamedAnswerTests(PostgresFixture postgres) : IAsyncLifeti
         }
         (await unkeyed.Content.ReadAsByteArrayAsync(Stop)).Length.ShouldBe(10 * Most);
         (await NotesAsync()).ShouldBe(2);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.receipts")).ShouldBe(1);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.receipts")).ShouldBe(1);
     }
 
     [Fact]
@@ -176,7 +170,7 @@ public sealed class StreamedAnswerTests(PostgresFixture postgres) : IAsyncLifeti
         second.Headers.Date.ShouldNotBeNull().Year.ShouldBeGreaterThan(2024);
         foreach (var name in new[] { "Set-Cookie", "Request-Id", "RateLimit", "RateLimit-Policy" })
             second.Headers.Contains(name).ShouldBeFalse(name);
-        var kept = await _source.ScalarAsync<string>("select headers from mainstay.receipts");
+        var kept = await Source.ScalarAsync<string>("select headers from mainstay.receipts");
         kept.Split('\n').ShouldBe(["Kept: kept", "Late: yes"], ignoreOrder: true);
     }
 
@@ -202,7 +196,7 @@ public sealed class StreamedAnswerTests(PostgresFixture postgres) : IAsyncLifeti
         await Should.ThrowAsync<OperationCanceledException>(gone);
         await _aborted.Task.WaitAsync(Stop);
         _meeting.Leave.SetResult();
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.receipts", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.receipts", 1L);
 
         var repeated = await PostAsync("/slow", "k");
 
@@ -229,7 +223,7 @@ public sealed class StreamedAnswerTests(PostgresFixture postgres) : IAsyncLifeti
 
     private static bool IsReplayed(HttpResponseMessage answer) => answer.Headers.Contains("Idempotency-Replayed");
 
-    private Task<long> NotesAsync() => _source.ScalarAsync<long>("select count(*) from notes");
+    private Task<long> NotesAsync() => Source.ScalarAsync<long>("select count(*) from notes");
 
     private sealed class Custom(Func<HttpResponse, Task> write) : IResult
     {

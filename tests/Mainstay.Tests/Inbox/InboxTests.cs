@@ -6,21 +6,9 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Messages from outside, which come more than once. Each test has its own database.</summary>
-public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class InboxTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync($"create table effects (id bigint generated always as identity, text text not null); {ShopContext.Tables}");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync($"create table effects (id bigint generated always as identity, text text not null); {ShopContext.Tables}");
 
     [Fact]
     public async Task Of_many_that_arrive_at_once_on_several_nodes_one_is_handled_and_all_get_its_answer()
@@ -28,7 +16,7 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
         await using var one = await StartAsync();
         await using var other = await StartAsync();
         // What comes before a day has its partition is kept with the rest.
-        await _source.ShouldBecomeAsync("select to_regclass('mainstay.inbox_' || to_char(now() at time zone 'UTC', 'YYYYMMDD')) is not null", true);
+        await Source.ShouldBecomeAsync("select to_regclass('mainstay.inbox_' || to_char(now() at time zone 'UTC', 'YYYYMMDD')) is not null", true);
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => (i % 2 == 0 ? one : other).Services.GetRequiredService<Inbox>().ReceiveAsync("payments", "evt_1", async work =>
         {
@@ -38,9 +26,9 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
         }, Stop)));
 
         answers.Select(answer => $"{answer.Number} {string.Join(',', answer.Parts)}").Distinct().ShouldHaveSingleItem().ShouldEndWith(" a,b");
-        await _source.ShouldBecomeAsync("select string_agg(text, ', ' order by text) from effects", "enqueued, handled");
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.inbox")).ShouldBe(1);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.inbox_default")).ShouldBe(0);
+        await Source.ShouldBecomeAsync("select string_agg(text, ', ' order by text) from effects", "enqueued, handled");
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.inbox")).ShouldBe(1);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.inbox_default")).ShouldBe(0);
     }
 
     [Fact]
@@ -69,7 +57,7 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
         }, Stop));
 
         (await inbox.ReceiveAsync("payments", "1", work => Task.FromResult(2), Stop)).ShouldBe(2);
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
     }
 
     [Fact]
@@ -77,7 +65,7 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync();
         var inbox = app.Services.GetRequiredService<Inbox>();
-        await using var shop = new ShopContext(new DbContextOptionsBuilder<ShopContext>().UseNpgsql(_connectionString).Options);
+        await using var shop = new ShopContext(new DbContextOptionsBuilder<ShopContext>().UseNpgsql(ConnectionString).Options);
         async Task<bool> ReceiveAsync(bool commits)
         {
             await using var transaction = await shop.Database.BeginTransactionAsync(Stop);
@@ -95,7 +83,7 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
         (await ReceiveAsync(commits: true)).ShouldBeTrue();
         (await ReceiveAsync(commits: true)).ShouldBeFalse();
 
-        (await _source.ScalarAsync<long>("select count(*) from orders")).ShouldBe(1);
+        (await Source.ScalarAsync<long>("select count(*) from orders")).ShouldBe(1);
     }
 
     [Fact]
@@ -103,12 +91,12 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync();
         var inbox = app.Services.GetRequiredService<Inbox>();
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var first = await connection.BeginTransactionAsync(Stop);
         (await inbox.TryReceiveAsync("payments", "1", first, Stop)).ShouldBeTrue();
 
         var second = inbox.ReceiveAsync("payments", "1", work => Task.FromResult("handled twice"), Stop);
-        await _source.ShouldBecomeAsync("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and wait_event = 'advisory' and datname = current_database()", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and wait_event = 'advisory' and datname = current_database()", 1L);
         await first.CommitAsync(Stop);
 
         (await second).ShouldBeNull();
@@ -119,7 +107,7 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync();
         var inbox = app.Services.GetRequiredService<Inbox>();
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, Stop);
 
         (await Should.ThrowAsync<ConfigurationException>(() => inbox.TryReceiveAsync("payments", "1", transaction, Stop))).Code.ShouldBe("MST2802");
@@ -140,7 +128,7 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using (var app = await StartAsync())
             await app.Services.GetRequiredService<Inbox>().ReceiveAsync("payments", "old", work => Task.FromResult(1), Stop);
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             select mainstay.add_partition('inbox', (now() at time zone 'UTC')::date - 9);
             insert into mainstay.inbox (source, message, received_at, answer) values ('payments', 'older', now() - interval '9 days', '1');
             delete from mainstay.inbox where message = 'old';
@@ -149,15 +137,15 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
 
         await using var next = await StartAsync();
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.inbox where message = 'older'", 0L);
-        (await _source.ScalarAsync<bool>("select to_regclass('mainstay.inbox_' || to_char((now() at time zone 'UTC')::date - 9, 'YYYYMMDD')) is null")).ShouldBeTrue();
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.inbox where message = 'older'", 0L);
+        (await Source.ScalarAsync<bool>("select to_regclass('mainstay.inbox_' || to_char((now() at time zone 'UTC')::date - 9, 'YYYYMMDD')) is null")).ShouldBeTrue();
         (await next.Services.GetRequiredService<Inbox>().ReceiveAsync("payments", "old", work => Task.FromResult(2), Stop)).ShouldBe(2);
     }
 
     [Fact]
     public async Task A_command_of_a_backend_receives_in_its_unit_of_work()
     {
-        await using var backend = await TestBackend.StartAsync(_connectionString, declared =>
+        await using var backend = await TestBackend.StartAsync(ConnectionString, declared =>
         {
             declared.Inbox("payments");
             declared.Command("POST /v1/payments", async (Paid input, UnitOfWork work, Inbox inbox) =>
@@ -174,7 +162,7 @@ public sealed class InboxTests(PostgresFixture postgres) : IAsyncLifetime
         (await backend.CountAsync("effects")).ShouldBe(1);
     }
 
-    private Task<PlainApplication> StartAsync() => PlainApplication.StartAsync(_connectionString, services => services
+    private Task<PlainApplication> StartAsync() => PlainApplication.StartAsync(ConnectionString, services => services
         .AddInbox(inbox => inbox.Source("payments").Source("parcels"))
         .AddJobs(jobs => jobs.Job<Write>("write", (Write job, UnitOfWork work) => work.ExecuteAsync($"insert into effects (text) values ({job.Text})"))));
 

@@ -5,28 +5,16 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Jobs in an application that brings its own transactions, and beside an outbox.</summary>
-public sealed class JobTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class JobTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table sent (product text not null)");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync("create table sent (product text not null)");
 
     [Fact]
     public async Task A_job_runs_with_the_commit_of_its_cause_and_never_without()
     {
         await using var app = await StartAsync();
         var jobs = app.Services.GetRequiredService<Jobs>();
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using (var dropped = await connection.BeginTransactionAsync(Stop))
             await jobs.EnqueueAsync(new SendReceipt("dropped"), dropped, cancellation: Stop);
         await using (var kept = await connection.BeginTransactionAsync(Stop))
@@ -36,34 +24,34 @@ public sealed class JobTests(PostgresFixture postgres) : IAsyncLifetime
         }
         jobs.Wake();
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(product, ','), '') from sent", "kept");
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(product, ','), '') from sent", "kept");
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
     }
 
     [Fact]
     public async Task A_subscription_enqueues_and_outbox_and_jobs_share_one_node()
     {
-        await using var app = await PlainApplication.StartAsync(_connectionString, services => services
+        await using var app = await PlainApplication.StartAsync(ConnectionString, services => services
             .AddOutbox(outbox =>
             {
                 outbox.Event<Placed>("order.placed");
                 outbox.On("enqueue receipt", (Placed placed, UnitOfWork work) => { work.Enqueue(new SendReceipt(placed.Product)); });
             })
             .AddJobs(Declare));
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var transaction = await connection.BeginTransactionAsync(Stop);
         await app.Services.GetRequiredService<Outbox>().PublishAsync(new Placed("tea"), transaction, Stop);
         await transaction.CommitAsync(Stop);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(product, ','), '') from sent", "tea");
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.nodes")).ShouldBe(1);
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(product, ','), '') from sent", "tea");
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.nodes")).ShouldBe(1);
     }
 
     [Fact]
     public async Task A_trigger_enqueues_in_plain_sql()
     {
         await using var app = await StartAsync();
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             create table orders (product text not null);
             create function order_placed() returns trigger language plpgsql as $$
             begin
@@ -73,13 +61,13 @@ public sealed class JobTests(PostgresFixture postgres) : IAsyncLifetime
             create trigger order_placed after insert on orders for each row execute function order_placed();
             """);
 
-        await _source.ExecuteAsync("begin; insert into orders values ('dropped'); rollback;");
-        await _source.ExecuteAsync("insert into orders values ('tea')");
-        var later = await _source.ScalarAsync<Guid>("select mainstay.enqueue('send-receipt', '{\"product\": \"later\"}', after => '1 hour')");
+        await Source.ExecuteAsync("begin; insert into orders values ('dropped'); rollback;");
+        await Source.ExecuteAsync("insert into orders values ('tea')");
+        var later = await Source.ScalarAsync<Guid>("select mainstay.enqueue('send-receipt', '{\"product\": \"later\"}', after => '1 hour')");
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(product, ','), '') from sent", "tea");
-        (await _source.ScalarAsync<bool>($"select state = 2 and due_at between mainstay.now() + '59 minutes' and mainstay.now() + '1 hour' from mainstay.jobs where id = '{later}'")).ShouldBeTrue();
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(product, ','), '') from sent", "tea");
+        (await Source.ScalarAsync<bool>($"select state = 2 and due_at between mainstay.now() + '59 minutes' and mainstay.now() + '1 hour' from mainstay.jobs where id = '{later}'")).ShouldBeTrue();
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
     }
 
     [Fact]
@@ -92,7 +80,7 @@ public sealed class JobTests(PostgresFixture postgres) : IAsyncLifetime
             jobs.Job<SendReceipt>("send-receipt", (SendReceipt job, UnitOfWork work) => { }).Queue("mial");
             jobs.Job<SendReceipt>("send-again", (SendReceipt job, UnitOfWork work) => { });
             jobs.Job<Placed>("send-receipt", (Placed placed) => { });
-        }, new QueueOptions { ConnectionString = _connectionString });
+        }, new QueueOptions { ConnectionString = ConnectionString });
         using var host = builder.Build();
 
         var mistakes = await Should.ThrowAsync<ConfigurationException>(() => host.StartAsync(Stop));
@@ -114,7 +102,7 @@ public sealed class JobTests(PostgresFixture postgres) : IAsyncLifetime
     private static void Declare(JobsBuilder jobs) =>
         jobs.Job<SendReceipt>("send-receipt", (SendReceipt job, UnitOfWork work) => work.ExecuteAsync($"insert into sent values ({job.Product})"));
 
-    private Task<PlainApplication> StartAsync() => PlainApplication.StartAsync(_connectionString, services => services.AddJobs(Declare));
+    private Task<PlainApplication> StartAsync() => PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(Declare));
 
     private sealed record Placed(string Product);
 

@@ -6,21 +6,9 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>What may be stored as an event or a job, how much of it, and how much at once.</summary>
-public sealed class PayloadTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class PayloadTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table effects (number integer not null, length integer not null)");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync("create table effects (number integer not null, length integer not null)");
 
     [Fact]
     public async Task What_is_stored_is_read_without_the_bounds_for_strangers()
@@ -29,7 +17,7 @@ public sealed class PayloadTests(PostgresFixture postgres) : IAsyncLifetime
 
         await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Import(-3, new string('x', 200_000)), cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select coalesce((select number || ' ' || length from effects), '')", "-3 200000");
+        await Source.ShouldBecomeAsync("select coalesce((select number || ' ' || length from effects), '')", "-3 200000");
     }
 
     [Fact]
@@ -41,10 +29,10 @@ public sealed class PayloadTests(PostgresFixture postgres) : IAsyncLifetime
 
         (await Should.ThrowAsync<InvalidOperationException>(() => jobs.EnqueueAsync(large, cancellation: Stop))).Message.ShouldStartWith("MST2507: A Import of 2800");
         await Should.ThrowAsync<InvalidOperationException>(() => jobs.EnqueueManyAsync([new Import(1, ""), large], cancellation: Stop));
-        (await Should.ThrowAsync<PostgresException>(() => _source.ExecuteAsync("select mainstay.enqueue('import', json_build_object('number', 1, 'text', repeat('x', 262144)))"))).SqlState.ShouldBe("MS004");
+        (await Should.ThrowAsync<PostgresException>(() => Source.ExecuteAsync("select mainstay.enqueue('import', json_build_object('number', 1, 'text', repeat('x', 262144)))"))).SqlState.ShouldBe("MS004");
 
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs_done")).ShouldBe(0);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs_done")).ShouldBe(0);
     }
 
     [Fact]
@@ -52,7 +40,7 @@ public sealed class PayloadTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync(Declare);
         var jobs = app.Services.GetRequiredService<Jobs>();
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
 
         await using (var dropped = await connection.BeginTransactionAsync(Stop))
             (await jobs.EnqueueManyAsync(Enumerable.Range(0, 100).Select(i => new Import(i, "dropped")), dropped, cancellation: Stop)).ShouldBe(100);
@@ -64,8 +52,8 @@ public sealed class PayloadTests(PostgresFixture postgres) : IAsyncLifetime
         }
         jobs.Wake();
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 2000L);
-        (await _source.ScalarAsync<string>("select count(distinct number) || ' ' || min(length) || ' ' || max(length) from effects")).ShouldBe("2000 3 3");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 2000L);
+        (await Source.ScalarAsync<string>("select count(distinct number) || ' ' || min(length) || ' ' || max(length) from effects")).ShouldBe("2000 3 3");
     }
 
     [Fact]
@@ -77,8 +65,8 @@ public sealed class PayloadTests(PostgresFixture postgres) : IAsyncLifetime
         await jobs.EnqueueManyAsync([new Import(1, "tea"), new Import(2, "tea")], after: TimeSpan.FromHours(1), cancellation: Stop);
         await jobs.EnqueueManyAsync([new Import(3, "tea")], cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ','), '') from effects", "3");
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs where state = 2 and due_at = first_due_at and due_at between mainstay.now() + '59 minutes' and mainstay.now() + '1 hour' and origin is not null")).ShouldBe(2);
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ','), '') from effects", "3");
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs where state = 2 and due_at = first_due_at and due_at between mainstay.now() + '59 minutes' and mainstay.now() + '1 hour' and origin is not null")).ShouldBe(2);
     }
 
     [Fact]
@@ -90,7 +78,7 @@ public sealed class PayloadTests(PostgresFixture postgres) : IAsyncLifetime
             jobs.Job<string>("text", (string job, UnitOfWork work) => { });
             jobs.Job<Holding>("holding", (Holding job, UnitOfWork work) => { });
             jobs.Job<Unknown>("unknown", (Unknown job, UnitOfWork work) => { });
-        }, new QueueOptions { ConnectionString = _connectionString });
+        }, new QueueOptions { ConnectionString = ConnectionString });
         using var host = builder.Build();
 
         var mistakes = await Should.ThrowAsync<ConfigurationException>(() => host.StartAsync(Stop));
@@ -104,7 +92,7 @@ public sealed class PayloadTests(PostgresFixture postgres) : IAsyncLifetime
         jobs.Job<Import>("import", (Import job, UnitOfWork work) => work.ExecuteAsync($"insert into effects values ({job.Number}, {job.Length})"));
 
     private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddJobs(declare, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
+        PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(declare, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
 
     private sealed record Import([property: Range(0, 100)] int Number, string Text)
     {

@@ -5,23 +5,11 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Jobs of which there is one for each key. Nodes that only enqueue keep what is open where it is; those that run take it away.</summary>
-public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class UniqueJobTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private static readonly QueueOptions enqueuesOnly = new() { Workers = 0 };
 
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table effects (text text not null)");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync("create table effects (text text not null)");
 
     [Fact]
     public async Task Of_fifty_who_enqueue_the_same_one_does_and_all_learn_its_id()
@@ -33,9 +21,9 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
         var other = await jobs.EnqueueAsync(new Rebuild("jam"), cancellation: Stop);
 
         ids.Distinct().ShouldHaveSingleItem();
-        (await _source.ScalarAsync<Guid>("select id from mainstay.jobs where unique_key = 'tea'")).ShouldBe(ids[0]);
+        (await Source.ScalarAsync<Guid>("select id from mainstay.jobs where unique_key = 'tea'")).ShouldBe(ids[0]);
         other.ShouldNotBe(ids[0]);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(2);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(2);
     }
 
     [Fact]
@@ -45,17 +33,17 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
         var jobs = app.Services.GetRequiredService<Jobs>();
         var first = await jobs.EnqueueAsync(new Rebuild("tea"), after: TimeSpan.FromHours(1), cancellation: Stop);
 
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using (var transaction = await connection.BeginTransactionAsync(Stop))
         {
             (await jobs.EnqueueAsync(new Rebuild("tea"), transaction, cancellation: Stop)).ShouldBe(first);
             (await jobs.EnqueueAsync(new Rebuild("else"), transaction, unique: "tea", cancellation: Stop)).ShouldBe(first);
             await transaction.CommitAsync(Stop);
         }
-        (await _source.ScalarAsync<Guid>("select mainstay.enqueue('rebuild', '{}', unique_key => 'tea')")).ShouldBe(first);
+        (await Source.ScalarAsync<Guid>("select mainstay.enqueue('rebuild', '{}', unique_key => 'tea')")).ShouldBe(first);
 
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
-        (await _source.ScalarAsync<Guid>("select mainstay.enqueue('another handler', '{}', unique_key => 'tea')")).ShouldNotBe(first);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
+        (await Source.ScalarAsync<Guid>("select mainstay.enqueue('another handler', '{}', unique_key => 'tea')")).ShouldNotBe(first);
     }
 
     [Fact]
@@ -77,9 +65,9 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
 
         await Task.WhenAll(Enumerable.Range(0, 8).Select(i => jobs.EnqueueAsync(new Ask($"{i}"), cancellation: Stop)));
 
-        await _source.ShouldBecomeAsync("select count(*) from effects", 8L);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
-        ids.ShouldContain(await _source.ScalarAsync<Guid>("select id from mainstay.jobs"));
+        await Source.ShouldBecomeAsync("select count(*) from effects", 8L);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
+        ids.ShouldContain(await Source.ScalarAsync<Guid>("select id from mainstay.jobs"));
     }
 
     [Fact]
@@ -87,16 +75,16 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync(Declare, enqueuesOnly);
         var jobs = app.Services.GetRequiredService<Jobs>();
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         Task<Guid> waiting;
         await using (var dropped = await connection.BeginTransactionAsync(Stop))
         {
             await jobs.EnqueueAsync(new Rebuild("tea"), dropped, cancellation: Stop);
             waiting = jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop);
-            await _source.ShouldBecomeAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", 1L);
+            await Source.ShouldBecomeAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", 1L);
         }
 
-        (await waiting).ShouldBe(await _source.ScalarAsync<Guid>("select id from mainstay.jobs"));
+        (await waiting).ShouldBe(await Source.ScalarAsync<Guid>("select id from mainstay.jobs"));
     }
 
     [Fact]
@@ -112,10 +100,10 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
                 ids.Add(await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop));
         }));
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
-        var done = await _source.ScalarAsync<Guid[]>("select array_agg(id) from mainstay.jobs_done");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        var done = await Source.ScalarAsync<Guid[]>("select array_agg(id) from mainstay.jobs_done");
         ids.Distinct().ShouldBe(done, ignoreOrder: true);
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(done.Length);
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(done.Length);
     }
 
     [Fact]
@@ -130,14 +118,14 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
         var jobs = app.Services.GetRequiredService<Jobs>();
 
         var first = await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 2", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 2", 1L);
         (await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop)).ShouldBe(first);
-        await _source.ShouldBecomeAsync("select coalesce((select reason from mainstay.jobs_dead), '')", "failed");
+        await Source.ShouldBecomeAsync("select coalesce((select reason from mainstay.jobs_dead), '')", "failed");
         Volatile.Write(ref fails, false);
         var second = await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop);
 
         second.ShouldNotBe(first);
-        await _source.ShouldBecomeAsync("select coalesce((select id from mainstay.jobs_done)::text, '')", second.ToString());
+        await Source.ShouldBecomeAsync("select coalesce((select id from mainstay.jobs_done)::text, '')", second.ToString());
     }
 
     [Fact]
@@ -147,14 +135,14 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
         var jobs = app.Services.GetRequiredService<Jobs>();
 
         var first = await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
         var within = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop)));
-        await _source.ExecuteAsync("update mainstay.jobs_unique set until = mainstay.now()");
+        await Source.ExecuteAsync("update mainstay.jobs_unique set until = mainstay.now()");
         var after = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop)));
 
         within.ShouldAllBe(id => id == first);
         after.Distinct().ShouldHaveSingleItem().ShouldNotBe(first);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 2L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 2L);
     }
 
     [Fact]
@@ -164,7 +152,7 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
         var jobs = app.Services.GetRequiredService<Jobs>();
 
         var first = await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop);
-        await _source.ExecuteAsync("delete from mainstay.jobs_unique");
+        await Source.ExecuteAsync("delete from mainstay.jobs_unique");
 
         (await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop)).ShouldBe(first);
     }
@@ -187,11 +175,11 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
         for (var i = 0; i < 20; i++)
         {
             await Task.WhenAll(jobs.EnqueueAsync(new Ask("up"), cancellation: Stop), jobs.EnqueueAsync(new Ask("down"), cancellation: Stop));
-            await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done where handler = 'ask'", 2L * (i + 1));
-            await _source.ExecuteAsync("delete from mainstay.jobs where handler = 'rebuild'");
+            await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done where handler = 'ask'", 2L * (i + 1));
+            await Source.ExecuteAsync("delete from mainstay.jobs where handler = 'rebuild'");
         }
 
-        (await _source.ScalarAsync<long>("select deadlocks from pg_stat_database where datname = current_database()")).ShouldBe(0);
+        (await Source.ScalarAsync<long>("select deadlocks from pg_stat_database where datname = current_database()")).ShouldBe(0);
     }
 
     [Fact]
@@ -202,7 +190,7 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
         (await Should.ThrowAsync<ArgumentException>(() => app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Rebuild(new string('x', 401)), cancellation: Stop)))
             .Message.ShouldStartWith("MST2511: A key of 'rebuild' has 401 characters, expected at most 400.");
         (await Should.ThrowAsync<InvalidOperationException>(() => app.Services.GetRequiredService<Jobs>().EnqueueManyAsync([new Rebuild("tea")], cancellation: Stop))).Message.ShouldStartWith("MST2512");
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
         (await Should.ThrowAsync<ConfigurationException>(() => StartAsync(jobs => Writing(jobs).Unique((Ask ask) => ask.Who)))).Message.ShouldContain("MST2510: A key of 'rebuild' is computed from Ask, but its handler takes Rebuild.");
     }
 
@@ -212,7 +200,7 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : IAsyncLifetime
         jobs.Job<Rebuild>("rebuild", (Rebuild job, UnitOfWork work) => work.ExecuteAsync($"insert into effects values ({job.What})"));
 
     private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare, QueueOptions? options = null) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
+        PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
 
     private sealed record Rebuild(string What);
 

@@ -8,21 +8,9 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>An outbox in an application that brings its own transactions.</summary>
-public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class OutboxTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync($"create table counts (product text primary key, sold bigint not null); {ShopContext.Tables}");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync($"create table counts (product text primary key, sold bigint not null); {ShopContext.Tables}");
 
     [Fact]
     public async Task A_message_is_delivered_with_its_commit_and_never_without()
@@ -32,8 +20,8 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
         await PublishAsync(app, new Placed("tea", 1), commits: false);
         await PublishAsync(app, new Placed("tea", 2));
 
-        await _source.ShouldBecomeAsync("select coalesce(sum(sold), 0)::bigint from counts", 2L);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        await Source.ShouldBecomeAsync("select coalesce(sum(sold), 0)::bigint from counts", 2L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
     }
 
     [Fact]
@@ -44,8 +32,8 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
 
         await Task.WhenAll(Enumerable.Range(0, 60).Select(i => PublishAsync(i % 2 == 0 ? one : other, new Placed($"tea {i % 3}", 1))));
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
-        (await _source.ScalarAsync<decimal>("select sum(sold) from counts")).ShouldBe(60);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        (await Source.ScalarAsync<decimal>("select sum(sold) from counts")).ShouldBe(60);
     }
 
     [Fact]
@@ -63,7 +51,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
                 await shop.SaveChangesAsync(work.Cancellation);
             });
         });
-        await using var shop = new ShopContext(new DbContextOptionsBuilder<ShopContext>().UseNpgsql(_connectionString).Options);
+        await using var shop = new ShopContext(new DbContextOptionsBuilder<ShopContext>().UseNpgsql(ConnectionString).Options);
 
         await using var transaction = await shop.Database.BeginTransactionAsync(Stop);
         shop.Orders.Add(new ShopOrder { Product = "tea", Quantity = 3 });
@@ -71,8 +59,8 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
         await app.Services.GetRequiredService<Outbox>().PublishAsync(new Placed("tea", 3), transaction.GetDbTransaction(), Stop);
         await transaction.CommitAsync(Stop);
 
-        await _source.ShouldBecomeAsync("select count(*) from orders where product = 'copy of tea' and quantity = 3", 1L);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        await Source.ShouldBecomeAsync("select count(*) from orders where product = 'copy of tea' and quantity = 3", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
     }
 
     [Fact]
@@ -92,8 +80,8 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
 
         await PublishAsync(app, new Placed("tea", 2));
 
-        await _source.ShouldBecomeAsync("select coalesce(sum(sold), 0)::bigint from counts", 2L);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        await Source.ShouldBecomeAsync("select coalesce(sum(sold), 0)::bigint from counts", 2L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
         attempts.ShouldBe(2);
     }
 
@@ -108,7 +96,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
 
         await PublishAsync(app, new Placed("tea", 2));
 
-        await _source.ShouldBecomeAsync("select coalesce((select reason || ' ' || (errors -> 0 ->> 'error') from mainstay.jobs_dead), '')", "failed InvalidOperationException: Broken.");
+        await Source.ShouldBecomeAsync("select coalesce((select reason || ' ' || (errors -> 0 ->> 'error') from mainstay.jobs_dead), '')", "failed InvalidOperationException: Broken.");
     }
 
     [Fact]
@@ -122,7 +110,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
 
         await PublishAsync(app, new Placed("tea", 2));
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
     }
 
     [Fact]
@@ -140,16 +128,16 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
         await PublishAsync(other, new Placed("coffee", 1));
         await isDone.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
 
-        (await _source.ScalarAsync<int>("select attempt from mainstay.jobs where handler = 'count'")).ShouldBe(0);
+        (await Source.ScalarAsync<int>("select attempt from mainstay.jobs where handler = 'count'")).ShouldBe(0);
         await using var late = await StartAsync(Count);
-        await _source.ShouldBecomeAsync("select coalesce(sum(sold), 0)::bigint from counts", 2L);
+        await Source.ShouldBecomeAsync("select coalesce(sum(sold), 0)::bigint from counts", 2L);
     }
 
     [Fact]
     public async Task Handlers_take_services_and_publish_further_events()
     {
         var seen = new Seen();
-        await using var app = await PlainApplication.StartAsync(_connectionString, services => services.AddOutbox(outbox =>
+        await using var app = await PlainApplication.StartAsync(ConnectionString, services => services.AddOutbox(outbox =>
         {
             outbox.Event<Placed>("order.placed");
             outbox.Event<Counted>("order.counted");
@@ -167,10 +155,10 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync(Count);
         var outbox = app.Services.GetRequiredService<Outbox>();
-        await using var elsewhere = NpgsqlDataSource.Create(await postgres.CreateDatabaseAsync());
+        await using var elsewhere = NpgsqlDataSource.Create(await CreateDatabaseAsync());
         await using var foreign = await elsewhere.OpenConnectionAsync(Stop);
         await using var other = await foreign.BeginTransactionAsync(Stop);
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var over = await connection.BeginTransactionAsync(Stop);
         await over.CommitAsync(Stop);
 
@@ -196,7 +184,7 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
             outbox.Event<Counted>("order.placed");
             outbox.On("count", (Seen seen, UnitOfWork work) => { });
             outbox.On("count", (Placed placed) => { });
-        }, new QueueOptions { ConnectionString = _connectionString });
+        }, new QueueOptions { ConnectionString = ConnectionString });
         using var host = builder.Build();
 
         var mistakes = await Should.ThrowAsync<ConfigurationException>(() => host.StartAsync(Stop));
@@ -217,11 +205,11 @@ public sealed class OutboxTests(PostgresFixture postgres) : IAsyncLifetime
         await work.ExecuteAsync($"insert into counts values ({placed.Product}, {placed.Quantity}) on conflict (product) do update set sold = counts.sold + excluded.sold");
 
     private Task<PlainApplication> StartAsync(Action<OutboxBuilder> declare, QueueOptions? options = null) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddOutbox(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
+        PlainApplication.StartAsync(ConnectionString, services => services.AddOutbox(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
 
     private async Task PublishAsync<T>(PlainApplication app, T @event, bool commits = true) where T : class
     {
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var transaction = await connection.BeginTransactionAsync(Stop);
         await connection.ExecuteAsync("select 1", transaction: transaction);
         await app.Services.GetRequiredService<Outbox>().PublishAsync(@event, transaction, Stop);

@@ -6,22 +6,11 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Work that is handled together in one transaction. Each test has its own database.</summary>
-public sealed class BatchedWorkTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class BatchedWorkTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private readonly ConcurrentQueue<int> _sizes = new();
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
 
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table effects (number integer primary key, xid bigint not null)");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync("create table effects (number integer primary key, xid bigint not null)");
 
     [Fact]
     public async Task What_waits_is_handled_together()
@@ -29,13 +18,13 @@ public sealed class BatchedWorkTests(PostgresFixture postgres) : IAsyncLifetime
         await FillAsync(250);
         await using var app = await StartAsync(WriteAsync);
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 250L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 250L);
 
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(250);
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(250);
         _sizes.Sum().ShouldBe(250);
         _sizes.Max().ShouldBe(40);
         _sizes.Count.ShouldBeLessThan(20);
-        (await _source.ScalarAsync<long>("select count(distinct xid) from effects")).ShouldBe(_sizes.Count);
+        (await Source.ScalarAsync<long>("select count(distinct xid) from effects")).ShouldBe(_sizes.Count);
     }
 
     [Fact]
@@ -49,19 +38,19 @@ public sealed class BatchedWorkTests(PostgresFixture postgres) : IAsyncLifetime
                 throw new InvalidOperationException("Cannot stand it.");
         }, jobs => jobs.Retry(2, from: TimeSpan.FromMilliseconds(1)));
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 2L);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 2L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
 
-        (await _source.ScalarAsync<string>("select string_agg((payload ->> 'number') || ' ' || attempt || ' ' || reason, ', ' order by (payload ->> 'number')::int) from mainstay.jobs_dead")).ShouldBe("7 2 failed, 21 2 failed");
-        (await _source.ScalarAsync<string>("select count(*) || ' ' || max(attempt) from mainstay.jobs_done")).ShouldBe("28 1");
-        (await _source.ScalarAsync<string>("select count(*) || ' ' || count(*) filter (where number in (7, 21)) from effects")).ShouldBe("28 0");
+        (await Source.ScalarAsync<string>("select string_agg((payload ->> 'number') || ' ' || attempt || ' ' || reason, ', ' order by (payload ->> 'number')::int) from mainstay.jobs_dead")).ShouldBe("7 2 failed, 21 2 failed");
+        (await Source.ScalarAsync<string>("select count(*) || ' ' || max(attempt) from mainstay.jobs_done")).ShouldBe("28 1");
+        (await Source.ScalarAsync<string>("select count(*) || ' ' || count(*) filter (where number in (7, 21)) from effects")).ShouldBe("28 0");
     }
 
     [Fact]
     public async Task One_that_puts_itself_off_or_cannot_be_read_leaves_the_others_alone()
     {
         await FillAsync(8);
-        await _source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload) values (gen_random_uuid(), 'write', '{"other":1}')""");
+        await Source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload) values (gen_random_uuid(), 'write', '{"other":1}')""");
         await using var app = await StartAsync(async (all, work) =>
         {
             await WriteAsync(all, work);
@@ -69,10 +58,10 @@ public sealed class BatchedWorkTests(PostgresFixture postgres) : IAsyncLifetime
                 throw new SnoozeException(TimeSpan.FromHours(1));
         });
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 7L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 7L);
 
-        (await _source.ScalarAsync<string>("select state || ' ' || attempt || ' ' || (payload ->> 'number') from mainstay.jobs")).ShouldBe("2 0 3");
-        (await _source.ScalarAsync<string>("select reason from mainstay.jobs_dead")).ShouldBe("unreadable");
+        (await Source.ScalarAsync<string>("select state || ' ' || attempt || ' ' || (payload ->> 'number') from mainstay.jobs")).ShouldBe("2 0 3");
+        (await Source.ScalarAsync<string>("select reason from mainstay.jobs_dead")).ShouldBe("unreadable");
     }
 
     [Fact]
@@ -82,13 +71,13 @@ public sealed class BatchedWorkTests(PostgresFixture postgres) : IAsyncLifetime
         var jobs = app.Services.GetRequiredService<Jobs>();
 
         await jobs.EnqueueAsync(new Write(1), cancellation: Stop);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 1", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 1", 1L);
         _sizes.ShouldBeEmpty();
         await app.DisposeAsync();
 
-        (await _source.ScalarAsync<string>("select state || ' ' || attempt from mainstay.jobs")).ShouldBe("0 0");
+        (await Source.ScalarAsync<string>("select state || ' ' || attempt from mainstay.jobs")).ShouldBe("0 0");
         await using var other = await StartAsync(WriteAsync, declared => declared.Batch(3, linger: TimeSpan.FromMilliseconds(300)));
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
         _sizes.ShouldBe([1]);
     }
 
@@ -105,28 +94,28 @@ public sealed class BatchedWorkTests(PostgresFixture postgres) : IAsyncLifetime
         });
         await meeting.Arrived.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
 
-        await _source.ExecuteAsync("update mainstay.jobs set state = 2, node = null, due_at = now() + interval '1 hour', fence = fence + 1 where payload ->> 'number' = '2'");
+        await Source.ExecuteAsync("update mainstay.jobs set state = 2, node = null, due_at = now() + interval '1 hour', fence = fence + 1 where payload ->> 'number' = '2'");
         meeting.Leave.TrySetResult();
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ',' order by number), '') from effects", "1,3,4");
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 3L);
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ',' order by number), '') from effects", "1,3,4");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 3L);
     }
 
     [Fact]
     public async Task Events_are_handled_together_too()
     {
         var sizes = new ConcurrentQueue<int>();
-        await using (var publisher = await PlainApplication.StartAsync(_connectionString, services => services.AddOutbox(outbox => Declare(outbox, sizes), new QueueOptions { Workers = 0 })))
+        await using (var publisher = await PlainApplication.StartAsync(ConnectionString, services => services.AddOutbox(outbox => Declare(outbox, sizes), new QueueOptions { Workers = 0 })))
         {
-            await using var connection = await _source.OpenConnectionAsync(Stop);
+            await using var connection = await Source.OpenConnectionAsync(Stop);
             await using var transaction = await connection.BeginTransactionAsync(Stop);
             for (var i = 0; i < 12; i++)
                 await publisher.Services.GetRequiredService<Outbox>().PublishAsync(new Write(i), transaction, Stop);
             await transaction.CommitAsync(Stop);
         }
-        await using var app = await PlainApplication.StartAsync(_connectionString, services => services.AddOutbox(outbox => Declare(outbox, sizes)));
+        await using var app = await PlainApplication.StartAsync(ConnectionString, services => services.AddOutbox(outbox => Declare(outbox, sizes)));
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 12L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 12L);
 
         sizes.ShouldBe([5, 5, 2]);
 
@@ -146,7 +135,7 @@ public sealed class BatchedWorkTests(PostgresFixture postgres) : IAsyncLifetime
         {
             jobs.Job<Write>("single", (Write job, UnitOfWork work) => { }).Batch(10);
             jobs.Job<Other>("outbound", (IReadOnlyList<Other> all, Outbound outbound) => { });
-        }, new QueueOptions { ConnectionString = _connectionString });
+        }, new QueueOptions { ConnectionString = ConnectionString });
         using var host = builder.Build();
 
         var mistakes = await Should.ThrowAsync<ConfigurationException>(() => host.StartAsync(Stop));
@@ -167,11 +156,11 @@ public sealed class BatchedWorkTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(WriteAsync, options: new QueueOptions { Workers = 0 }))
         {
         }
-        await _source.ExecuteAsync($"insert into mainstay.jobs (id, handler, payload) select gen_random_uuid(), 'write', json_build_object('number', i) from generate_series(1, {count}) i");
+        await Source.ExecuteAsync($"insert into mainstay.jobs (id, handler, payload) select gen_random_uuid(), 'write', json_build_object('number', i) from generate_series(1, {count}) i");
     }
 
     private Task<PlainApplication> StartAsync(Func<IReadOnlyList<Write>, UnitOfWork, Task> handler, Action<JobDeclaration>? declare = null, QueueOptions? options = null) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddJobs(jobs =>
+        PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(jobs =>
         {
             var declared = jobs.Job<Write>("write", (IReadOnlyList<Write> all, UnitOfWork work) => handler(all, work)).Batch(40);
             declare?.Invoke(declared);

@@ -5,7 +5,7 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Work that waits for other work with its key: in order, or so many at a time. The states are those of docs/internals/queues.md.</summary>
-public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class LaneTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     /// <summary>Lanes with more jobs than places, and lanes in which something waits that nobody will ever wake.</summary>
     private const string Broken = """
@@ -19,19 +19,7 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
     private const string Complete = "select mainstay.complete_in_lanes(array(select id from mainstay.jobs where fence = 1), array[1], false)";
     private const string Admit = "select admitted || ' ' || is_unfinished from mainstay.admit_jobs(array['move'], array[1], array[0]::smallint[], array[null]::interval[], array[0]::bigint[], 100)";
 
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table effects (id bigint generated always as identity, key text not null, number integer not null)");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync("create table effects (id bigint generated always as identity, key text not null, number integer not null)");
 
     [Fact]
     public async Task Many_writers_and_two_nodes_keep_the_order_of_every_key()
@@ -47,13 +35,13 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
             {
                 var jobs = nodes[number % 2].Services.GetRequiredService<Jobs>();
                 await jobs.EnqueueAsync(new Move($"{writer} {number % 2}", number), cancellation: Stop);
-                (await _source.ScalarAsync<long>(Broken)).ShouldBe(0);
+                (await Source.ScalarAsync<long>(Broken)).ShouldBe(0);
             }
         }));
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(320);
-        (await _source.ScalarAsync<long>("select count(*) from (select number - lag(number) over (partition by key order by id) as step from effects) steps where step <= 0")).ShouldBe(0);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(320);
+        (await Source.ScalarAsync<long>("select count(*) from (select number - lag(number) over (partition by key order by id) as step from effects) steps where step <= 0")).ShouldBe(0);
     }
 
     [Fact]
@@ -73,7 +61,7 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         // Commits that come long after their insert, in one lane that is empty again and again.
         await Task.WhenAll(Enumerable.Range(0, 6).Select(async writer =>
         {
-            await using var connection = await _source.OpenConnectionAsync(Stop);
+            await using var connection = await Source.OpenConnectionAsync(Stop);
             for (var i = 0; i < 60; i++)
             {
                 await using var transaction = await connection.BeginTransactionAsync(Stop);
@@ -83,11 +71,11 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
                 await wait.ExecuteNonQueryAsync(Stop);
                 await transaction.CommitAsync(Stop);
                 node.Services.GetRequiredService<Jobs>().Wake();
-                (await _source.ScalarAsync<long>(Broken)).ShouldBe(0);
+                (await Source.ScalarAsync<long>(Broken)).ShouldBe(0);
             }
         }));
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 360L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 360L);
         most.ShouldBe(1);
     }
 
@@ -95,37 +83,37 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task What_arrives_while_the_head_is_ending_is_decided_about_when_that_has_ended()
     {
         await LeaseHeadAsync();
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var ending = await connection.BeginTransactionAsync(Stop);
         await using (var complete = new NpgsqlCommand(Complete, connection, ending))
             (await complete.ExecuteScalarAsync(Stop)).ShouldBe(1L);
 
         // The completion has looked who waits, and nobody did.
-        await _source.ExecuteAsync("""select mainstay.enqueue('move', '{"key":"a","number":1}', lane => 'a')""");
-        (await _source.ScalarAsync<string>(Admit)).ShouldBe("0 true");
-        (await _source.ScalarAsync<short>("select state from mainstay.jobs where fence = 0")).ShouldBe((short)4);
+        await Source.ExecuteAsync("""select mainstay.enqueue('move', '{"key":"a","number":1}', lane => 'a')""");
+        (await Source.ScalarAsync<string>(Admit)).ShouldBe("0 true");
+        (await Source.ScalarAsync<short>("select state from mainstay.jobs where fence = 0")).ShouldBe((short)4);
         await ending.CommitAsync(Stop);
 
-        (await _source.ScalarAsync<string>(Admit)).ShouldBe("1 false");
-        (await _source.ScalarAsync<short>("select state from mainstay.jobs")).ShouldBe((short)0);
+        (await Source.ScalarAsync<string>(Admit)).ShouldBe("1 false");
+        (await Source.ScalarAsync<short>("select state from mainstay.jobs")).ShouldBe((short)0);
     }
 
     [Fact]
     public async Task A_head_that_ends_while_something_is_sent_to_wait_behind_it_looks_afterwards()
     {
         await LeaseHeadAsync();
-        await _source.ExecuteAsync("""select mainstay.enqueue('move', '{"key":"a","number":1}', lane => 'a')""");
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await Source.ExecuteAsync("""select mainstay.enqueue('move', '{"key":"a","number":1}', lane => 'a')""");
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var admitting = await connection.BeginTransactionAsync(Stop);
         await using (var admit = new NpgsqlCommand(Admit, connection, admitting))
             (await admit.ExecuteScalarAsync(Stop)).ShouldBe("0 false");
 
-        var completing = _source.ScalarAsync<long>(Complete);
-        await _source.ShouldBecomeAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", 1L);
+        var completing = Source.ScalarAsync<long>(Complete);
+        await Source.ShouldBecomeAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'", 1L);
         await admitting.CommitAsync(Stop);
 
         (await completing).ShouldBe(1);
-        (await _source.ScalarAsync<short>("select state from mainstay.jobs")).ShouldBe((short)0);
+        (await Source.ScalarAsync<short>("select state from mainstay.jobs")).ShouldBe((short)0);
     }
 
     [Fact]
@@ -141,9 +129,9 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         await EnqueueAsync(app, "a", 0, 1, 2);
         await EnqueueAsync(app, "b", 3);
 
-        await _source.ShouldBecomeAsync("select count(*) from effects", 4L);
+        await Source.ShouldBecomeAsync("select count(*) from effects", 4L);
 
-        (await _source.ScalarAsync<string>("select string_agg(number::text, ' ' order by id) from effects where key = 'a'")).ShouldBe("0 1 2");
+        (await Source.ScalarAsync<string>("select string_agg(number::text, ' ' order by id) from effects where key = 'a'")).ShouldBe("0 1 2");
     }
 
     [Fact]
@@ -154,18 +142,18 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         await EnqueueAsync(app, "a", 0, 1, 2);
         await EnqueueAsync(app, "b", 1, 2);
 
-        await _source.ShouldBecomeAsync("select coalesce((select reason || ' ' || lane from mainstay.jobs_dead), '')", "failed a");
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(key || number, ' ' order by id), '') from effects", "b1 b2");
+        await Source.ShouldBecomeAsync("select coalesce((select reason || ' ' || lane from mainstay.jobs_dead), '')", "failed a");
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(key || number, ' ' order by id), '') from effects", "b1 b2");
         await EnqueueAsync(app, "a", 3);
-        await _source.ShouldBecomeAsync("select string_agg(state::text, ' ' order by seq) from mainstay.jobs", "5 5 5");
-        (await _source.ScalarAsync<long>(Broken)).ShouldBe(0);
+        await Source.ShouldBecomeAsync("select string_agg(state::text, ' ' order by seq) from mainstay.jobs", "5 5 5");
+        (await Source.ScalarAsync<long>(Broken)).ShouldBe(0);
 
-        (await letters.RedriveAsync(await _source.ScalarAsync<Guid>("select id from mainstay.jobs_dead"), "Again.", cancellation: Stop)).ShouldBeTrue();
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead where errors -> -1 ->> 'attempt' = '1' and jsonb_array_length(errors) = 2", 1L);
-        await _source.ShouldBecomeAsync("select string_agg(state::text, ' ' order by seq) from mainstay.jobs", "5 5 5");
+        (await letters.RedriveAsync(await Source.ScalarAsync<Guid>("select id from mainstay.jobs_dead"), "Again.", cancellation: Stop)).ShouldBeTrue();
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead where errors -> -1 ->> 'attempt' = '1' and jsonb_array_length(errors) = 2", 1L);
+        await Source.ShouldBecomeAsync("select string_agg(state::text, ' ' order by seq) from mainstay.jobs", "5 5 5");
 
-        (await letters.RedriveAsync(await _source.ScalarAsync<Guid>("select id from mainstay.jobs_dead"), "Once more, better.", "{\"key\":\"a\",\"number\":9}", cancellation: Stop)).ShouldBeTrue();
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects where key = 'a'", "9 1 2 3");
+        (await letters.RedriveAsync(await Source.ScalarAsync<Guid>("select id from mainstay.jobs_dead"), "Once more, better.", "{\"key\":\"a\",\"number\":9}", cancellation: Stop)).ShouldBeTrue();
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects where key = 'a'", "9 1 2 3");
     }
 
     [Fact]
@@ -173,10 +161,10 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync(jobs => Dying(jobs, DeadHead.Block));
         await EnqueueAsync(app, "a", 0, 1, 2, 3);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_stopped", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_stopped", 1L);
 
-        (await app.Services.GetRequiredService<DeadLetters>().DiscardAsync(await _source.ScalarAsync<Guid>("select id from mainstay.jobs_dead"), "Nobody needs it.", cancellation: Stop)).ShouldBeTrue();
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects where key = 'a'", "1 2 3");
+        (await app.Services.GetRequiredService<DeadLetters>().DiscardAsync(await Source.ScalarAsync<Guid>("select id from mainstay.jobs_dead"), "Nobody needs it.", cancellation: Stop)).ShouldBeTrue();
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects where key = 'a'", "1 2 3");
     }
 
     [Fact]
@@ -185,9 +173,9 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync(jobs => Dying(jobs, DeadHead.Skip));
         await EnqueueAsync(app, "a", 0, 1, 0, 2);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects", "1 2");
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs_dead")).ShouldBe(2);
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_stopped", 0L);
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects", "1 2");
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs_dead")).ShouldBe(2);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_stopped", 0L);
     }
 
     [Fact]
@@ -200,9 +188,9 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         }
         await using var node = await StartAsync(jobs => Dying(jobs, DeadHead.BuryLane));
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(reason, ' ' order by reason), '') from mainstay.jobs_dead", "failed lane lane");
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(reason, ' ' order by reason), '') from mainstay.jobs_dead", "failed lane lane");
         await EnqueueAsync(node, "a", 4);
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(key || number, ' ' order by key), '') from effects", "a4 b3");
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(key || number, ' ' order by key), '') from effects", "a4 b3");
     }
 
     [Fact]
@@ -211,7 +199,7 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Ordered))
         {
         }
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() - interval '1 second');
             insert into mainstay.jobs (id, handler, state, node, attempt, fence, crashes, payload, lane)
             values (gen_random_uuid(), 'move', 1, '01890a5d-ac96-774b-bcce-b302099a8057', 3, 3, 2, '{"key":"a","number":0}', 'a');
@@ -220,8 +208,8 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync(Ordered);
         await EnqueueAsync(app, "a", 1);
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 5 and lane = (select lane from mainstay.jobs_stopped)", 1L);
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 5 and lane = (select lane from mainstay.jobs_stopped)", 1L);
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
     }
 
     [Fact]
@@ -231,20 +219,20 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Move("a", 2), after: TimeSpan.FromSeconds(1), cancellation: Stop);
         await EnqueueAsync(app, "a", 0, 1);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects", "0 1 2");
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects", "0 1 2");
     }
 
     [Fact]
     public async Task Subscriptions_copies_and_sql_stand_in_lanes_too()
     {
-        await using var app = await PlainApplication.StartAsync(_connectionString, services => services
+        await using var app = await PlainApplication.StartAsync(ConnectionString, services => services
             .AddOutbox(outbox =>
             {
                 outbox.Event<Moved>("moved");
                 outbox.On("note", (Moved moved, UnitOfWork work) => work.ExecuteAsync($"insert into effects (key, number) values ({moved.Key}, {moved.Number})")).InOrderOf((Moved moved) => moved.Key);
             })
             .AddJobs(Ordered, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using (var transaction = await connection.BeginTransactionAsync(Stop))
         {
             for (var i = 0; i < 10; i++)
@@ -252,10 +240,10 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
             await app.Services.GetRequiredService<Jobs>().EnqueueManyAsync(Enumerable.Range(0, 10).Select(i => new Move("copy", i)), transaction, cancellation: Stop);
             await transaction.CommitAsync(Stop);
         }
-        await _source.ExecuteAsync("""select mainstay.enqueue('move', json_build_object('key', 'sql', 'number', i), lane => 'sql') from generate_series(0, 9) i""");
+        await Source.ExecuteAsync("""select mainstay.enqueue('move', json_build_object('key', 'sql', 'number', i), lane => 'sql') from generate_series(0, 9) i""");
 
-        await _source.ShouldBecomeAsync("select count(*) from effects", 30L);
-        (await _source.ScalarAsync<string>("select string_agg(numbers, '/') from (select string_agg(number::text, '' order by id) as numbers from effects group by key) each")).ShouldBe("0123456789/0123456789/0123456789");
+        await Source.ShouldBecomeAsync("select count(*) from effects", 30L);
+        (await Source.ScalarAsync<string>("select string_agg(numbers, '/') from (select string_agg(number::text, '' order by id) as numbers from effects group by key) each")).ShouldBe("0123456789/0123456789/0123456789");
     }
 
     [Fact]
@@ -280,9 +268,9 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
                 await (i % 2 == 0 ? one : other).Services.GetRequiredService<Jobs>().EnqueueAsync(new Move($"{writer % 2}", i), cancellation: Stop);
         }));
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(concat_ws(' ', state, fence, attempt, lane, seq, node, (select count(*) from mainstay.jobs_stopped)), ', '), '') from mainstay.jobs", "");
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs_done")).ShouldBe(180);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs_dead")).ShouldBe(20);
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(concat_ws(' ', state, fence, attempt, lane, seq, node, (select count(*) from mainstay.jobs_stopped)), ', '), '') from mainstay.jobs", "");
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs_done")).ShouldBe(180);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs_dead")).ShouldBe(20);
         most.ShouldBeInRange(2, 3);
     }
 
@@ -291,11 +279,11 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using (var before = await StartAsync(Ordered, new QueueOptions { Workers = 0 }))
             await EnqueueAsync(before, "a", 0, 1, 2);
-        await _source.ExecuteAsync("update mainstay.jobs set state = 5 where (payload ->> 'number')::integer = 1");
+        await Source.ExecuteAsync("update mainstay.jobs set state = 5 where (payload ->> 'number')::integer = 1");
 
         await using var after = await StartAsync(jobs => jobs.Job<Move>("move", Write), new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100), Lease = TimeSpan.FromSeconds(1) });
 
-        await _source.ShouldBecomeAsync("select count(*) from effects", 3L);
+        await Source.ShouldBecomeAsync("select count(*) from effects", 3L);
     }
 
     [Fact]
@@ -312,7 +300,7 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Ordered, new QueueOptions { Workers = 0 }))
         {
         }
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() + interval '1 hour');
             insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload, lane) values (gen_random_uuid(), 'move', 1, '01890a5d-ac96-774b-bcce-b302099a8057', 1, 1, '{"key":"a","number":0}', 'a');
             """);
@@ -340,7 +328,7 @@ public sealed class LaneTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare, QueueOptions? options = null) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
+        PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
 
     private sealed record Move(string Key, int Number);
 

@@ -4,23 +4,11 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>What a queue may do over all nodes, how often one key may begin, and who shares a queue fairly.</summary>
-public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class LimitTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private static readonly QueueOptions often = new() { PollInterval = TimeSpan.FromMilliseconds(50) };
 
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table effects (id bigint generated always as identity, text text not null, at timestamptz not null default clock_timestamp())");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync("create table effects (id bigint generated always as identity, text text not null, at timestamptz not null default clock_timestamp())");
 
     [Fact]
     public async Task No_more_of_a_queue_run_at_the_same_time_than_it_says_on_all_nodes_together()
@@ -44,12 +32,12 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
             }).Queue("narrow");
         }
 
-        await _source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"x"}') from generate_series(1, 300)""");
+        await Source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"x"}') from generate_series(1, 300)""");
         for (var i = 0; i < 50; i++)
             await (i % 2 == 0 ? one : other).Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("x"), cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs_done")).ShouldBe(350);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs_done")).ShouldBe(350);
         most.ShouldBeInRange(2, 3);
     }
 
@@ -59,7 +47,7 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Narrow, new QueueOptions { Workers = 0 }))
         {
         }
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() + interval '1 day'), ('01890a5d-ac96-774b-bcce-b302099a8058', now() - interval '1 second');
             insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload) values
                 (gen_random_uuid(), 'write', 1, '01890a5d-ac96-774b-bcce-b302099a8057', 1, 1, '{"text":"living"}'),
@@ -67,11 +55,11 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
             select mainstay.enqueue('write', '{"text":"waiting"}');
             """);
 
-        (await _source.ScalarAsync<int>("select mainstay.queue_room('narrow', array['write'], 10, 2, null, 1)")).ShouldBe(1);
-        (await _source.ScalarAsync<int>("select mainstay.queue_room('narrow', array['write'], 10, 1, null, 1)")).ShouldBe(0);
+        (await Source.ScalarAsync<int>("select mainstay.queue_room('narrow', array['write'], 10, 2, null, 1)")).ShouldBe(1);
+        (await Source.ScalarAsync<int>("select mainstay.queue_room('narrow', array['write'], 10, 1, null, 1)")).ShouldBe(0);
 
         await using var app = await StartAsync(Narrow);
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(text, ' ' order by text), '') from effects", "dead waiting");
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(text, ' ' order by text), '') from effects", "dead waiting");
     }
 
     [Fact]
@@ -85,12 +73,12 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
             Writing(jobs).Queue("slow");
         }
 
-        await _source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"x"}') from generate_series(1, 250)""");
-        await _source.ShouldBecomeAsync("select count(*) from effects", 250L);
+        await Source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"x"}') from generate_series(1, 250)""");
+        await Source.ShouldBecomeAsync("select count(*) from effects", 250L);
 
         // Whatever the machine does, it cannot have been quicker: the last one was allowed (250 - 10) / 100 s after the first.
-        (await _source.ScalarAsync<double>("select extract(epoch from max(at) - min(at))::double precision from effects")).ShouldBeGreaterThan(2.2);
-        (await _source.ScalarAsync<int>("select max(attempt) from mainstay.jobs_done")).ShouldBe(1);
+        (await Source.ScalarAsync<double>("select extract(epoch from max(at) - min(at))::double precision from effects")).ShouldBeGreaterThan(2.2);
+        (await Source.ScalarAsync<int>("select max(attempt) from mainstay.jobs_done")).ShouldBe(1);
     }
 
     [Fact]
@@ -102,10 +90,10 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
         await jobs.EnqueueManyAsync(Enumerable.Range(0, 40).Select(_ => new Write("a")), cancellation: Stop);
         await jobs.EnqueueAsync(new Write("b"), cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select count(*) from effects", 41L);
-        (await _source.ScalarAsync<double>("select extract(epoch from max(at) - min(at))::double precision from effects where text = 'a'")).ShouldBeGreaterThan(1.8);
-        (await _source.ScalarAsync<long>("select count(*) from effects where id < (select id from effects where text = 'b')")).ShouldBeLessThan(20);
-        (await _source.ScalarAsync<int>("select max(attempt) from mainstay.jobs_done")).ShouldBe(1);
+        await Source.ShouldBecomeAsync("select count(*) from effects", 41L);
+        (await Source.ScalarAsync<double>("select extract(epoch from max(at) - min(at))::double precision from effects where text = 'a'")).ShouldBeGreaterThan(1.8);
+        (await Source.ScalarAsync<long>("select count(*) from effects where id < (select id from effects where text = 'b')")).ShouldBeLessThan(20);
+        (await Source.ScalarAsync<int>("select max(attempt) from mainstay.jobs_done")).ShouldBe(1);
     }
 
     [Fact]
@@ -114,19 +102,19 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Fair, new QueueOptions { Workers = 0 }))
         {
         }
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             insert into mainstay.jobs (id, handler, payload, state, tenant) select gen_random_uuid(), 'write', '{"text":"many"}', 4, 'many' from generate_series(1, 100000)
             """);
         await using var app = await StartAsync(Fair, new QueueOptions { Workers = 1, PollInterval = TimeSpan.FromMilliseconds(50) });
-        await _source.ShouldBecomeAsync("select count(*) > 100 from effects", true);
+        await Source.ShouldBecomeAsync("select count(*) > 100 from effects", true);
 
-        var before = await _source.ScalarAsync<long>("select max(id) from effects");
+        var before = await Source.ScalarAsync<long>("select max(id) from effects");
         foreach (var tenant in new[] { "one", "two" })
             await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write(tenant), cancellation: Stop);
-        await _source.ShouldBecomeAsync("select count(*) from effects where text <> 'many'", 2L);
+        await Source.ShouldBecomeAsync("select count(*) from effects where text <> 'many'", 2L);
 
         // Behind what had been claimed by then and what was done while they were enqueued: at most 50 ms ahead, 500 at most.
-        (await _source.ScalarAsync<long>("select max(id) from effects where text <> 'many'") - before).ShouldBeLessThan(2000);
+        (await Source.ScalarAsync<long>("select max(id) from effects where text <> 'many'") - before).ShouldBeLessThan(2000);
     }
 
     [Fact]
@@ -141,7 +129,7 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
         (await OrderAsync()).ShouldBe("a,b,a,b,a,b,a,a,a");
 
         // The round is the third when two of each are gone.
-        await _source.ExecuteAsync("delete from mainstay.jobs where id in (select id from mainstay.jobs order by seq, tenant limit 4)");
+        await Source.ExecuteAsync("delete from mainstay.jobs where id in (select id from mainstay.jobs order by seq, tenant limit 4)");
         await ArriveAsync("c", 2);
         await ArriveAsync("a", 1);
         await AdmitAsync();
@@ -159,8 +147,8 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
 
         await AdmitAsync();
 
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs where state = 0 and tenant = 'one'")).ShouldBe(1);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs where state = 4 and tenant = 'many'")).ShouldBeGreaterThan(2000);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs where state = 0 and tenant = 'one'")).ShouldBe(1);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs where state = 4 and tenant = 'many'")).ShouldBeGreaterThan(2000);
     }
 
     [Fact]
@@ -179,8 +167,8 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
         await jobs.EnqueueAsync(new Write("late"), after: TimeSpan.FromMilliseconds(300), cancellation: Stop);
         await jobs.EnqueueManyAsync(Enumerable.Range(0, 200).Select(_ => new Write("many")), cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select count(*) from effects", 202L);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
+        await Source.ShouldBecomeAsync("select count(*) from effects", 202L);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
     }
 
     [Fact]
@@ -199,15 +187,15 @@ public sealed class LimitTests(PostgresFixture postgres) : IAsyncLifetime
         jobs.Job<Write>("write", (Write job, UnitOfWork work) => work.ExecuteAsync($"insert into effects (text) values ({job.Text})"));
 
     private Task<int> ArriveAsync(string tenant, int count) =>
-        _source.ExecuteAsync($$"""select mainstay.enqueue('write', '{"text":"{{tenant}}"}', tenant => '{{tenant}}') from generate_series(1, {{count}})""");
+        Source.ExecuteAsync($$"""select mainstay.enqueue('write', '{"text":"{{tenant}}"}', tenant => '{{tenant}}') from generate_series(1, {{count}})""");
 
     private Task<int> AdmitAsync() =>
-        _source.ExecuteAsync("select mainstay.admit_jobs(array['write'], array[1], array[0]::smallint[], array[null]::interval[], array[0]::bigint[], 500)");
+        Source.ExecuteAsync("select mainstay.admit_jobs(array['write'], array[1], array[0]::smallint[], array[null]::interval[], array[0]::bigint[], 500)");
 
-    private Task<string> OrderAsync() => _source.ScalarAsync<string>("select string_agg(tenant, ',' order by seq, tenant) from mainstay.jobs where state = 0");
+    private Task<string> OrderAsync() => Source.ScalarAsync<string>("select string_agg(tenant, ',' order by seq, tenant) from mainstay.jobs where state = 0");
 
     private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare, QueueOptions? options = null) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
+        PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
 
     private sealed record Write(string Text);
 }

@@ -4,24 +4,15 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Plans of the statements of a turn are made when the queue is empty and used when it is full, before anything has been analysed.</summary>
-public sealed class PlanTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class PlanTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
+    protected override async Task PrepareAsync()
     {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await using (await PlainApplication.StartAsync(_connectionString, services => services.AddJobs(jobs => jobs.Job<Write>("write", (Write job, UnitOfWork work) => { }), new QueueOptions { Workers = 0 })))
+        await using (await PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(jobs => jobs.Job<Write>("write", (Write job, UnitOfWork work) => { }), new QueueOptions { Workers = 0 })))
         {
         }
-        await _source.ExecuteAsync("alter table mainstay.jobs set (autovacuum_enabled = false); insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() + interval '1 day')");
+        await Source.ExecuteAsync("alter table mainstay.jobs set (autovacuum_enabled = false); insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() + interval '1 day')");
     }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
 
     [Theory]
     [InlineData(QueueSql.Cycle, "", "")]
@@ -29,7 +20,7 @@ public sealed class PlanTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task A_claim_whose_plan_was_made_for_an_empty_table_reads_little_of_a_full_one(string statement, string types, string limits)
     {
         const string claim = "('{}', '{}', '01890a5d-ac96-774b-bcce-b302099a8057', '{0}', '{100}', '{write,other}', '{0,0}', '{0,0}', '{0,0}', 1";
-        await using var connection = await _source.OpenConnectionAsync(Stop);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var transaction = await connection.BeginTransactionAsync(Stop);
         async Task<string> PlanAsync(string sql)
         {

@@ -4,23 +4,11 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Which work of a queue goes first, and that nothing waits for ever.</summary>
-public sealed class PriorityTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class PriorityTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private static readonly QueueOptions oneAtATime = new() { Workers = 1, PollInterval = TimeSpan.FromMilliseconds(100) };
 
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table effects (id bigint generated always as identity, text text not null)");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync("create table effects (id bigint generated always as identity, text text not null)");
 
     [Fact]
     public async Task Of_what_waits_the_highest_priority_goes_first()
@@ -31,13 +19,13 @@ public sealed class PriorityTests(PostgresFixture postgres) : IAsyncLifetime
             await jobs.EnqueueAsync(new Write("low"), priority: JobPriority.Low, cancellation: Stop);
             await jobs.EnqueueAsync(new Write("normal"), cancellation: Stop);
             await jobs.EnqueueManyAsync([new Other("other")], cancellation: Stop);
-            await _source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"high"}', priority => -1)""");
+            await Source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"high"}', priority => -1)""");
         }
 
         await using var app = await StartAsync(Declare, oneAtATime);
 
-        await _source.ShouldBecomeAsync("select count(*) from effects", 4L);
-        (await _source.ScalarAsync<string[]>("select array_agg(text order by id) from effects"))[2..].ShouldBe(["normal", "low"]);
+        await Source.ShouldBecomeAsync("select count(*) from effects", 4L);
+        (await Source.ScalarAsync<string[]>("select array_agg(text order by id) from effects"))[2..].ShouldBe(["normal", "low"]);
     }
 
     [Fact]
@@ -46,17 +34,17 @@ public sealed class PriorityTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Declare, new QueueOptions { Workers = 0 }))
         {
         }
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             select mainstay.enqueue('write', '{"text":"low"}', priority => 1);
             select mainstay.enqueue('write', '{"text":"normal"}');
             select mainstay.enqueue('write', '{"text":"high"}', priority => -1) from generate_series(1, 2000);
             """);
 
         await using var app = await StartAsync(Declare, oneAtATime);
-        await _source.ShouldBecomeAsync("select count(*) from effects", 2002L);
+        await Source.ShouldBecomeAsync("select count(*) from effects", 2002L);
 
         // Claims take more than one job when they are done quickly: what the queue gets done in 50 ms, at most 500.
-        (await _source.ScalarAsync<long>("select count(*) from effects where text = 'high' and id > (select max(id) from effects where text <> 'high')")).ShouldBeGreaterThan(0);
+        (await Source.ScalarAsync<long>("select count(*) from effects where text = 'high' and id > (select max(id) from effects where text <> 'high')")).ShouldBeGreaterThan(0);
     }
 
     [Fact]
@@ -84,14 +72,14 @@ public sealed class PriorityTests(PostgresFixture postgres) : IAsyncLifetime
                 await meeting.MeetAsync(work.Cancellation);
             await work.ExecuteAsync($"insert into effects (text) values ({job.Text})");
         }).Priority(JobPriority.Low), oneAtATime);
-        await _source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"low"}', priority => 1) from generate_series(1, 1500)""");
+        await Source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"low"}', priority => 1) from generate_series(1, 1500)""");
         await meeting.Arrived.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
         await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("high"), priority: JobPriority.High, cancellation: Stop);
         meeting.Leave.TrySetResult();
 
-        await _source.ShouldBecomeAsync("select count(*) from effects where text = 'high'", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from effects where text = 'high'", 1L);
         // One runs, and the next claim may be the eighth.
-        (await _source.ScalarAsync<long>("select count(*) from effects where id < (select id from effects where text = 'high')")).ShouldBeLessThan(750);
+        (await Source.ScalarAsync<long>("select count(*) from effects where id < (select id from effects where text = 'high')")).ShouldBeLessThan(750);
     }
 
     [Fact]
@@ -100,11 +88,11 @@ public sealed class PriorityTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Declare, new QueueOptions { Workers = 0 }))
         {
         }
-        await _source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"x"}', priority => 1); select mainstay.enqueue('write', '{"text":"x"}', priority => -1)""");
+        await Source.ExecuteAsync("""select mainstay.enqueue('write', '{"text":"x"}', priority => 1); select mainstay.enqueue('write', '{"text":"x"}', priority => -1)""");
 
         await using var after = await StartAsync(jobs => Writing(jobs), oneAtATime with { Lease = TimeSpan.FromSeconds(1) });
 
-        await _source.ShouldBecomeAsync("select count(*) from effects", 2L);
+        await Source.ShouldBecomeAsync("select count(*) from effects", 2L);
     }
 
     [Fact]
@@ -125,7 +113,7 @@ public sealed class PriorityTests(PostgresFixture postgres) : IAsyncLifetime
         jobs.Job<Write>("write", (Write job, UnitOfWork work) => work.ExecuteAsync($"insert into effects (text) values ({job.Text})"));
 
     private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare, QueueOptions options) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddJobs(declare, options));
+        PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(declare, options));
 
     private sealed record Write(string Text);
 

@@ -5,23 +5,17 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Each thing that must hold of the queues, violated by hand and found. Each test has its own database.</summary>
-public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class QueueCheckerTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private const string Node = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
     private PlainApplication _app = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     private QueueChecker Checker => _app.Services.GetRequiredService<QueueChecker>();
 
-    public async ValueTask InitializeAsync()
+    protected override async Task PrepareAsync()
     {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        _app = await PlainApplication.StartAsync(_connectionString, services => services.AddJobs(jobs =>
+        _app = await PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(jobs =>
         {
             jobs.Job<Write>("write", (Write job, UnitOfWork work) => { });
             jobs.Job<Fail>("fail", void (Fail job, UnitOfWork work) => throw new InvalidOperationException("Broken.")).Retry(1);
@@ -31,13 +25,13 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
             jobs.Job<Slow>("slow", (Slow job, UnitOfWork work) => { }).Queue("narrow");
             jobs.Job("tick", Schedule.Every(TimeSpan.FromSeconds(1)), (UnitOfWork work) => { });
         }, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
-        await _source.ShouldBecomeAsync("select count(*) > 0 from mainstay.schedule_runs", true);
+        await Source.ShouldBecomeAsync("select count(*) > 0 from mainstay.schedule_runs", true);
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync();
-        await _source.DisposeAsync();
+        await base.DisposeAsync();
     }
 
     [Fact]
@@ -53,7 +47,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
             if (i % 10 == 0)
                 await ShouldBeSoundAsync(ids);      // in the middle of it
         }
-        await _source.ShouldBecomeAsync("select count(*) filter (where state <> 2) || ' ' || (select count(*) from mainstay.jobs_dead) from mainstay.jobs where handler <> 'tick'", "0 50");
+        await Source.ShouldBecomeAsync("select count(*) filter (where state <> 2) || ' ' || (select count(*) from mainstay.jobs_dead) from mainstay.jobs where handler <> 'tick'", "0 50");
 
         await ShouldBeSoundAsync(ids);
     }
@@ -68,7 +62,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task A_lease_that_has_just_ended_is_no_finding()
     {
-        await _source.ExecuteAsync($$"""
+        await Source.ExecuteAsync($$"""
             insert into mainstay.nodes (id, lease_until) values ('{{Node}}', now() - interval '1 second');
             insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload) values (gen_random_uuid(), 'elsewhere', 1, '{{Node}}', 1, 1, '{}')
             """);
@@ -155,7 +149,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var lost = await _app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Wait("x"), after: TimeSpan.FromHours(1), cancellation: Stop);
         var there = await _app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Wait("x"), after: TimeSpan.FromHours(1), cancellation: Stop);
-        await _source.ExecuteAsync($"delete from mainstay.jobs where id = '{lost}'");
+        await Source.ExecuteAsync($"delete from mainstay.jobs where id = '{lost}'");
 
         var finding = (await Checker.VerifyAsync([lost, there], cancellation: Stop)).Findings.ShouldHaveSingleItem();
 
@@ -167,8 +161,8 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task A_redrive_that_nobody_goes_on_with_is_found()
     {
         await _app.DisposeAsync();
-        await _source.ExecuteAsync("insert into mainstay.redrives (id, died_before, per_second, found, started_by, why, origin, next_at) values (gen_random_uuid(), now(), 1, 1, 'ann', 'x', '{}', now() - interval '1 hour')");
-        await using var database = new Database(NpgsqlDataSource.Create(_connectionString), TimeProvider.System);
+        await Source.ExecuteAsync("insert into mainstay.redrives (id, died_before, per_second, found, started_by, why, origin, next_at) values (gen_random_uuid(), now(), 1, 1, 'ann', 'x', '{}', now() - interval '1 hour')");
+        await using var database = new Database(NpgsqlDataSource.Create(ConnectionString), TimeProvider.System);
 
         var report = await new QueueChecker(database, new QueueOptions(), new QueueModel()).VerifyAsync(cancellation: Stop);
 
@@ -178,7 +172,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task Many_rows_are_cut_off_and_that_is_said()
     {
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             alter table mainstay.jobs drop constraint jobs_due_check;
             insert into mainstay.jobs (id, handler, state, payload) select gen_random_uuid(), 'elsewhere', 2, '{}' from generate_series(1, 150)
             """);
@@ -191,7 +185,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task What_there_was_no_time_for_is_named()
     {
-        await using var locker = await _source.OpenConnectionAsync(Stop);
+        await using var locker = await Source.OpenConnectionAsync(Stop);
         await using var transaction = await locker.BeginTransactionAsync(Stop);
         await using (var command = new NpgsqlCommand("lock table mainstay.redrives in access exclusive mode", locker, transaction))
             await command.ExecuteNonQueryAsync(Stop);
@@ -221,7 +215,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : IAsyncLifetime
     private async Task ShouldFindAsync(string check, params string[] plants)
     {
         await ShouldBeSoundAsync([]);
-        await _source.ExecuteAsync(string.Join(";\n", plants));
+        await Source.ExecuteAsync(string.Join(";\n", plants));
 
         var report = await Checker.VerifyAsync(cancellation: Stop);
 

@@ -8,22 +8,10 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>What operators see of the queues from outside: measurements, traces, warnings. Each test has its own database, and handlers of its own name.</summary>
-public sealed class QueueSignalTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class QueueSignalTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private readonly string _handler = $"write-{Guid.CreateVersion7():N}";
     private readonly ConcurrentQueue<(string Instrument, double Value, Dictionary<string, object?> Tags)> _measured = [];
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
 
     [Fact]
     public async Task Runs_retries_attempts_and_dead_letters_are_measured()
@@ -34,7 +22,7 @@ public sealed class QueueSignalTests(PostgresFixture postgres) : IAsyncLifetime
 
         await jobs.EnqueueAsync(new Write("fine"), cancellation: Stop);
         await jobs.EnqueueAsync(new Write("broken"), cancellation: Stop);
-        await _source.ShouldBecomeAsync("select (select count(*) from mainstay.jobs_done) || ' ' || (select count(*) from mainstay.jobs_dead)", "1 1");
+        await Source.ShouldBecomeAsync("select (select count(*) from mainstay.jobs_done) || ' ' || (select count(*) from mainstay.jobs_dead)", "1 1");
         await Waiting.UntilAsync(() => Task.FromResult(Of("mainstay.queue.dead_letters").Any() && Of("messaging.process.duration").Count() == 3));
 
         Of("messaging.client.consumed.messages").Sum(measured => measured.Value).ShouldBe(3);
@@ -53,7 +41,7 @@ public sealed class QueueSignalTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Nothing))
         {
         }
-        await _source.ExecuteAsync($$"""
+        await Source.ExecuteAsync($$"""
             insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() - interval '1 second');
             insert into mainstay.jobs (id, handler, state, node, attempt, fence, crashes, payload)
             select gen_random_uuid(), '{{_handler}}', 1, '01890a5d-ac96-774b-bcce-b302099a8057', 1, 1, 2, '{"text":"x"}' from generate_series(1, 2)
@@ -61,7 +49,7 @@ public sealed class QueueSignalTests(PostgresFixture postgres) : IAsyncLifetime
 
         await using var app = await StartAsync(Nothing);
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 2L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 2L);
         await Waiting.UntilAsync(() => Task.FromResult(Of("mainstay.queue.crashes").Sum(measured => measured.Value) == 2));
         Of("mainstay.queue.dead_letters").Select(measured => measured.Tags["mainstay.reason"]).ShouldBe(["crashed", "crashed"]);
     }
@@ -73,11 +61,11 @@ public sealed class QueueSignalTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Nothing))
         {
         }
-        await _source.ExecuteAsync($$"""
+        await Source.ExecuteAsync($$"""
             insert into mainstay.jobs (id, handler, payload, created_at) select gen_random_uuid(), '{{_handler}}', '{"text":"x"}', now() - interval '1 hour' from generate_series(1, 700);
             insert into mainstay.jobs (id, handler, payload, created_at) select gen_random_uuid(), 'elsewhere', '{"text":"x"}', now() from generate_series(1, 40000)
             """);
-        await using var database = new Database(NpgsqlDataSource.Create(_connectionString), TimeProvider.System);
+        await using var database = new Database(NpgsqlDataSource.Create(ConnectionString), TimeProvider.System);
 
         var depths = await new QueueWatchStore(database).DepthsAsync([_handler, "elsewhere", "nobody"], Stop);
         await using var app = await StartAsync(Nothing, workers: 0);
@@ -101,11 +89,11 @@ public sealed class QueueSignalTests(PostgresFixture postgres) : IAsyncLifetime
         await using (await StartAsync(Nothing))
         {
         }
-        await _source.ExecuteAsync($$"""
+        await Source.ExecuteAsync($$"""
             insert into mainstay.jobs (id, handler, payload, created_at, state, due_at) select gen_random_uuid(), '{{_handler}}', '{"text":"x"}', now() - interval '1 day', 2, now() - interval '10 minutes'
             """);
-        await _source.ExecuteAsync(QueueSql.Promote);
-        await using var database = new Database(NpgsqlDataSource.Create(_connectionString), TimeProvider.System);
+        await Source.ExecuteAsync(QueueSql.Promote);
+        await using var database = new Database(NpgsqlDataSource.Create(ConnectionString), TimeProvider.System);
 
         var look = await new QueueWatchStore(database).LookAsync([_handler], Stop);
 
@@ -123,7 +111,7 @@ public sealed class QueueSignalTests(PostgresFixture postgres) : IAsyncLifetime
             ActivityStopped = ended.Enqueue,
         };
         ActivitySource.AddActivityListener(listener);
-        await using var backend = await TestBackend.StartAsync(_connectionString, backend =>
+        await using var backend = await TestBackend.StartAsync(ConnectionString, backend =>
         {
             backend.Job<Write>(_handler, (Write job, UnitOfWork work) => { });
             backend.Command("POST /v1/writes", (Write input, UnitOfWork work) => { work.Enqueue(input); }).Allow(Policy.Anyone);
@@ -145,17 +133,17 @@ public sealed class QueueSignalTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task A_session_that_keeps_an_old_view_is_named_once()
     {
-        await using var holder = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_connectionString) { ApplicationName = "forgotten report", Pooling = false }.ConnectionString);
+        await using var holder = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionString) { ApplicationName = "forgotten report", Pooling = false }.ConnectionString);
         await holder.OpenAsync(Stop);
         await using (var begin = new NpgsqlCommand("begin isolation level repeatable read; select 'forgotten', count(*) from pg_class", holder))
             await begin.ExecuteNonQueryAsync(Stop);
 
-        await using var backend = await TestBackend.StartAsync(_connectionString, backend => backend.Job<Write>(_handler, (Write job, UnitOfWork work) => { }).MaxAge(TimeSpan.FromSeconds(1)),
+        await using var backend = await TestBackend.StartAsync(ConnectionString, backend => backend.Job<Write>(_handler, (Write job, UnitOfWork work) => { }).MaxAge(TimeSpan.FromSeconds(1)),
             "--Mainstay:Queues:HeldSnapshot", "00:00:02");
         string[] Told() => [.. backend.Logs.Lines.Where(line => line.Text.StartsWith("MST2521", StringComparison.Ordinal)).Select(line => line.Text)];
         await Waiting.UntilAsync(() => Task.FromResult(Told().Length > 0));
         // By now the watch looks every second, because of the age: it has looked again when another one that is held is told.
-        await using var second = await _source.OpenConnectionAsync(Stop);
+        await using var second = await Source.OpenConnectionAsync(Stop);
         await using (var begin = new NpgsqlCommand("begin isolation level repeatable read; select count(*) from pg_class", second))
             await begin.ExecuteNonQueryAsync(Stop);
         await Waiting.UntilAsync(() => Task.FromResult(Told().Length > 1));
@@ -192,7 +180,7 @@ public sealed class QueueSignalTests(PostgresFixture postgres) : IAsyncLifetime
     private void Nothing(JobsBuilder jobs) => jobs.Job<Write>(_handler, (Write job, UnitOfWork work) => { });
 
     private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare, int workers = 4) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddJobs(declare, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100), Workers = workers }));
+        PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(declare, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100), Workers = workers }));
 
     private IEnumerable<(string Instrument, double Value, Dictionary<string, object?> Tags)> Of(string instrument) =>
         _measured.Where(measured => measured.Instrument == instrument && (measured.Tags.GetValueOrDefault("mainstay.handler") ?? measured.Tags.GetValueOrDefault("messaging.destination.name")) as string == _handler);

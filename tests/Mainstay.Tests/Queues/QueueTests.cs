@@ -5,21 +5,9 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>What happens to work whose handler fails, whose node dies, or whose lease is gone. Each test has its own database.</summary>
-public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class QueueTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table effects (id bigint generated always as identity, text text not null)");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync("create table effects (id bigint generated always as identity, text text not null)");
 
     [Fact]
     public async Task A_delayed_job_waits_until_it_is_due_and_no_longer()
@@ -48,9 +36,9 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
 
         var id = await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("x"), cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
         keys.ShouldBe([(id.ToString(), 1), (id.ToString(), 2)]);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
     }
 
     [Fact]
@@ -63,8 +51,8 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
 
         await using var app = await StartAsync(Writing);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(text, ','), '') from effects", "mine");
-        (await _source.ScalarAsync<int>("select attempt from mainstay.jobs_done")).ShouldBe(2);
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(text, ','), '') from effects", "mine");
+        (await Source.ScalarAsync<int>("select attempt from mainstay.jobs_done")).ShouldBe(2);
     }
 
     [Fact]
@@ -77,8 +65,8 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
 
         await using var app = await StartAsync(Writing);
 
-        await _source.ShouldBecomeAsync("select coalesce((select reason || ' ' || crashes || ' ' || (errors -> 0 ->> 'error') from mainstay.jobs_dead), '')", "crashed 3 The process that ran it died.");
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
+        await Source.ShouldBecomeAsync("select coalesce((select reason || ' ' || crashes || ' ' || (errors -> 0 ->> 'error') from mainstay.jobs_dead), '')", "crashed 3 The process that ran it died.");
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
     }
 
     [Fact]
@@ -88,12 +76,12 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
         {
         }
         await DieWithAsync(crashes: 1);
-        await _source.ExecuteAsync("insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload) select gen_random_uuid(), 'elsewhere', 1, node, 1, 1, '{}' from mainstay.jobs limit 1");
+        await Source.ExecuteAsync("insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload) select gen_random_uuid(), 'elsewhere', 1, node, 1, 1, '{}' from mainstay.jobs limit 1");
 
         await using var app = await StartAsync(Writing);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(text, ','), '') from effects", "mine");
-        (await _source.ScalarAsync<string>("select state || ' ' || crashes || ' ' || attempt from mainstay.jobs where handler = 'elsewhere'")).ShouldBe("0 0 0");
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(text, ','), '') from effects", "mine");
+        (await Source.ScalarAsync<string>("select state || ' ' || crashes || ' ' || attempt from mainstay.jobs where handler = 'elsewhere'")).ShouldBe("0 0 0");
     }
 
     [Fact]
@@ -110,14 +98,14 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
 
         await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("once"), cancellation: Stop);
         await meeting.Arrived.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
-        await _source.ExecuteAsync("update mainstay.jobs set state = 0, node = null, seq = nextval('mainstay.jobs_seq_seq')");
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ExecuteAsync("update mainstay.jobs set state = 0, node = null, seq = nextval('mainstay.jobs_seq_seq')");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
         meeting.Leave.TrySetResult();
 
         await Waiting.UntilAsync(() => Task.FromResult(Volatile.Read(ref runs) == 2));
         await app.DisposeAsync();
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(1);
-        (await _source.ScalarAsync<int>("select attempt from mainstay.jobs_done")).ShouldBe(2);
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(1);
+        (await Source.ScalarAsync<int>("select attempt from mainstay.jobs_done")).ShouldBe(2);
     }
 
     [Fact]
@@ -130,7 +118,7 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
             await meeting.Arrived.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
         }
 
-        (await _source.ScalarAsync<string>("select state || ' ' || attempt || ' ' || fence || ' ' || crashes from mainstay.jobs")).ShouldBe("0 0 1 0");
+        (await Source.ScalarAsync<string>("select state || ' ' || attempt || ' ' || fence || ' ' || crashes from mainstay.jobs")).ShouldBe("0 0 1 0");
     }
 
     [Fact]
@@ -138,9 +126,9 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync(Writing);
 
-        await _source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload) values (gen_random_uuid(), 'write', '{"other":1}')""");
+        await Source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload) values (gen_random_uuid(), 'write', '{"other":1}')""");
 
-        await _source.ShouldBecomeAsync("select coalesce((select reason || ' ' || attempt from mainstay.jobs_dead), '')", "unreadable 1");
+        await Source.ShouldBecomeAsync("select coalesce((select reason || ' ' || attempt from mainstay.jobs_dead), '')", "unreadable 1");
     }
 
     [Fact]
@@ -151,13 +139,13 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
         await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("x"), cancellation: Stop);
         for (var attempt = 1; attempt < 12; attempt++)
         {
-            await _source.ShouldBecomeAsync("select coalesce((select state || ' ' || attempt from mainstay.jobs), '')", $"2 {attempt}");
-            await _source.ExecuteAsync("update mainstay.jobs set due_at = now() where state = 2");
+            await Source.ShouldBecomeAsync("select coalesce((select state || ' ' || attempt from mainstay.jobs), '')", $"2 {attempt}");
+            await Source.ExecuteAsync("update mainstay.jobs set due_at = now() where state = 2");
         }
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
-        (await _source.ScalarAsync<string>("select jsonb_array_length(errors) || ' ' || (errors -> 0 ->> 'attempt') || ' ' || (errors -> 9 ->> 'attempt') from mainstay.jobs_dead")).ShouldBe("10 3 12");
-        (await _source.ScalarAsync<string>("select left(errors -> 0 ->> 'error', 47) || length(errors -> 0 ->> 'error') from mainstay.jobs_dead")).ShouldBe("InvalidOperationException: nul \ufffd, half \ufffd, xxxxx2000");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
+        (await Source.ScalarAsync<string>("select jsonb_array_length(errors) || ' ' || (errors -> 0 ->> 'attempt') || ' ' || (errors -> 9 ->> 'attempt') from mainstay.jobs_dead")).ShouldBe("10 3 12");
+        (await Source.ScalarAsync<string>("select left(errors -> 0 ->> 'error', 47) || length(errors -> 0 ->> 'error') from mainstay.jobs_dead")).ShouldBe("InvalidOperationException: nul \ufffd, half \ufffd, xxxxx2000");
     }
 
     [Fact]
@@ -176,8 +164,8 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
             await queue.EnqueueAsync(new Wait(i), cancellation: Stop);
         await queue.EnqueueAsync(new Write("through"), cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(text, ','), '') from effects", "through");
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs where state = 1")).ShouldBe(1);
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(text, ','), '') from effects", "through");
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs where state = 1")).ShouldBe(1);
     }
 
     [Fact]
@@ -185,25 +173,25 @@ public sealed class QueueTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync(Writing);
 
-        await _source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload) select gen_random_uuid(), 'write', json_build_object('text', i::text) from generate_series(1, 3000) i""");
+        await Source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload) select gen_random_uuid(), 'write', json_build_object('text', i::text) from generate_series(1, 3000) i""");
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 3000L);
-        (await _source.ScalarAsync<long>("select count(distinct text) from effects")).ShouldBe(3000);
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(3000);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 3000L);
+        (await Source.ScalarAsync<long>("select count(distinct text) from effects")).ShouldBe(3000);
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(3000);
     }
 
     private static void Writing(JobsBuilder jobs) =>
         jobs.Job<Write>("write", (Write job, UnitOfWork work) => work.ExecuteAsync($"insert into effects (text) values ({job.Text})"));
 
     /// <summary>What a node leaves that was killed: a lease that is over, and a job that it held.</summary>
-    private async Task DieWithAsync(int crashes) => await _source.ExecuteAsync($$"""
+    private async Task DieWithAsync(int crashes) => await Source.ExecuteAsync($$"""
         insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() - interval '1 second');
         insert into mainstay.jobs (id, handler, state, node, attempt, fence, crashes, payload)
         values (gen_random_uuid(), 'write', 1, '01890a5d-ac96-774b-bcce-b302099a8057', 1, 1, {{crashes}}, '{"text":"mine"}')
         """);
 
     private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare, QueueOptions? options = null) =>
-        PlainApplication.StartAsync(_connectionString, services => services.AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
+        PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
 
     private sealed record Write(string Text);
 

@@ -5,30 +5,23 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>What becomes of the history of jobs in time. Each test has its own database.</summary>
-public sealed class RetentionTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class RetentionTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    public async ValueTask InitializeAsync()
+    protected override async Task PrepareAsync()
     {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
         await using (await StartAsync())
         {
         }
     }
 
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
-
     [Fact]
     public async Task Days_that_are_over_are_dropped()
     {
-        await _source.ExecuteAsync("select mainstay.add_partition(parent, (now() at time zone 'UTC')::date - days) from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs']) parent, unnest(array[3, 8, 91]) days");
+        await Source.ExecuteAsync("select mainstay.add_partition(parent, (now() at time zone 'UTC')::date - days) from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs']) parent, unnest(array[3, 8, 91]) days");
 
         await using var app = await StartAsync();
 
-        await _source.ShouldBecomeAsync("""
+        await Source.ShouldBecomeAsync("""
             select string_agg(parent.relname || ' ' || ((now() at time zone 'UTC')::date - to_date(right(child.relname, 8), 'YYYYMMDD')), ', ' order by parent.relname, child.relname)
             from pg_inherits join pg_class child on child.oid = inhrelid join pg_class parent on parent.oid = inhparent
             where child.relname ~ '_[0-9]{8}$' and parent.relname ~ '^(jobs|schedule)_' and to_date(right(child.relname, 8), 'YYYYMMDD') < (now() at time zone 'UTC')::date
@@ -38,41 +31,41 @@ public sealed class RetentionTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task Rows_without_a_day_of_their_own_go_when_their_day_would()
     {
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             insert into mainstay.jobs_done (id, handler, attempt, created_at, done_at) select gen_random_uuid(), 'write', 1, now(), now() - days * interval '1 day' from unnest(array[5, 6, 9, 400]) days;
             insert into mainstay.jobs_done (id, handler, attempt, created_at, done_at) select gen_random_uuid(), 'write', 1, now(), now() - interval '30 days' from generate_series(1, 25000);
             insert into mainstay.schedule_runs (schedule, planned_at) select 'tick', now() - days * interval '1 day' from unnest(array[5, 9]) days;
             insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, payload)
             select gen_random_uuid(), 'write', 1, 0, 1, now(), now() - days * interval '1 day', 'failed', '{}' from unnest(array[9, 80, 95]) days
             """);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs_done_default")).ShouldBe(25004);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs_done_default")).ShouldBe(25004);
 
         await using var app = await StartAsync();
 
-        await _source.ShouldBecomeAsync("select (select count(*) from mainstay.jobs_done) || ' ' || (select count(*) from mainstay.schedule_runs) || ' ' || (select count(*) from mainstay.jobs_dead)", "2 1 2");
+        await Source.ShouldBecomeAsync("select (select count(*) from mainstay.jobs_done) || ' ' || (select count(*) from mainstay.schedule_runs) || ' ' || (select count(*) from mainstay.jobs_dead)", "2 1 2");
     }
 
     [Fact]
     public async Task What_was_discarded_goes_when_it_can_no_longer_be_restored()
     {
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, payload, discarded_at)
             select gen_random_uuid(), 'write', 1, 0, 1, now(), now() - interval '9 days', 'failed', '{}', now() - days * interval '1 day' from unnest(array[6, 8, null]) days
             """);
 
         await using var app = await StartAsync();
 
-        await _source.ShouldBecomeAsync("select count(*) || ' ' || count(discarded_at) from mainstay.jobs_dead", "2 1");
+        await Source.ShouldBecomeAsync("select count(*) || ' ' || count(discarded_at) from mainstay.jobs_dead", "2 1");
     }
 
     [Fact]
     public async Task Whoever_reads_the_history_does_not_keep_a_node_from_starting()
     {
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             select mainstay.add_partition('jobs_done', (now() at time zone 'UTC')::date - 30);
             create table effects (text text not null)
             """);
-        await using var reader = await _source.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var reader = await Source.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using var transaction = await reader.BeginTransactionAsync(TestContext.Current.CancellationToken);
         await using (var command = new NpgsqlCommand("select count(*) from mainstay.jobs_done", reader, transaction))
             await command.ExecuteScalarAsync(TestContext.Current.CancellationToken);
@@ -80,11 +73,11 @@ public sealed class RetentionTests(PostgresFixture postgres) : IAsyncLifetime
         await using var app = await StartAsync();
         await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("done"), cancellation: TestContext.Current.CancellationToken);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(text, ','), '') from effects", "done");
-        (await _source.ScalarAsync<bool>("select to_regclass('mainstay.jobs_done_' || to_char((now() at time zone 'UTC')::date - 30, 'YYYYMMDD')) is not null")).ShouldBeTrue();
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(text, ','), '') from effects", "done");
+        (await Source.ScalarAsync<bool>("select to_regclass('mainstay.jobs_done_' || to_char((now() at time zone 'UTC')::date - 30, 'YYYYMMDD')) is not null")).ShouldBeTrue();
     }
 
-    private Task<PlainApplication> StartAsync() => PlainApplication.StartAsync(_connectionString, services => services.AddJobs(jobs =>
+    private Task<PlainApplication> StartAsync() => PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(jobs =>
         jobs.Job<Write>("write", (Write job, UnitOfWork work) => work.ExecuteAsync($"insert into effects (text) values ({job.Text})")), new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) }));
 
     private sealed record Write(string Text);

@@ -7,24 +7,14 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>What becomes of runs that fail, put themselves off, come too late or do not end. Each test has its own database.</summary>
-public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class RetryTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private readonly RecordedLogs _logs = new();
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
 
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-    }
-
-    public ValueTask DisposeAsync()
+    public override ValueTask DisposeAsync()
     {
         _logs.Dispose();
-        return _source.DisposeAsync();
+        return base.DisposeAsync();
     }
 
     [Theory]
@@ -70,7 +60,7 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
         await EnqueueAsync(app, "declined");
         await EnqueueAsync(app, "away");
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(reason || ' ' || attempt || ' ' || (errors -> -1 ->> 'error'), ', ' order by attempt), '') from mainstay.jobs_dead",
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(reason || ' ' || attempt || ' ' || (errors -> -1 ->> 'error'), ', ' order by attempt), '') from mainstay.jobs_dead",
             "failed 1 UnauthorizedAccessException: Declined., failed 2 IOException: Away.");
         runs.ShouldBe(3);
     }
@@ -93,7 +83,7 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
 
         await EnqueueAsync(app, how);
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 2 and attempt = 1 and due_at between mainstay.now() + '590 seconds' and mainstay.now() + '600 seconds'", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 2 and attempt = 1 and due_at between mainstay.now() + '590 seconds' and mainstay.now() + '600 seconds'", 1L);
     }
 
     [Fact]
@@ -111,7 +101,7 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task A_run_that_puts_itself_off_leaves_nothing_and_does_not_count()
     {
-        await _source.ExecuteAsync("create table effects (text text not null)");
+        await Source.ExecuteAsync("create table effects (text text not null)");
         var runs = 0;
         await using var app = await StartAsync(jobs => jobs.Job<Call>("call", async (Call job, UnitOfWork work) =>
         {
@@ -122,9 +112,9 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
 
         await EnqueueAsync(app, "x");
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(attempt::text, ','), '') from mainstay.jobs_done", "1");
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(attempt::text, ','), '') from mainstay.jobs_done", "1");
         runs.ShouldBe(4);
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(1);
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(1);
     }
 
     [Fact]
@@ -142,9 +132,9 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
 
         await EnqueueAsync(app, "away");
         await EnqueueAsync(app, "snooze");
-        await _source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload, created_at) values (gen_random_uuid(), 'call', '{"text":"late"}', now() - interval '61 minutes')""");
+        await Source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload, created_at) values (gen_random_uuid(), 'call', '{"text":"late"}', now() - interval '61 minutes')""");
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(reason || ' ' || (payload ->> 'text'), ', ' order by payload ->> 'text'), '') from mainstay.jobs_dead", "expired away, expired late, expired snooze");
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(reason || ' ' || (payload ->> 'text'), ', ' order by payload ->> 'text'), '') from mainstay.jobs_dead", "expired away, expired late, expired snooze");
         runs.ShouldBe(2);
     }
 
@@ -153,11 +143,11 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) => { }).GiveUpAfter(TimeSpan.FromHours(1)));
 
-        await _source.ExecuteAsync("""
+        await Source.ExecuteAsync("""
             insert into mainstay.jobs (id, handler, payload, created_at, state, due_at, first_due_at) values (gen_random_uuid(), 'call', '{"text":"x"}', now() - interval '5 hours', 2, now(), now() - interval '59 minutes')
             """);
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
     }
 
     [Fact]
@@ -172,7 +162,7 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
         await EnqueueAsync(app, "x");
         await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write(1), cancellation: Stop);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(handler || ' ' || (errors -> 0 ->> 'error'), ', ' order by handler), '') from mainstay.jobs_dead",
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(handler || ' ' || (errors -> 0 ->> 'error'), ', ' order by handler), '') from mainstay.jobs_dead",
             "call TimeoutException: The run did not end within 00:00:00.0500000., write TimeoutException: The run did not end within 00:00:00.1000000.");
     }
 
@@ -189,10 +179,10 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
 
         await EnqueueAsync(app, "x");
         await Waiting.UntilAsync(() => Task.FromResult(_logs.Lines.Any(line => line.Text.StartsWith("MST2506: 'call' goes on", StringComparison.Ordinal))));
-        (await _source.ScalarAsync<int>("select state::int from mainstay.jobs")).ShouldBe(1);
+        (await Source.ScalarAsync<int>("select state::int from mainstay.jobs")).ShouldBe(1);
         meeting.Leave.TrySetResult();
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
         runs.ShouldBe(1);
         _logs.Lines.Count(line => line.Text.StartsWith("MST2506", StringComparison.Ordinal)).ShouldBe(1);
     }
@@ -207,7 +197,7 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
             await meeting.Arrived.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
         }
 
-        (await _source.ScalarAsync<bool>("select job.state = 1 and node.lease_until > mainstay.now() from mainstay.jobs job join mainstay.nodes node on node.id = job.node")).ShouldBeTrue();
+        (await Source.ScalarAsync<bool>("select job.state = 1 and node.lease_until > mainstay.now() from mainstay.jobs job join mainstay.nodes node on node.id = job.node")).ShouldBeTrue();
         _logs.Lines.ShouldContain(line => line.Level == LogLevel.Error && line.Text.StartsWith("MST2506: 1 handlers go on although the node stops: call.", StringComparison.Ordinal));
         meeting.Leave.TrySetResult();
     }
@@ -222,7 +212,7 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
         await EnqueueAsync(app, "x");
         await meeting.Arrived.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
 
-        await using (var connection = await _source.OpenConnectionAsync(Stop))
+        await using (var connection = await Source.OpenConnectionAsync(Stop))
         await using (var transaction = await connection.BeginTransactionAsync(Stop))
         {
             await using var cut = new NpgsqlCommand("lock table mainstay.nodes in access exclusive mode", connection, transaction);
@@ -233,20 +223,20 @@ public sealed class RetryTests(PostgresFixture postgres) : IAsyncLifetime
             await transaction.CommitAsync(Stop);
         }
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 2 and attempt = 1 and fence = 2", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 2 and attempt = 1 and fence = 2", 1L);
         runs.ShouldBe(1);
         meeting.Leave.TrySetResult();
         await Waiting.UntilAsync(async () =>
         {
-            await _source.ExecuteAsync("update mainstay.jobs set due_at = mainstay.now() where state = 2");
-            return await _source.ScalarAsync<bool>("select exists (select from mainstay.jobs_done)");
+            await Source.ExecuteAsync("update mainstay.jobs set due_at = mainstay.now() where state = 2");
+            return await Source.ScalarAsync<bool>("select exists (select from mainstay.jobs_done)");
         });
         runs.ShouldBe(2);
     }
 
     private static Task<Guid> EnqueueAsync(PlainApplication app, string text) => app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Call(text), cancellation: Stop);
 
-    private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare, QueueOptions? options = null) => PlainApplication.StartAsync(_connectionString, services => services
+    private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare, QueueOptions? options = null) => PlainApplication.StartAsync(ConnectionString, services => services
         .AddJobs(declare, options ?? new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100), Lease = TimeSpan.FromSeconds(1.5) })
         .AddSingleton<ILoggerProvider>(_logs));
 

@@ -6,22 +6,11 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Work that reaches out in steps goes on where it stopped. Each test has its own database.</summary>
-public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class StepTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private readonly ConcurrentQueue<(string Step, string Key)> _calls = new();
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
 
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-        await _source.ExecuteAsync("create table effects (text text not null)");
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
+    protected override Task PrepareAsync() => Source.ExecuteAsync("create table effects (text text not null)");
 
     [Fact]
     public async Task A_retry_goes_on_where_it_stopped_and_is_given_what_was_found()
@@ -38,13 +27,13 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
         });
 
         var id = await EnqueueAsync(app, "x\u0000y");
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where attempt = 2", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where attempt = 2", 1L);
         isAway = false;
         await HurryAsync("select count(*) from mainstay.jobs_done", 1L);
 
         _calls.Select(call => call.Step).ShouldBe(["charge", "find coupon", "notify", "book ch of x\u0000y 12.50 a+b -"]);
         _calls.Select(call => call.Key).Append(id.ToString()).Distinct().Count().ShouldBe(5);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(0);
     }
 
     [Fact]
@@ -82,11 +71,11 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
         });
 
         await EnqueueAsync(app, "x");
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'call' and attempt = 2", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'call' and attempt = 2", 1L);
         fails = false;
         await HurryAsync("select count(*) from mainstay.jobs_done", 2L);
 
-        (await _source.ScalarAsync<string>("select string_agg(text, ', ' order by text) from effects")).ShouldBe("confirmed 1, note reserved, x");
+        (await Source.ScalarAsync<string>("select string_agg(text, ', ' order by text) from effects")).ShouldBe("confirmed 1, note reserved, x");
     }
 
     [Theory]
@@ -111,12 +100,12 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
 
         await EnqueueAsync(app, "x");
         await meeting.Arrived.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
-        await _source.ExecuteAsync("update mainstay.jobs set state = 2, node = null, due_at = now() + interval '1 hour', fence = fence + 1");
+        await Source.ExecuteAsync("update mainstay.jobs set state = 2, node = null, due_at = now() + interval '1 hour', fence = fence + 1");
         meeting.Leave.TrySetResult();
         await app.DisposeAsync();
 
-        (await _source.ScalarAsync<bool>("select steps is null from mainstay.jobs")).ShouldBeTrue();
-        (await _source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
+        (await Source.ScalarAsync<bool>("select steps is null from mainstay.jobs")).ShouldBeTrue();
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
         _calls.ShouldNotContain(call => call.Step == "after");
     }
 
@@ -125,10 +114,10 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await using var app = await StartAsync((job, outbound) => outbound.StepAsync("charge", key => CallAsync("charge", key, new Charge("ch", 1, []))));
 
-        await _source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload, steps) values (gen_random_uuid(), 'call', '{"text":"x"}', '{"charge":"{\"id\":5}"}')""");
+        await Source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload, steps) values (gen_random_uuid(), 'call', '{"text":"x"}', '{"charge":"{\"id\":5}"}')""");
 
-        await _source.ShouldBecomeAsync("select coalesce((select reason || ' ' || attempt || ' ' || (steps ->> 'charge') from mainstay.jobs_dead), '')", "unreadable 1 {\"id\":5}");
-        (await _source.ScalarAsync<string>("select errors -> 0 ->> 'error' from mainstay.jobs_dead")).ShouldStartWith("StepException: MST2508: Step 'charge' of 'call' was done for");
+        await Source.ShouldBecomeAsync("select coalesce((select reason || ' ' || attempt || ' ' || (steps ->> 'charge') from mainstay.jobs_dead), '')", "unreadable 1 {\"id\":5}");
+        (await Source.ScalarAsync<string>("select errors -> 0 ->> 'error' from mainstay.jobs_dead")).ShouldStartWith("StepException: MST2508: Step 'charge' of 'call' was done for");
         _calls.ShouldBeEmpty();
     }
 
@@ -143,12 +132,12 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
                 throw new NotSupportedException("No courier goes there.");
         });
         var id = await EnqueueAsync(app, "x");
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_dead", 1L);
         isAway = false;
 
         (await app.Services.GetRequiredService<DeadLetters>().RedriveAsync(id, "there is one now", cancellation: Stop)).ShouldBeTrue();
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
         _calls.Count.ShouldBe(1);
     }
 
@@ -166,7 +155,7 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
         await EnqueueAsync(app, "endless");
         await EnqueueAsync(app, "large");
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(reason || ' ' || attempt || ' ' || substring(errors -> 0 ->> 'error' from 16 for 30), ', ' order by payload ->> 'text'), '') from mainstay.jobs_dead",
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(reason || ' ' || attempt || ' ' || substring(errors -> 0 ->> 'error' from 16 for 30), ', ' order by payload ->> 'text'), '') from mainstay.jobs_dead",
             "failed 1 MST2508: 'call' runs more than, failed 1 MST2508: 'call' has stored mor, failed 1 MST2508: 'call' runs step 'sam");
     }
 
@@ -177,7 +166,7 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
 
         await EnqueueAsync(app, "x");
 
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.jobs where errors -> 0 ->> 'error' like 'ConfigurationException: MST1003: Step ''charge'' of ''call'':%'", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where errors -> 0 ->> 'error' like 'ConfigurationException: MST1003: Step ''charge'' of ''call'':%'", 1L);
         _calls.ShouldBeEmpty();
     }
 
@@ -189,13 +178,13 @@ public sealed class StepTests(PostgresFixture postgres) : IAsyncLifetime
 
     private Task HurryAsync(string question, long expected) => Waiting.UntilAsync(async () =>
     {
-        await _source.ExecuteAsync("update mainstay.jobs set due_at = now() where state = 2 and due_at > now()");
-        return await _source.ScalarAsync<long>(question) == expected;
+        await Source.ExecuteAsync("update mainstay.jobs set due_at = now() where state = 2 and due_at > now()");
+        return await Source.ScalarAsync<long>(question) == expected;
     });
 
     private static Task<Guid> EnqueueAsync(PlainApplication app, string text) => app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Call(text), cancellation: Stop);
 
-    private Task<PlainApplication> StartAsync(Func<Call, Outbound, Task> handler) => PlainApplication.StartAsync(_connectionString, services => services.AddJobs(jobs =>
+    private Task<PlainApplication> StartAsync(Func<Call, Outbound, Task> handler) => PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(jobs =>
     {
         jobs.Job<Call>("call", (Call job, Outbound outbound) => handler(job, outbound)).Retry(10, from: TimeSpan.FromMilliseconds(50)).On<NotSupportedException>(RetryRule.Never);
         jobs.Job<Note>("note", (Note job, UnitOfWork work) => work.ExecuteAsync($"insert into effects values ({$"note {job.Text}"})"));

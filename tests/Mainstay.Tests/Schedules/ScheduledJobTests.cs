@@ -7,24 +7,12 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>Jobs that run by themselves, on several nodes at once and after times at which nobody was there. Each test has its own database.</summary>
-public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
+public sealed class ScheduledJobTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
     private static readonly Schedule hourly = Schedule.Cron("0 * * * *");
     private static readonly Schedule everySecond = Schedule.Every(TimeSpan.FromSeconds(1));
 
     private readonly ConcurrentQueue<DateTimeOffset> _ran = [];
-    private string _connectionString = null!;
-    private NpgsqlDataSource _source = null!;
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _connectionString = await postgres.CreateDatabaseAsync();
-        _source = NpgsqlDataSource.Create(_connectionString);
-    }
-
-    public ValueTask DisposeAsync() => _source.DisposeAsync();
 
     [Fact]
     public async Task Ten_nodes_give_each_planned_time_one_run()
@@ -37,8 +25,8 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
 
         _ran.ShouldBeUnique();
         _ran.ShouldAllBe(at => at.Ticks % TimeSpan.TicksPerSecond == 0);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.schedules")).ShouldBe(1);
-        (await _source.ScalarAsync<bool>("""
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.schedules")).ShouldBe(1);
+        (await Source.ScalarAsync<bool>("""
             select count(*) = count(distinct planned_at) and count(*) = (select count(*) from mainstay.jobs_done) + (select count(*) from mainstay.jobs)
             from mainstay.schedule_runs where job is not null
             """)).ShouldBeTrue();
@@ -48,8 +36,8 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task Eighty_starts_at_once_plan_one_schedule()
     {
         await PlanAsync(hourly, Missed.Once);
-        await _source.ExecuteAsync("delete from mainstay.schedules");
-        await using var database = new Database(NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_connectionString) { MaxPoolSize = 20 }.ConnectionString), TimeProvider.System);
+        await Source.ExecuteAsync("delete from mainstay.schedules");
+        await using var database = new Database(NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(ConnectionString) { MaxPoolSize = 20 }.ConnectionString), TimeProvider.System);
         var store = new ScheduleStore(database);
         var definition = new ScheduleDefinition("tick", hourly.ToString(), "missed Once, overlap Skips");
         var next = hourly.NextAfter(TimeProvider.System.GetUtcNow());
@@ -59,7 +47,7 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
 
         fired.Count(times => times.IsDealtWith).ShouldBe(1);
         (await store.ListAsync(Stop)).ShouldHaveSingleItem().NextAt.ShouldBe(hourly.NextAfter(next));
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
     }
 
     [Theory]
@@ -73,7 +61,7 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
 
         await using (await StartAsync(jobs => jobs.Job("tick", hourly, Note).Missed(missed)))
         {
-            await _source.ShouldBecomeAsync("select next_at from mainstay.schedules", planned.AddHours(4).UtcDateTime);
+            await Source.ShouldBecomeAsync("select next_at from mainstay.schedules", planned.AddHours(4).UtcDateTime);
             await Waiting.UntilAsync(() => Task.FromResult(_ran.Count >= runs));
         }
 
@@ -84,32 +72,32 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task The_declaration_of_the_node_that_began_last_counts_while_it_lives()
     {
         await using var old = await StartAsync(jobs => jobs.Job("tick", hourly, Note));
-        await _source.ShouldBecomeAsync("select coalesce((select timing from mainstay.schedules where next_at is not null), '')", "cron 0 * * * * in UTC");
+        await Source.ShouldBecomeAsync("select coalesce((select timing from mainstay.schedules where next_at is not null), '')", "cron 0 * * * * in UTC");
         await using (var later = await StartAsync(jobs => jobs.Job("tick", Schedule.Cron("30 2 * * *", "Europe/Berlin"), Note)))
         {
-            await _source.ShouldBecomeAsync("select timing from mainstay.schedules", "cron 30 2 * * * in Europe/Berlin");
+            await Source.ShouldBecomeAsync("select timing from mainstay.schedules", "cron 30 2 * * * in Europe/Berlin");
             await LookAsync(old);
-            (await _source.ScalarAsync<string>("select timing from mainstay.schedules")).ShouldBe("cron 30 2 * * * in Europe/Berlin");
+            (await Source.ScalarAsync<string>("select timing from mainstay.schedules")).ShouldBe("cron 30 2 * * * in Europe/Berlin");
         }
 
         await LookAsync(old);
 
-        await _source.ShouldBecomeAsync("select timing from mainstay.schedules", "cron 0 * * * * in UTC");
-        (await _source.ScalarAsync<DateTime>("select next_at from mainstay.schedules")).ShouldBe(hourly.NextAfter(TimeProvider.System.GetUtcNow()).UtcDateTime);
-        (await _source.ScalarAsync<long>("select count(*) from mainstay.schedules")).ShouldBe(1);
+        await Source.ShouldBecomeAsync("select timing from mainstay.schedules", "cron 0 * * * * in UTC");
+        (await Source.ScalarAsync<DateTime>("select next_at from mainstay.schedules")).ShouldBe(hourly.NextAfter(TimeProvider.System.GetUtcNow()).UtcDateTime);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.schedules")).ShouldBe(1);
     }
 
     [Fact]
     public async Task The_same_schedule_in_a_new_release_keeps_its_place()
     {
         var planned = await PlanAsync(hourly, Missed.Once);
-        await _source.ExecuteAsync("update mainstay.schedules set next_at = next_at + interval '5 hours'");
+        await Source.ExecuteAsync("update mainstay.schedules set next_at = next_at + interval '5 hours'");
 
         await using var app = await StartAsync(jobs => jobs.Job("tick", Schedule.Cron("  0  * * * *"), Note).Missed(Missed.All));
-        await _source.ShouldBecomeAsync("select count(*) from mainstay.schedule_declarations where rules like 'missed All%'", 1L);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.schedule_declarations where rules like 'missed All%'", 1L);
         await LookAsync(app);
 
-        (await _source.ScalarAsync<DateTime>("select next_at from mainstay.schedules")).ShouldBe(planned.AddHours(5).UtcDateTime);
+        (await Source.ScalarAsync<DateTime>("select next_at from mainstay.schedules")).ShouldBe(planned.AddHours(5).UtcDateTime);
     }
 
     [Fact]
@@ -122,7 +110,7 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
             await end.Task.WaitAsync(outbound.Cancellation);
         }));
 
-        await _source.ShouldBecomeAsync("select count(*) >= 2 from mainstay.schedule_runs where job is null", true);
+        await Source.ShouldBecomeAsync("select count(*) >= 2 from mainstay.schedule_runs where job is null", true);
         _ran.Count.ShouldBe(1);
         end.SetResult();
 
@@ -152,21 +140,21 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
         var schedules = app.Services.GetRequiredService<Schedules>();
 
         await schedules.PauseAsync("tick", Stop);
-        await _source.ExecuteAsync("update mainstay.schedules set next_at = mainstay.now() - interval '1 hour'");
+        await Source.ExecuteAsync("update mainstay.schedules set next_at = mainstay.now() - interval '1 hour'");
         await LookAsync(app);
         var job = await schedules.RunAsync("tick", Stop);
 
-        await _source.ShouldBecomeAsync("select coalesce(string_agg(id::text, ','), '') from mainstay.jobs_done", job.ToString());
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(id::text, ','), '') from mainstay.jobs_done", job.ToString());
         (await schedules.ListAsync(Stop)).ShouldHaveSingleItem().PausedAt.ShouldNotBeNull();
         await schedules.ResumeAsync("tick", Stop);
-        await _source.ShouldBecomeAsync("select coalesce(next_at > mainstay.now(), false) and paused_at is null from mainstay.schedules", true);
+        await Source.ShouldBecomeAsync("select coalesce(next_at > mainstay.now(), false) and paused_at is null from mainstay.schedules", true);
         _ran.Count.ShouldBe(1);
     }
 
     [Fact]
     public async Task A_backend_changes_rows_on_a_schedule_as_it_does_in_commands()
     {
-        await using var backend = await TestBackend.StartAsync(_connectionString, shop =>
+        await using var backend = await TestBackend.StartAsync(ConnectionString, shop =>
         {
             Shop.Declare(shop);
             shop.Job("reorder low stock", Schedule.Cron("0 6 * * *", timeZone: "Europe/Berlin"), async (UnitOfWork work) =>
@@ -178,12 +166,12 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
                 }
             });
         });
-        await _source.ExecuteAsync("insert into products (id, sku, name, category, price, stock, sold) values (gen_random_uuid(), 'a', 'a', 'tea', 1, 5, 0), (gen_random_uuid(), 'b', 'b', 'tea', 1, 50, 0)");
+        await Source.ExecuteAsync("insert into products (id, sku, name, category, price, stock, sold) values (gen_random_uuid(), 'a', 'a', 'tea', 1, 5, 0), (gen_random_uuid(), 'b', 'b', 'tea', 1, 50, 0)");
 
         await backend.Running.App.Services.GetRequiredService<Schedules>().RunAsync("reorder low stock", Stop);
 
-        await _source.ShouldBecomeAsync("select string_agg(sku || ' ' || stock, ', ' order by sku) from products", "a 105, b 50");
-        (await _source.ScalarAsync<string>("select operation || ' ' || actor from mainstay.audit")).ShouldBe("job reorder low stock system");
+        await Source.ShouldBecomeAsync("select string_agg(sku || ' ' || stock, ', ' order by sku) from products", "a 105, b 50");
+        (await Source.ScalarAsync<string>("select operation || ' ' || actor from mainstay.audit")).ShouldBe("job reorder low stock system");
     }
 
     [Fact]
@@ -194,7 +182,7 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
         {
             jobs.Job("tick", Schedule.Cron("0 25 * * *"), (UnitOfWork work) => { });
             jobs.Job("tock", hourly, (string text, UnitOfWork work) => { });
-        }, new QueueOptions { ConnectionString = _connectionString });
+        }, new QueueOptions { ConnectionString = ConnectionString });
         using var host = builder.Build();
 
         var mistakes = (await Should.ThrowAsync<ConfigurationException>(() => host.StartAsync(Stop))).Message;
@@ -212,8 +200,8 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
     private async Task<DateTimeOffset> PlanAsync(Schedule schedule, Missed missed)
     {
         await using (await StartAsync(jobs => jobs.Job("tick", schedule, Note).Missed(missed)))
-            await _source.ShouldBecomeAsync("select count(*) from mainstay.schedules where next_at is not null", 1L);
-        return new DateTimeOffset(await _source.ScalarAsync<DateTime>("select next_at from mainstay.schedules"));
+            await Source.ShouldBecomeAsync("select count(*) from mainstay.schedules where next_at is not null", 1L);
+        return new DateTimeOffset(await Source.ScalarAsync<DateTime>("select next_at from mainstay.schedules"));
     }
 
     /// <summary>Makes a node look at its schedules until it has done so.</summary>
@@ -227,11 +215,11 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     /// <summary>How often schedules were read by statements that have ended.</summary>
-    private Task<long> ReadsAsync() => _source.ScalarAsync<long>("select coalesce(sum(idx_scan + seq_scan), 0)::bigint from pg_stat_user_tables where relname = 'schedule_declarations'");
+    private Task<long> ReadsAsync() => Source.ScalarAsync<long>("select coalesce(sum(idx_scan + seq_scan), 0)::bigint from pg_stat_user_tables where relname = 'schedule_declarations'");
 
     /// <summary>The clock of the database, from now on for everybody.</summary>
     private Task<int> ShiftAsync(TimeSpan by) =>
-        _source.ExecuteAsync($"create or replace function mainstay.now() returns timestamptz language sql stable parallel safe as 'select pg_catalog.now() + interval ''{(long)by.TotalSeconds} seconds'''");
+        Source.ExecuteAsync($"create or replace function mainstay.now() returns timestamptz language sql stable parallel safe as 'select pg_catalog.now() + interval ''{(long)by.TotalSeconds} seconds'''");
 
-    private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare) => PlainApplication.StartAsync(_connectionString, services => services.AddJobs(declare));
+    private Task<PlainApplication> StartAsync(Action<JobsBuilder> declare) => PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(declare));
 }
