@@ -21,6 +21,7 @@ public sealed class UnitOfWork
     private readonly List<JobRow> _jobs = [];
     private readonly List<BatchItem> _sent = [];
     private bool _storesJobs;
+    private Action? _committed;
 
     internal UnitOfWork(Work work, WorkContext context)
     {
@@ -262,7 +263,11 @@ public sealed class UnitOfWork
             await CommitJobsAsync(items, carriesLimits);
         if (_storesJobs)
             _context.Desk.Wake();
+        _committed?.Invoke();
     }
+
+    /// <summary>Does something once all of it is committed, such as to count it. Not for a unit of work that <see cref="OnlyInserts"/>.</summary>
+    internal void OnCommit(Action committed) => _committed += committed;
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
     private async Task CommitJobsAsync(List<BatchItem> items, bool carriesLimits)
