@@ -158,8 +158,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     {
         using var timeout = new CancellationTokenSource(handler.Timeout, services.Clock);
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _ending.Token);
-        // What the handler changes and publishes comes from this job, in the chain that one request began.
-        var cause = origin with { Operation = handler.Operation, Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
+        var cause = job.Cause(origin, handler.Operation);
         var request = new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation.Token);
         BeginHandling();
         try
