@@ -21,3 +21,6 @@ internal sealed record Withdrawn(Guid Id, int Attempt);
 
 /// <summary>An event that came before its saga.</summary>
 internal sealed record ParkedEvent(string Item, string Payload, DateTimeOffset ArrivedAt);
+
+/// <summary>A job of a saga that is dead.</summary>
+internal sealed record SagaLetter(Guid Id, bool IsDiscarded);

@@ -72,10 +72,13 @@ internal static class SagaSql
             : $"select {Open} from mainstay.sagas where {where} order by id desc limit {size}";
     }
 
+    public static Sql Letters(Guid[] jobs) => $"select id, discarded_at is not null as is_discarded from mainstay.jobs_dead where id = any({jobs})";
+
     public static Sql IsOpenJob(Guid job) => $"select exists (select from mainstay.jobs where id = {job})";
 
-    public static Sql Definition(string saga, int version) => $"select shape, steps from mainstay.saga_definitions where saga = {saga} and version = {version} for update";
+    public static Sql StepsOf(string saga, int version) => $"select steps from mainstay.saga_definitions where saga = {saga} and version = {version}";
 
+    /// <summary>Open instances that began by another form of this version.</summary>
     public static Sql CountOf(string saga, int version, string shape) => $"select count(*) from (select from mainstay.sagas where saga = {saga} and version = {version} and shape <> {shape} limit 1000) open";
 
     public static Sql Define(string saga, int version, string shape, string steps) => $"""
@@ -84,10 +87,8 @@ internal static class SagaSql
         """;
 
     /// <summary>Open sagas of versions that this application does not declare.</summary>
-    public static Sql Undeclared(string[] sagas, int[] versions) => $"""
-        select saga, version, count(*)::integer as count from mainstay.sagas
-        where (saga, version) not in (select * from unnest({sagas}, {versions})) and saga = any({sagas})
-        group by saga, version order by saga, version
+    public static Sql Undeclared(string saga, int[] versions) => $"""
+        select saga, version, count(*)::integer as count from mainstay.sagas where saga = {saga} and version <> all({versions}) group by saga, version order by version
         """;
 
     public const string CountStuck = "select saga, count(*) from mainstay.sagas where status = 'stuck' group by saga order by saga";

@@ -44,6 +44,9 @@ internal static class SagaStore
 
     public static Task<IReadOnlyList<SagaSummary>> ListAsync(Snapshot snapshot, SagaFilter filter, Guid? before, int size) => snapshot.QueryAsync<SagaSummary>(SagaSql.List(filter, before, size));
 
+    /// <summary>Which of these jobs are dead.</summary>
+    public static Task<IReadOnlyList<SagaLetter>> LettersAsync(UnitOfWork work, Guid[] jobs) => work.QueryAsync<SagaLetter>(SagaSql.Letters(jobs));
+
     public static async Task<bool> IsOpenJobAsync(UnitOfWork work, Guid job) => (await work.QueryAsync<bool>(SagaSql.IsOpenJob(job)))[0];
 
     public static SagaState StateOf(string json) => (SagaState)StoredJson.Read(typeof(SagaState), json)!;

@@ -47,6 +47,9 @@ internal sealed class Handler
 
     public Task<object?> InvokeAsync(object? input, object? context, IServiceProvider services, CancellationToken cancellation) => _invoke(input, context, services, cancellation);
 
+    /// <summary>What a handler without a context gives for these inputs, when it does not wait for anything.</summary>
+    public object? Compute(object?[] inputs) => _invoke(inputs, null, NoServices.Instance, CancellationToken.None).GetAwaiter().GetResult();
+
     /// <param name="name">The declared name, for messages.</param>
     /// <param name="handler">The lambda or method.</param>
     /// <param name="isService">Tells the types that are services of the application.</param>
@@ -161,4 +164,11 @@ internal sealed class Handler
 
     private static ConfigurationException Mistake(string name, string what, string expected) =>
         new("MST1002", $"The handler of '{name}' {what}, expected {expected}. A handler looks like (PlaceOrder input, UnitOfWork work) => …");
+
+    private sealed class NoServices : IServiceProvider
+    {
+        public static readonly NoServices Instance = new();
+
+        public object? GetService(Type serviceType) => null;
+    }
 }

@@ -45,7 +45,7 @@ internal sealed class SagaDefinition(string saga, int version, Type input)
 
     public IEnumerable<SagaStep> Together(SagaStep step) => step.Group is null ? [step] : Items.OfType<SagaStep>().Where(other => other.Group == step.Group);
 
-    public bool Holds(SagaBranch branch, object?[] facts) => branch.Condition.Decide(facts);
+    public bool Holds(SagaBranch branch, object?[] facts) => (bool)branch.Condition.Compute(facts)!;
 
     /// <summary>Adds a part, whose handler the queues run.</summary>
     public void Add(SagaPart part) => _parts[part.Handler.Name] = part;
@@ -124,6 +124,17 @@ internal sealed class SagaDefinition(string saga, int version, Type input)
                 throw Mistake("MST2902", $"'{at.Name}' asks for {parameter.ParameterType.Name} of '{giver.Name}', which is not there in every instance. Ask for {parameter.ParameterType.Name}?, and say what is to be done without.");
         }
     }
+
+    /// <summary>Whether something behind it cannot do without what it gives.</summary>
+    public bool IsNeeded(SagaItem item) => item.Gives is { } type && Items.Skip(Items.IndexOf(item) + 1).SelectMany(Asked)
+        .Any(parameter => parameter.ParameterType == type && new NullabilityInfoContext().Create(parameter).ReadState != NullabilityState.Nullable);
+
+    private static IEnumerable<ParameterInfo> Asked(SagaItem item) => item switch
+    {
+        SagaStep step => [.. step.Do.Asked, .. step.Undo?.Asked ?? []],
+        SagaBranch branch => branch.Condition.Asked,
+        _ => [],
+    };
 
     private static bool IsTogether(SagaItem one, SagaItem other) => one != other && one is SagaStep { Group: { } group } && other is SagaStep { Group: { } same } && group == same;
 

@@ -40,6 +40,9 @@ internal sealed class SagaStepPart(SagaDefinition definition, Delegate declared,
 
     public Type? Result => _handler.Result;
 
+    /// <summary>What it asks for of what is known.</summary>
+    public IReadOnlyList<ParameterInfo> Asked => _handler.Asked;
+
     public override bool IsTransactional => _handler.Context == HandlerContext.UnitOfWork;
 
     /// <exception cref="ConfigurationException">MST1002: it cannot be called. MST2902: it asks for what is not there.</exception>
@@ -55,7 +58,13 @@ internal sealed class SagaStepPart(SagaDefinition definition, Delegate declared,
     {
         await using var scope = services.CreateAsyncScope();
         var result = await _handler.InvokeAsync(facts, context, scope.ServiceProvider, cancellation);
-        return result is null ? null : JsonDocument.Parse(StoredJson.Write(result, Result)).RootElement;
+        return result is null || isUndo ? null : Element(StoredJson.Write(result, Result));
+    }
+
+    private static JsonElement Element(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return document.RootElement.Clone();
     }
 
     public override Task EndAsync(UnitOfWork work, SagaWalk walk, ClaimedJob job, JsonElement? result)

@@ -14,8 +14,6 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
     /// <summary>How long to try to record what has happened outside.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(30);
 
-    private TransactionRequest? _request;
-
     public TimeSpan? Left { get; private set; }
 
     public bool CanGiveUp => part is SagaStepPart { IsUndo: false };
@@ -24,7 +22,6 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
 
     public async Task RunAsync(TransactionRequest request)
     {
-        _request = request;
         if (part.IsTransactional)
             await MoveAsync(request, async (work, walk, row) =>
             {
@@ -44,7 +41,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
         try
         {
             var step = (SagaStep)part.Item;
-            await MoveAsync(Patient(_request!), async (work, walk, _) =>
+            await MoveAsync(Request(), async (work, walk, _) =>
             {
                 walk.Failed(step, job.Id, text, IsFinal(error));
                 await SagaMoves.TurnAsync(work, walk, $"'{step.Name}' {(IsFinal(error) ? "was refused" : "failed")}: {text}", job.Id);
@@ -112,6 +109,12 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
             return;
         SagaLog.OtherShape(services.Log, part.Definition.Prefix, row.Id, elsewhere);
         throw new SnoozeException(elsewhere);
+    }
+
+    private TransactionRequest Request()
+    {
+        var cause = job.Cause(OriginJson.Read(job.Origin), part.Handler.Operation);
+        return new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(patience, services.Clock), CancellationToken.None);
     }
 
     private TransactionRequest Patient(TransactionRequest request) => request with { Deadline = Deadline.After(patience, services.Clock), Cancellation = CancellationToken.None };
