@@ -73,8 +73,12 @@ internal static class Statements
 {
     public static string Of(string name) => name switch
     {
-        "claim" => QueueSql.Cycle,
+        // The end of all kinds of claims.
+        "claim" => "select * from claimed order by",
+        "admit" => QueueSql.Admit,
         "complete" => QueueSql.Complete,
+        "complete in lane" => QueueSql.CompleteInLane,
+        "finish" => QueueSql.FinishFirst,
         "complete all" => QueueSql.CompleteAll,
         "step" => QueueSql.WriteStep,
         // Of one job; of several it is another.
