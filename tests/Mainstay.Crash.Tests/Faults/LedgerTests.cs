@@ -10,7 +10,7 @@ public sealed class LedgerTests(SharedServer server)
         """)]
     [InlineData("", """
         insert into runs (id, handler, key, number, node, open_before, began, ended)
-        select gen_random_uuid(), 'narrow', i::text, 0, i, 0, now() + i * interval '1 s', case when i < 4 then now() + i * interval '1 s' + interval '10 ms' end from generate_series(1, 7) i
+        select gen_random_uuid(), 'narrow', i::text, 0, i, 0, now() + i * interval '1 s', case when i < 5 then now() + i * interval '1 s' + interval '10 ms' end from generate_series(1, 7) i
         """)]
     [InlineData("", """
         insert into runs (id, handler, key, number, node, open_before, began) select gen_random_uuid(), 'narrow', i::text, 0, i, 0, now() + i * interval '1 s' from generate_series(1, 4) i;
