@@ -4,6 +4,7 @@
 
 // A saga in an ordinary ASP.NET Core application: a trip of which every part is booked somewhere else, and which is wholly booked in the end, or not at all.
 
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Mainstay;
 using Npgsql;
@@ -82,22 +83,25 @@ record TripPaid(string Trip);
 record Flight(string Number);
 record Hotel(string Number);
 
-/// <summary>Stands for what is booked elsewhere: slow now and then, and it knows a key that it has seen.</summary>
-sealed class Agencies(ILogger<Agencies> log)
+/// <summary>Stands for what is booked elsewhere. It knows the keys that it has seen, so that a step which is done again books nothing twice.</summary>
+sealed class Agencies
 {
+    private readonly ConcurrentDictionary<string, string> _booked = [];
+
     public async Task<T> BookAsync<T>(string destination, string key)
     {
         await Task.Delay(100);
         if (destination == "Atlantis" && typeof(T) == typeof(Hotel))
             throw new IOException("No hotel answers.");
-        var number = $"{typeof(T).Name[0]}-{key[..8]}";
-        log.LogInformation("Booked {Kind} {Number} to {Destination}.", typeof(T).Name, number, destination);
+        var number = _booked.GetOrAdd(key, _ => $"{typeof(T).Name[0]}-{_booked.Count + 1}");
+        Console.WriteLine($"Booked {number} to {destination}.");
         return (T)Activator.CreateInstance(typeof(T), number)!;
     }
 
     public Task CancelAsync(string number, string key)
     {
-        log.LogInformation("Cancelled {Number}, key {Key}.", number, key);
+        if (_booked.TryAdd(key, number))
+            Console.WriteLine($"Cancelled {number}.");
         return Task.CompletedTask;
     }
 }

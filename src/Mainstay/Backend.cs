@@ -46,6 +46,8 @@ public sealed class Backend
 
     internal SagaModel Sagas => field ??= new SagaModel(Queues);
 
+    internal DependencyModel Dependencies { get; } = new();
+
     internal List<Seed> Seeds { get; } = [];
 
     internal CorsDeclaration CorsOrigins { get; } = new();
@@ -185,6 +187,18 @@ public sealed class Backend
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         ArgumentOutOfRangeException.ThrowIfLessThan(version, 1);
         return new SagaDeclaration<T>(Sagas, Sagas.Declare<T>(name, version));
+    }
+
+    /// <summary>Declares a service that this one depends on. Handlers with an <see cref="Outbound"/> call it by its name.</summary>
+    /// <param name="name">A short name, for example <c>payments</c>. Again with the same name, it is the same dependency.</param>
+    /// <param name="address">Where it is, for example <c>https://payments.example.com</c>. <c>Mainstay:Dependencies:payments:Address</c> in the configuration wins.</param>
+    public DependencyDeclaration Dependency(string name, string address)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentException.ThrowIfNullOrWhiteSpace(address);
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var uri))
+            _mistakes.Add(new ConfigurationException("MST3001", $"The address of dependency '{name}' is '{address}', expected http:// or https:// with a host."));
+        return Dependencies.Add(new DependencyDeclaration(name, uri ?? new Uri("http://unknown")));
     }
 
     /// <summary>

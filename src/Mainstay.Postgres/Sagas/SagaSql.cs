@@ -64,12 +64,12 @@ internal static class SagaSql
         if (filter.Key is { } key)
             where = $"{where} and key = {key}";
         if (filter.Status is { } status)
-            where = isEnded ? $"{where} and outcome = {status}" : $"{where} and status = {status}";
+            where = isEnded ? (Sql)$"{where} and outcome = {status}" : (Sql)$"{where} and status = {status}";
         if (before is { } id)
             where = $"{where} and id < {id}";
         return isEnded
-            ? $"select {Ended} from mainstay.sagas_ended where {where} order by id desc limit {size}"
-            : $"select {Open} from mainstay.sagas where {where} order by id desc limit {size}";
+            ? (Sql)$"select {Ended} from mainstay.sagas_ended where {where} order by id desc limit {size}"
+            : (Sql)$"select {Open} from mainstay.sagas where {where} order by id desc limit {size}";
     }
 
     public static Sql Letters(Guid[] jobs) => $"select id, discarded_at is not null as is_discarded from mainstay.jobs_dead where id = any({jobs})";

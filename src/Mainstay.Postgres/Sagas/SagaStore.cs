@@ -38,9 +38,9 @@ internal static class SagaStore
 
     public static Task<IReadOnlyList<ParkedEvent>> TakeParkedAsync(UnitOfWork work, string saga, string key) => work.QueryAsync<ParkedEvent>(SagaSql.TakeParked(saga, key));
 
-    public static async Task<SagaInstance?> FindAsync(Snapshot snapshot, Guid id) => (await snapshot.QueryAsync<Shown>(SagaSql.Find(id))).FirstOrDefault()?.ToInstance();
+    public static async Task<SagaInstance?> FindAsync(Snapshot snapshot, Guid id) => Instance(await snapshot.QueryAsync<Shown>(SagaSql.Find(id)));
 
-    public static async Task<SagaInstance?> FindAsync(UnitOfWork work, Guid id) => (await work.QueryAsync<Shown>(SagaSql.Find(id))).FirstOrDefault()?.ToInstance();
+    public static async Task<SagaInstance?> FindAsync(UnitOfWork work, Guid id) => Instance(await work.QueryAsync<Shown>(SagaSql.Find(id)));
 
     public static Task<IReadOnlyList<SagaSummary>> ListAsync(Snapshot snapshot, SagaFilter filter, Guid? before, int size) => snapshot.QueryAsync<SagaSummary>(SagaSql.List(filter, before, size));
 
@@ -58,6 +58,8 @@ internal static class SagaStore
         return json.Length <= StateBytesMost ? json : throw new InvalidOperationException(
             $"MST2904: What has happened to one '{saga}' takes {json.Length} characters of JSON, expected at most {StateBytesMost}. Store what is large in a table, and let steps give its id.");
     }
+
+    private static SagaInstance? Instance(IReadOnlyList<Shown> found) => found.Count == 0 ? null : found[0].ToInstance();
 
     private sealed record Shown(
         Guid Id, string Saga, int Version, string Key, SagaStatus Status, DateTimeOffset StartedAt, DateTimeOffset? Deadline, DateTimeOffset? EndedAt, JsonElement Input, string State)

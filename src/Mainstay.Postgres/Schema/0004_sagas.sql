@@ -29,7 +29,8 @@ create table mainstay.sagas_ended (
     saga text collate "C" not null,
     version integer not null,
     key text collate "C" not null,
-    outcome text not null constraint sagas_ended_outcome_check check (outcome in ('completed', 'compensated')),
+    -- completed or compensated.
+    outcome text not null,
     input json not null,
     origin json,
     state json not null,

@@ -21,7 +21,7 @@ public sealed class UnitOfWork
     private readonly List<JobRow> _jobs = [];
     private readonly List<BatchItem> _sent = [];
     private bool _storesJobs;
-    private Action? _committed;
+    private Action? _afterCommit;
 
     internal UnitOfWork(Work work, WorkContext context)
     {
@@ -222,6 +222,14 @@ public sealed class UnitOfWork
     /// <summary>Adds a statement of the framework to the transaction.</summary>
     internal void Record(BatchItem item) => _recorded.Add(new Recorded(null, item.Change, item));
 
+    /// <summary>Does something when it is committed, and nothing when it is rolled back. For what has looked at the database: such a unit of work commits by itself.</summary>
+    internal void AfterCommit(Action action)
+    {
+        if (!_work.HasBegun)
+            throw new InvalidOperationException("A unit of work that has not begun may be committed together with others, which nothing would be told of.");
+        _afterCommit += action;
+    }
+
     /// <summary>Adds a job that was made elsewhere.</summary>
     internal JobRow Record(JobRow row)
     {
@@ -263,11 +271,8 @@ public sealed class UnitOfWork
             await CommitJobsAsync(items, carriesLimits);
         if (_storesJobs)
             _context.Desk.Wake();
-        _committed?.Invoke();
+        _afterCommit?.Invoke();
     }
-
-    /// <summary>Does something once all of it is committed, such as to count it. Not for a unit of work that <see cref="OnlyInserts"/>.</summary>
-    internal void OnCommit(Action committed) => _committed += committed;
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
     private async Task CommitJobsAsync(List<BatchItem> items, bool carriesLimits)

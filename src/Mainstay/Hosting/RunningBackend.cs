@@ -82,6 +82,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => isCoalescing = ReadSetting.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
             () => queues = QueueOptions.Of(backend.Configuration),
+            () => backend.Dependencies.Register(backend.Services, backend.Configuration),
             () => auditRetention = AuditSettings.RetentionOf(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));

@@ -183,7 +183,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private async Task RunOutboundAsync(object? input, TransactionRequest request)
     {
         await using var scope = services.Scopes.CreateAsyncScope();
-        await handler.Handler.InvokeAsync(input, new Outbound(job, new JobSteps(job, services, request, job.Id), job.Id), scope.ServiceProvider, request.Cancellation);
+        await handler.Handler.InvokeAsync(input, new Outbound(job, new JobSteps(job, services, request, job.Id), job.Id, scope.ServiceProvider), scope.ServiceProvider, request.Cancellation);
     }
 
     private async Task<JobOutcome> RunsAgainAsync(Func<Task<bool>> record, JobOutcome outcome, TimeSpan pause)

@@ -13,7 +13,10 @@ public sealed class Outbound
 
     private readonly Guid _key;
 
-    internal Outbound(ClaimedJob job, JobSteps steps, Guid key) => (_job, _steps, _key) = (job, steps, key);
+    internal Outbound(ClaimedJob job, JobSteps steps, Guid key, IServiceProvider services) => (_job, _steps, _key, Services) = (job, steps, key, services);
+
+    /// <summary>Those of the scope of this run.</summary>
+    internal IServiceProvider Services { get; }
 
     /// <summary>The same at every attempt and for nothing else: the idempotency key to hand to the other side.</summary>
     public string Key => field ??= _key.ToString();

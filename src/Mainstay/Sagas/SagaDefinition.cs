@@ -45,7 +45,7 @@ internal sealed class SagaDefinition(string saga, int version, Type input)
 
     public IEnumerable<SagaStep> Together(SagaStep step) => step.Group is null ? [step] : Items.OfType<SagaStep>().Where(other => other.Group == step.Group);
 
-    public bool Holds(SagaBranch branch, object?[] facts) => (bool)branch.Condition.Compute(facts)!;
+    public static bool Holds(SagaBranch branch, object?[] facts) => (bool)branch.Condition.Compute(facts)!;
 
     /// <summary>Adds a part, whose handler the queues run.</summary>
     public void Add(SagaPart part) => _parts[part.Handler.Name] = part;
@@ -100,8 +100,6 @@ internal sealed class SagaDefinition(string saga, int version, Type input)
         if (item.Gives is not { } type)
             return;
         StoredJson.Check(type, $"What '{item.Name}' of saga '{Prefix}' gives");
-        if (Internal.Shape.Of(type) is not RecordShape)
-            throw Mistake("MST2902", $"gets a {type.Name} from '{item.Name}', and handlers ask for what they need by its type. Declare a record for it.");
         if (!_slots.TryAdd(type, _slots.Count))
             throw Mistake("MST2902", $"gets {type.Name} twice, the second time from '{item.Name}', and handlers could not say which they mean. Declare a record of its own for it.");
     }

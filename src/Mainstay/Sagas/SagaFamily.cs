@@ -46,7 +46,7 @@ internal sealed class SagaFamily(string name, Type input)
         }
         if (!await SagaStore.InsertAsync(work, row, definition.Within))
         {
-            work.OnCommit(() => SagaMetrics.Repeated(Name));
+            work.AfterCommit(() => SagaMetrics.Repeated(Name));
             return;
         }
         var walk = new SagaWalk(definition, state, input, work.Now);
@@ -55,7 +55,7 @@ internal sealed class SagaFamily(string name, Type input)
                 walk.Received(wait, Element(parked.Payload), parked.ArrivedAt);
         walk.Begin();
         SagaMoves.Save(work, row, walk);
-        work.OnCommit(() => SagaMetrics.Started(Name));
+        work.AfterCommit(() => SagaMetrics.Started(Name));
     }
 
     /// <summary>Hands an event to the instance that it is for; keeps it when there is none yet.</summary>
@@ -73,7 +73,7 @@ internal sealed class SagaFamily(string name, Type input)
             if (row is null)
             {
                 SagaStore.Park(work, Name, key, newest.Name, StoredJson.Write(@event));
-                work.OnCommit(() => SagaMetrics.Parked(Name));
+                work.AfterCommit(() => SagaMetrics.Parked(Name));
                 return;
             }
         }
@@ -85,7 +85,7 @@ internal sealed class SagaFamily(string name, Type input)
         var timer = walk.State.Pending.FirstOrDefault(owed => owed.Item == wait.Name);
         if (!walk.Received(wait, Element(StoredJson.Write(@event))))
         {
-            work.OnCommit(() => SagaMetrics.Late(Name));
+            work.AfterCommit(() => SagaMetrics.Late(Name));
             return;
         }
         if (timer is not null)

@@ -38,7 +38,7 @@ internal static class SagaMoves
         if (walk.Outcome is { } outcome)
         {
             SagaStore.End(work, row, outcome, walk.State);
-            work.OnCommit(() => SagaMetrics.Ended(row.Saga, outcome));
+            work.AfterCommit(() => SagaMetrics.Ended(row.Saga, outcome));
         }
         else
             SagaStore.Save(work, row, walk.Status, walk.State);

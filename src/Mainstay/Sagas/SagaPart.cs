@@ -22,10 +22,10 @@ internal abstract class SagaPart(SagaDefinition definition) : IJobPart
 
     /// <summary>Does what is to be done.</summary>
     /// <param name="facts">What is known, in the order of <see cref="SagaDefinition.Facts"/>.</param>
-    /// <param name="context">A unit of work or an outbound; as the handler asks.</param>
+    /// <param name="context">Gives the unit of work or the outbound, as the handler asks.</param>
     /// <param name="services">Makes a scope for it.</param>
     /// <param name="cancellation">Ends it.</param>
-    public abstract Task<JsonElement?> InvokeAsync(object?[] facts, object context, IServiceScopeFactory services, CancellationToken cancellation);
+    public abstract Task<JsonElement?> InvokeAsync(object?[] facts, Func<IServiceProvider, object> context, IServiceScopeFactory services, CancellationToken cancellation);
 
     /// <summary>Notes that it has been done.</summary>
     public abstract Task EndAsync(UnitOfWork work, SagaWalk walk, ClaimedJob job, JsonElement? result);
@@ -38,7 +38,8 @@ internal sealed class SagaStepPart(SagaDefinition definition, Delegate declared,
 
     public bool IsUndo => isUndo;
 
-    public Type? Result => _handler.Result;
+    /// <summary>The record that it gives. A value, such as the number of rows that a statement has changed, tells nobody what it is and is not kept.</summary>
+    public Type? Result => _handler.Result is { } type && ScalarShape.TryCreate(Nullable.GetUnderlyingType(type) ?? type) is null && Shape.Of(type) is RecordShape ? type : null;
 
     /// <summary>What it asks for of what is known.</summary>
     public IReadOnlyList<ParameterInfo> Asked => _handler.Asked;
@@ -54,11 +55,11 @@ internal sealed class SagaStepPart(SagaDefinition definition, Delegate declared,
         Definition.CheckAsked(Item, _handler.Asked, isUndo);
     }
 
-    public override async Task<JsonElement?> InvokeAsync(object?[] facts, object context, IServiceScopeFactory services, CancellationToken cancellation)
+    public override async Task<JsonElement?> InvokeAsync(object?[] facts, Func<IServiceProvider, object> context, IServiceScopeFactory services, CancellationToken cancellation)
     {
         await using var scope = services.CreateAsyncScope();
-        var result = await _handler.InvokeAsync(facts, context, scope.ServiceProvider, cancellation);
-        return result is null || isUndo ? null : Element(StoredJson.Write(result, Result));
+        var result = await _handler.InvokeAsync(facts, context(scope.ServiceProvider), scope.ServiceProvider, cancellation);
+        return result is null || isUndo || Result is null ? null : Element(StoredJson.Write(result, Result));
     }
 
     private static JsonElement Element(string json)
@@ -82,7 +83,7 @@ internal sealed class SagaTimerPart(SagaDefinition definition) : SagaPart(defini
 {
     public override bool IsTransactional => true;
 
-    public override Task<JsonElement?> InvokeAsync(object?[] facts, object context, IServiceScopeFactory services, CancellationToken cancellation) => Task.FromResult<JsonElement?>(null);
+    public override Task<JsonElement?> InvokeAsync(object?[] facts, Func<IServiceProvider, object> context, IServiceScopeFactory services, CancellationToken cancellation) => Task.FromResult<JsonElement?>(null);
 
     public override async Task EndAsync(UnitOfWork work, SagaWalk walk, ClaimedJob job, JsonElement? result)
     {

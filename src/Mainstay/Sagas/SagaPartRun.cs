@@ -28,7 +28,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
                 if (IsTooLate(row) || IsInVain(walk))
                     await TurnAsync(work, walk);
                 else
-                    await part.EndAsync(work, walk, job, await part.InvokeAsync(walk.Facts, work, services.Scopes, work.Cancellation));
+                    await part.EndAsync(work, walk, job, await part.InvokeAsync(walk.Facts, _ => work, services.Scopes, work.Cancellation));
             });
         else
             await ReachOutAsync(request);
@@ -65,7 +65,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
             if (walk.Expects(job.Id) && !IsTooLate(before) && !IsInVain(walk))
             {
                 var key = StableKey.Of(Saga, job.Handler);
-                result = await part.InvokeAsync(walk.Facts, new Outbound(job, new JobSteps(job, services, request, key), key), services.Scopes, request.Cancellation);
+                result = await part.InvokeAsync(walk.Facts, scope => new Outbound(job, new JobSteps(job, services, request, key), key, scope), services.Scopes, request.Cancellation);
                 isDone = true;
             }
         }

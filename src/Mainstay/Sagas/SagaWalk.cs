@@ -166,7 +166,7 @@ internal sealed class SagaWalk
                 _place++;
             else if (item is SagaBranch branch)
             {
-                Write(new SagaEntry(branch.Name, _definition.Holds(branch, _facts) ? SagaEvent.Then : SagaEvent.Otherwise, _now));
+                Write(new SagaEntry(branch.Name, SagaDefinition.Holds(branch, _facts) ? SagaEvent.Then : SagaEvent.Otherwise, _now));
                 _place++;
             }
             else if (item is SagaWait wait)

@@ -135,7 +135,7 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
                 .Step("delayed", (Outbound outbound) => Fail(new IOException("Later.")), undo: (Outbound outbound) => Call("undo delayed", outbound), step => step.Retry(5, TimeSpan.FromHours(1), TimeSpan.FromHours(1)))));
 
         await EnqueueAsync(app, "a");
-        await Source.ShouldBecomeAsync("select (state ->> 'turned') is not null and status = 'compensating' from mainstay.sagas", true);
+        await Source.ShouldBecomeAsync("select coalesce((select (state ->> 'turned') is not null and status = 'compensating' from mainstay.sagas), false)", true);
         failed.SetResult();
         var ended = await EndedAsync(app, "a", SagaStatus.Compensated);
 
@@ -289,7 +289,7 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
 
     private static Task<T> Fail<T>(Exception error) => Task.FromException<T>(error);
 
-    private static Task EnqueueAsync(PlainApplication app, string name, decimal total = 1) => app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Order(name, total), cancellation: Stop);
+    private static Task<Guid> EnqueueAsync(PlainApplication app, string name, decimal total = 1) => app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Order(name, total), cancellation: Stop);
 
     private async Task PublishAsync(PlainApplication app, Paid paid)
     {

@@ -48,12 +48,12 @@ internal sealed class CountingProxy : IAsyncDisposable
     /// <param name="forGood">Whether the wire stays down from then on.</param>
     public void CutAfter(string word, bool forGood = false) => (_cutsForGood, _cutAfter) = (forGood, word);
 
-    private Task ServeAsync(Socket client, Socket server, CancellationToken stopping)
+    private async Task ServeAsync(Socket client, Socket server, CancellationToken stopping)
     {
         lock (_gate)
             _open.AddRange([client, server]);
         var wire = new Wire();
-        return Task.WhenAny(PumpAsync(client, server, wire, isClient: true, stopping), PumpAsync(server, client, wire, isClient: false, stopping));
+        await await Task.WhenAny(PumpAsync(client, server, wire, isClient: true, stopping), PumpAsync(server, client, wire, isClient: false, stopping));
     }
 
     private async Task PumpAsync(Socket from, Socket to, Wire wire, bool isClient, CancellationToken stopping)
