@@ -9,7 +9,7 @@ internal sealed class DependencyModel
     /// <summary>An answer is held in memory as a whole.</summary>
     private const int AnswerBytesMost = 4 * 1024 * 1024;
 
-    private readonly Dictionary<string, DependencyDeclaration> _declared = [];
+    private readonly Dictionary<string, DependencyDeclaration> _declared = new(StringComparer.OrdinalIgnoreCase);
 
     public DependencyDeclaration Add(DependencyDeclaration dependency)
     {
@@ -23,6 +23,10 @@ internal sealed class DependencyModel
     {
         services.AddSingleton(this);
         var mistakes = new List<ConfigurationException>();
+        foreach (var (key, _) in configuration.GetSection("Mainstay:Dependencies").AsEnumerable(makePathsRelative: true).Where(setting => setting.Value is not null))
+            if (key.Split(':') is not [var name, var last] || !_declared.ContainsKey(name) || !last.Equals("Address", StringComparison.OrdinalIgnoreCase))
+                mistakes.Add(new ConfigurationException("MST1013",
+                    $"There is no setting Mainstay:Dependencies:{key}. A declared dependency has one, its Address; declared {(_declared.Count == 1 ? "is" : "are")} {(_declared.Count == 0 ? "none" : string.Join(", ", _declared.Keys))}."));
         foreach (var dependency in _declared.Values)
         {
             var setting = $"Mainstay:Dependencies:{dependency.Name}:Address";

@@ -18,6 +18,9 @@ internal interface IJobPartRun
     /// <summary>Runs it, and ends the job.</summary>
     Task RunAsync(TransactionRequest request);
 
+    /// <summary>Called when it is recorded that it shall run again after a pause: what it is a part of may have changed its mind meanwhile.</summary>
+    Task RetriedAsync();
+
     /// <summary>Whether no further attempt could do better.</summary>
     bool IsFinal(Exception error);
 

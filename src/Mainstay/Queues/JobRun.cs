@@ -151,7 +151,15 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             pause = asked;
         if (_part?.Left is { } left && left < pause)
             pause = left > TimeSpan.Zero ? left : TimeSpan.Zero;
-        return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(() => services.Store.RetryAsync(job, pause, Text(error)), JobOutcome.Retried, pause);
+        return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(() => RetryAsync(pause, error), JobOutcome.Retried, pause);
+    }
+
+    private async Task<bool> RetryAsync(TimeSpan pause, Exception error)
+    {
+        var isRecorded = await services.Store.RetryAsync(job, pause, Text(error));
+        if (isRecorded && _part is not null)
+            await _part.RetriedAsync();
+        return isRecorded;
     }
 
     private async Task<JobOutcome> HandleAsync(object? input, Origin origin)

@@ -34,6 +34,22 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
             await ReachOutAsync(request);
     }
 
+    /// <summary>A saga that has turned while this ran could not withdraw it then. Now it can: nobody runs it until its pause is over.</summary>
+    public async Task RetriedAsync()
+    {
+        if (!IsForward || await SagaStore.ReadAsync(services.Transactor.Database, Saga, CancellationToken.None) is not { } seen || !SagaMoves.Walk(part.Definition, seen).HasTurned)
+            return;
+        await services.Transactor.RunAsync(Request(), async work =>
+        {
+            if (await SagaStore.LockAsync(work, Saga) is { } row && SagaMoves.Walk(part.Definition, row) is { HasTurned: true } walk)
+            {
+                await SagaMoves.TurnAsync(work, walk, "It has turned already.");
+                SagaMoves.Save(work, row, walk);
+            }
+            return new Completed<bool>(true);
+        });
+    }
+
     public bool IsFinal(Exception error) => CanGiveUp && error is ProblemException { Type: var type } && !ProblemCatalogue.All.Contains(type);
 
     public async Task<bool> GiveUpAsync(Exception error, string text)

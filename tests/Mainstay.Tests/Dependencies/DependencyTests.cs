@@ -78,7 +78,7 @@ public sealed class DependencyTests(PostgresFixture postgres) : OwnDatabaseTests
         }).Retry(20, TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(20));
     }, $"--Mainstay:Dependencies:payments:Address={other.Client.BaseAddress}");
 
-    private static Task EnqueueAsync(TestBackend backend, string order) => backend.Running.App.Services.GetRequiredService<Jobs>().EnqueueAsync(new Charging(order), cancellation: Stop);
+    private static Task<Guid> EnqueueAsync(TestBackend backend, string order) => backend.Running.App.Services.GetRequiredService<Jobs>().EnqueueAsync(new Charging(order), cancellation: Stop);
 
     private sealed record Charging(string Order);
 
