@@ -16,8 +16,8 @@ internal sealed class Drain(TestRun run)
 
     private static readonly TimeSpan settleMost = TimeSpan.FromSeconds(20);
 
-    /// <summary>That nothing moves any more is believed after so many looks in a row.</summary>
-    private const int StillLooks = 25;
+    /// <summary>That nothing of what is open can move is believed after so many looks in a row, between which a node may have been starting.</summary>
+    private const int StillLooks = 5;
 
     private readonly HashSet<Guid> _toldDead = [];
 
@@ -142,17 +142,18 @@ internal sealed record OpenWork(string Name, int State, long Count, string? Erro
 {
     public const int Planned = 10, Command = 11, Redrive = 12;
 
-    private const int Leased = 1, Arrived = 4, Waiting = 5, Lost = 6;
+    private const int Ready = 0, Leased = 1, Lost = 6, Blocked = 7;
 
-    /// <summary>Whether it goes on only if something else happens, which the drain does not bring about.</summary>
-    public bool IsStill(IReadOnlyList<TestNode> nodes) => State is Lost or Waiting or Arrived || (State is not (Leased or Planned or Redrive) && !IsDone(nodes));
+    /// <summary>Whether it goes on only if something happens that the drain does not bring about.</summary>
+    public bool IsStill(IReadOnlyList<TestNode> nodes) => State is Lost or Blocked || (State is not (Leased or Planned or Redrive) && !IsDone(nodes));
 
     public string Describe() => State switch
     {
-        0 => "wait for a node that has a handler of that name",
+        Ready => "wait for a node that has a handler of that name, or for the limits of their queue",
         Leased => "run",
         3 => "wait to be tried alone, after the death of a process",
-        Arrived or Waiting => "wait in their lane behind one that is dead or has not ended",
+        4 or 5 => "wait in their lane",
+        Blocked => "wait in their lane behind one that is dead",
         Lost => "belong to a node that was killed, until its lease is over: advance the clock",
         Planned => "planned and not begun",
         Command => "are long-running commands that have not ended",

@@ -4,12 +4,22 @@ namespace Mainstay.Internal;
 internal static class DrainSql
 {
     /// <summary>
-    /// What is open and not put off: what, in which state, how much of it, and the last error. States are those of jobs; 10 is a planned time ($1 are the schedules),
-    /// 11 a long-running command, 12 a redrive, and 6 what a killed node holds until its lease is over.
+    /// What is open and not put off: what, in which state, how much of it, and the last error. States are those of jobs; 6 is what a killed node holds until its lease is
+    /// over, 7 what waits in a lane that a dead letter has stopped, 10 a planned time ($1 are the schedules), 11 a long-running command, 12 a redrive. What waits behind
+    /// something that is put off is put off too.
     /// </summary>
     public const string Open = """
-        select handler, case when state = 1 and exists (select from mainstay_testing.killed where killed.node = job.node) then 6 else state end::integer, count(*), max(errors -> -1 ->> 'error')
-        from mainstay.jobs job where state <> 2 or due_at <= mainstay.now() group by 1, 2
+        select handler, state, count(*), max(error) from (
+            select handler, errors -> -1 ->> 'error' as error, case
+                when state = 1 and exists (select from mainstay_testing.killed join mainstay.nodes on id = killed.node where id = job.node and lease_until > mainstay.now()) then 6
+                when state = 5 and exists (select from mainstay.jobs_stopped stopped where stopped.handler = job.handler and stopped.lane = job.lane) then 7
+                else state::integer end as state
+            from mainstay.jobs job
+            where case state
+                when 2 then due_at <= mainstay.now()
+                when 5 then not exists (select from mainstay.jobs head where head.handler = job.handler and head.lane = job.lane and head.state = 2 and head.due_at > mainstay.now())
+                else true end
+        ) open group by 1, 2
         union all
         select name, 10, 1, null from mainstay.schedules where next_at <= mainstay.now() and paused_at is null and name = any($1)
         union all

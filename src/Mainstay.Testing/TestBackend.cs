@@ -18,14 +18,13 @@ public sealed class TestBackend : IAsyncDisposable
     private readonly List<TestNode> _nodes = [];
     private readonly Drain _drain;
     private readonly Recorder _recorder;
-    private readonly Factory _factory;
     private readonly SocketsHttpHandler _http = new() { UseCookies = false, AllowAutoRedirect = false, UseProxy = false };
 
     private TestBackend(Func<Backend> declare, TestRun run)
     {
         (_declare, _run, _drain) = (declare, run, new Drain(run));
         _recorder = new Recorder(run, () => Node);
-        _factory = new Factory(run.Clock);
+        Factory = new Factory(run.Clock);
     }
 
 
@@ -54,6 +53,8 @@ public sealed class TestBackend : IAsyncDisposable
     internal HttpMessageHandler Http => _http;
 
     internal TestRun Run => _run;
+
+    internal Factory Factory { get; }
 
     /// <summary>Starts the backend with one node, on a new database.</summary>
     /// <param name="declare">Gives the backend that the application would run, and is called once for each node: declarations, and no <see cref="Backend.RunAsync"/>.</param>
@@ -153,9 +154,9 @@ public sealed class TestBackend : IAsyncDisposable
     /// <exception cref="InvalidOperationException">It is not valid: a pattern, for example, has to be met by <paramref name="change"/>.</exception>
     public T A<T>(Func<T, T>? change = null) where T : class
     {
-        var made = (T)_factory.Make(typeof(T));
+        var made = (T)Factory.Make(typeof(T));
         made = change is null ? made : change(made);
-        Factory.Check(made);
+        Internal.Factory.Check(made);
         return made;
     }
 
@@ -176,7 +177,7 @@ public sealed class TestBackend : IAsyncDisposable
     public Task InsertAsync(params IReadOnlyList<object> rows) => WorkAsync(async work =>
     {
         foreach (var row in rows)
-            await new Rows(Node.Running.Model.Tables, _factory).InsertAsync(work, row);
+            await new Rows(Node.Running.Model.Tables, Factory).InsertAsync(work, row);
     });
 
     /// <summary>Does something in one transaction of the application, as the framework itself: to arrange what a test begins with.</summary>

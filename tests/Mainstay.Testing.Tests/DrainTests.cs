@@ -28,7 +28,7 @@ public sealed class DrainTests
 
         var failure = await Should.ThrowAsync<DrainException>(() => shop.DrainAsync(new DrainOptions { AllowsDeadLetters = true }));
 
-        failure.Message.ShouldContain("1 of 'in order' wait in their lane");
+        failure.Message.ShouldContain("1 of 'in order' wait in their lane behind one that is dead");
         failure.Message.ShouldContain("The first fails.");
     }
 

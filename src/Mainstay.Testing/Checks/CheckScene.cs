@@ -13,8 +13,6 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
     /// <summary>Of every table of the application: its name, how many rows it has, and a number that changes with their content.</summary>
     private const string Tables = "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1";
 
-    private readonly Factory _factory = new(shop.Clock);
-
     public TestBackend Shop => shop;
 
     public Operation Operation => operation;
@@ -167,15 +165,13 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
         if (IsId(type) && Model.Tables.Find(type.GetGenericArguments()[0]) is { } table)
             return table.Key.Member.Get(await InsertAsync(table, null));
         return member.Property.Name is "From" or "Since" && type == typeof(DateTimeOffset) ? shop.Clock.GetUtcNow().AddDays(-1)
-            : _factory.Value(member, Interlocked.Increment(ref number));
+            : shop.Factory.Value(member);
     }
-
-    private int number;
 
     /// <summary>Inserts a row that belongs to the caller, where the policy asks whose it is.</summary>
     private async Task<object> InsertAsync(TableModel table, (Column Column, object Value)? with)
     {
-        var row = _factory.Make(table.RowType);
+        var row = shop.Factory.Make(table.RowType);
         if (with is { } set)
             row = Rows.With(table, row, set.Column, set.Value);
         foreach (var name in ReadOf(table)?.EqualityMembers.Concat(operation.RowType == table.RowType ? operation.Policy.EqualityMembers : []).Distinct() ?? [])

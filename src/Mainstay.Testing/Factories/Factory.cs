@@ -15,7 +15,7 @@ internal sealed class Factory(TimeProvider clock)
 
     /// <summary>A record as it is made, which a test may still change before it is checked.</summary>
     public object Make(Type type) => Shape.Of(type) is RecordShape { CanCreate: true } shape
-        ? shape.Create([.. shape.Inputs.Select(member => Value(member, Interlocked.Increment(ref _number)))])
+        ? shape.Create([.. shape.Inputs.Select(Value)])
         : throw new InvalidOperationException($"{type.Name} cannot be made, expected a record whose constructor takes all its members.");
 
     /// <summary>Checks a record as if it had come from outside.</summary>
@@ -37,12 +37,11 @@ internal sealed class Factory(TimeProvider clock)
     }
 
     /// <summary>A value for a member of a record.</summary>
-    /// <param name="member">The member.</param>
-    /// <param name="number">Another one for each record.</param>
-    public object? Value(Member member, int number)
+    public object? Value(Member member)
     {
         if (!member.IsRequired)
             return member.Default;
+        var number = Interlocked.Increment(ref _number);
         return member.Shape switch
         {
             TextShape => Text(member, number),
