@@ -21,6 +21,7 @@ public sealed class UnitOfWork
     private readonly List<JobRow> _jobs = [];
     private readonly List<BatchItem> _sent = [];
     private bool _storesJobs;
+    private Action? _afterCommit;
 
     internal UnitOfWork(Work work, WorkContext context)
     {
@@ -221,6 +222,14 @@ public sealed class UnitOfWork
     /// <summary>Adds a statement of the framework to the transaction.</summary>
     internal void Record(BatchItem item) => _recorded.Add(new Recorded(null, item.Change, item));
 
+    /// <summary>Does something when it is committed, and nothing when it is rolled back. For what has looked at the database: such a unit of work commits by itself.</summary>
+    internal void AfterCommit(Action action)
+    {
+        if (!_work.HasBegun)
+            throw new InvalidOperationException("A unit of work that has not begun may be committed together with others, which nothing would be told of.");
+        _afterCommit += action;
+    }
+
     /// <summary>Adds a job that was made elsewhere.</summary>
     internal JobRow Record(JobRow row)
     {
@@ -262,6 +271,7 @@ public sealed class UnitOfWork
             await CommitJobsAsync(items, carriesLimits);
         if (_storesJobs)
             _context.Desk.Wake();
+        _afterCommit?.Invoke();
     }
 
     private async Task SendAsync(List<BatchItem> items, bool carriesLimits)
