@@ -266,12 +266,21 @@ public sealed class UnitOfWork
             items.Add(new BatchItem(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView, carriesLimits ? _work.LimitsOfCommit : null)));
         Drain(items);
         if (_jobs.Count == 0)
-            await _work.CommitAsync(items, carriesLimits);
+            await SendAsync(items, carriesLimits);
         else
             await CommitJobsAsync(items, carriesLimits);
         if (_storesJobs)
             _context.Desk.Wake();
         _afterCommit?.Invoke();
+    }
+
+    private async Task SendAsync(List<BatchItem> items, bool carriesLimits)
+    {
+        if (_work.Faults is { } faults)
+            await faults.ReachAsync(FaultPoint.BeforeCommit, Origin.Operation);
+        await _work.CommitAsync(items, carriesLimits);
+        if (_work.Faults is { } later)
+            await later.ReachAsync(FaultPoint.AfterCommit, Origin.Operation);
     }
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
@@ -281,7 +290,7 @@ public sealed class UnitOfWork
         try
         {
             items.AddRange(JobInserts.Of(_jobs).Select(command => new BatchItem(command)));
-            await _work.CommitAsync(items, carriesLimits);
+            await SendAsync(items, carriesLimits);
         }
         catch (Exception e)
         {

@@ -81,10 +81,13 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
             if (walk.Expects(job.Id) && !IsTooLate(before) && !IsInVain(walk))
             {
                 var key = StableKey.Of(Saga, job.Handler);
+                await ReachAsync(FaultPoint.BeforeSideEffect, request);
                 result = await part.InvokeAsync(walk.Facts, scope => new Outbound(job, new JobSteps(job, services, request, key), key, scope), services.Scopes, request.Cancellation);
                 isDone = true;
+                await ReachAsync(FaultPoint.AfterSideEffect, request);
             }
         }
+        await ReachAsync(FaultPoint.BeforeCompletion, request);
         await MoveAsync(Patient(request), (work, walk, _) => isDone ? part.EndAsync(work, walk, job, result) : TurnAsync(work, walk));
     }
 
@@ -109,6 +112,12 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
     /// <summary>The deadline is over, or the saga has turned before this step was begun.</summary>
     private Task TurnAsync(UnitOfWork work, SagaWalk walk) =>
         SagaMoves.TurnAsync(work, walk, $"It has not come to its end within {part.Definition.Within}.", job.Id, isEnded: true);
+
+    private async ValueTask ReachAsync(string point, TransactionRequest request)
+    {
+        if (services.Transactor.Database.Faults is { } faults)
+            await faults.ReachAsync(point, request.Origin.Operation);
+    }
 
     private bool IsForward => part is not SagaStepPart { IsUndo: true };
 
