@@ -46,7 +46,7 @@ internal sealed class NodeLease(Database database, TimeSpan length)
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
         Others = (int)reader.GetInt64(0);
-        var news = new NodeNews(reader.GetBoolean(1), reader.GetBoolean(2));
+        var news = new NodeNews(reader.IsDBNull(1) ? null : reader.GetTimeSpan(1), reader.GetBoolean(2), reader.GetBoolean(3));
         lock (_lock)
         {
             NoteLoss_NeedsLock();
@@ -99,6 +99,7 @@ internal sealed class NodeLease(Database database, TimeSpan length)
 }
 
 /// <summary>What a node learns whenever it renews its lease.</summary>
+/// <param name="FirstEnd">How long it is until the first lease of another node is over, unless that is renewed before; null when no other is alive.</param>
 /// <param name="HasOrphans">Whether a node whose lease is over holds jobs, which are to be taken back.</param>
 /// <param name="HasRedrives">Whether a redrive goes on.</param>
-internal readonly record struct NodeNews(bool HasOrphans, bool HasRedrives);
+internal readonly record struct NodeNews(TimeSpan? FirstEnd, bool HasOrphans, bool HasRedrives);

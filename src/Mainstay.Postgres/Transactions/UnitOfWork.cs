@@ -22,6 +22,7 @@ public sealed class UnitOfWork
     private readonly List<BatchItem> _sent = [];
     private List<ILateWrites>? _late;
     private bool _storesJobs;
+    private Action? _afterCommit;
 
     internal UnitOfWork(Work work, WorkContext context)
     {
@@ -236,6 +237,14 @@ public sealed class UnitOfWork
     /// <summary>Adds a statement of the framework to the transaction.</summary>
     internal void Record(BatchItem item) => _recorded.Add(new Recorded(null, item.Change, item));
 
+    /// <summary>Does something when it is committed, and nothing when it is rolled back. For what has looked at the database: such a unit of work commits by itself.</summary>
+    internal void AfterCommit(Action action)
+    {
+        if (!_work.HasBegun)
+            throw new InvalidOperationException("A unit of work that has not begun may be committed together with others, which nothing would be told of.");
+        _afterCommit += action;
+    }
+
     /// <summary>Adds a job that was made elsewhere.</summary>
     internal JobRow Record(JobRow row)
     {
@@ -280,6 +289,7 @@ public sealed class UnitOfWork
             await CommitJobsAsync(items, carriesLimits);
         if (_storesJobs)
             _context.Desk.Wake();
+        _afterCommit?.Invoke();
     }
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
