@@ -43,9 +43,9 @@ public sealed class SchemaStartTests(PostgresFixture postgres) : SchemaTest(post
         var second = await StartAsync(FirstRelease());
 
         first.Applied.Select(change => change.Description).ShouldBe([
-            "Schema mainstay is new.", "Table mainstay.migrations is new.", "Mainstay's own tables: 0001_mainstay.", "Mainstay's own tables: 0002_queues.", "Mainstay's own tables: 0003_schedules.",
+            "Schema mainstay is new.", "Table mainstay.migrations is new.", "Mainstay's own tables: 0001_mainstay.", "Mainstay's own tables: 0002_queues.", "Mainstay's own tables: 0003_schedules.", "Mainstay's own tables: 0005_ledger.",
             "Table product is new.", "Table category is new.", "Column product.category_id points at category."]);
-        first.Summary.ShouldBe("8 changes applied");
+        first.Summary.ShouldBe("9 changes applied");
         second.Applied.ShouldBeEmpty();
         second.Notes.ShouldBeEmpty();
         second.Summary.ShouldBe("up to date");
