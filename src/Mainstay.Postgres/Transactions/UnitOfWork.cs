@@ -281,15 +281,23 @@ public sealed class UnitOfWork
             items.Add(new BatchItem(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView, carriesLimits ? _work.LimitsOfCommit : null)));
         Drain(items);
         if (_jobs.Count == 0)
-        {
-            AddLate(items);
-            await _work.CommitAsync(items, carriesLimits);
-        }
+            await SendAsync(items, carriesLimits);
         else
             await CommitJobsAsync(items, carriesLimits);
         if (_storesJobs)
             _context.Desk.Wake();
         _afterCommit?.Invoke();
+    }
+
+    private async Task SendAsync(List<BatchItem> items, bool carriesLimits)
+    {
+        if (_work.Faults is { } faults)
+            await faults.ReachAsync(FaultPoint.BeforeCommit, Origin.Operation);
+        foreach (var late in _late ?? [])
+            items.AddRange(late.Statements());
+        await _work.CommitAsync(items, carriesLimits);
+        if (_work.Faults is { } later)
+            await later.ReachAsync(FaultPoint.AfterCommit, Origin.Operation);
     }
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
@@ -299,8 +307,7 @@ public sealed class UnitOfWork
         try
         {
             items.AddRange(JobInserts.Of(_jobs).Select(command => new BatchItem(command)));
-            AddLate(items);
-            await _work.CommitAsync(items, carriesLimits);
+            await SendAsync(items, carriesLimits);
         }
         catch (Exception e)
         {
@@ -308,12 +315,6 @@ public sealed class UnitOfWork
             throw;
         }
         _context.Desk.Committed(_jobs);
-    }
-
-    private void AddLate(List<BatchItem> items)
-    {
-        foreach (var late in _late ?? [])
-            items.AddRange(late.Statements());
     }
 
     /// <summary>What shall run later adds nothing to what is behind now.</summary>
