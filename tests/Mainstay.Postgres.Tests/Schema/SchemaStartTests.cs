@@ -349,7 +349,7 @@ public sealed class SchemaStartTests(PostgresFixture postgres) : SchemaTest(post
         var refusal = await Should.ThrowAsync<ConfigurationException>(() => StartAsync(SchemaMode.Check, FirstRelease()));
 
         refusal.Code.ShouldBe("MST1502");
-        refusal.Message.ShouldContain("in 8 ways");
+        refusal.Message.ShouldContain("in 9 ways");
         refusal.Message.ShouldContain("create table mainstay.receipts (");
         refusal.Message.ShouldContain("create table \"public\".\"product\" (");
         refusal.Message.ShouldEndWith("Start one node with Mainstay__Schema=apply, which makes these changes, or run the statements yourself before this release starts.");
