@@ -51,12 +51,12 @@ internal static class SagaStore
 
     public static SagaState StateOf(string json) => (SagaState)StoredJson.Read(typeof(SagaState), json)!;
 
-    /// <exception cref="InvalidOperationException">MST2904: it is too large.</exception>
+    /// <exception cref="InvalidOperationException">MST3104: it is too large.</exception>
     private static string Json(string saga, SagaState state)
     {
         var json = StoredJson.Write(state);
         return json.Length <= StateBytesMost ? json : throw new InvalidOperationException(
-            $"MST2904: What has happened to one '{saga}' takes {json.Length} characters of JSON, expected at most {StateBytesMost}. Store what is large in a table, and let steps give its id.");
+            $"MST3104: What has happened to one '{saga}' takes {json.Length} characters of JSON, expected at most {StateBytesMost}. Store what is large in a table, and let steps give its id.");
     }
 
     private static SagaInstance? Instance(IReadOnlyList<Shown> found) => found.Count == 0 ? null : found[0].ToInstance();

@@ -58,7 +58,7 @@ public sealed class SagaDeclaration<T> where T : class
     {
         ArgumentNullException.ThrowIfNull(steps);
         if (_group is not null)
-            _model.Refuse("MST2901", $"Saga '{_definition.Prefix}' has steps together within others that are done together. Say Together once.");
+            _model.Refuse("MST3101", $"Saga '{_definition.Prefix}' has steps together within others that are done together. Say Together once.");
         _group = ++_groups;
         steps(this);
         _group = null;
@@ -125,7 +125,7 @@ public sealed class SagaDeclaration<T> where T : class
     private void Alone(string name)
     {
         if (_group is not null)
-            _model.Refuse("MST2901", $"Saga '{_definition.Prefix}' has '{name}' among steps that are done together, which only steps are. Put it before or behind them.");
+            _model.Refuse("MST3101", $"Saga '{_definition.Prefix}' has '{name}' among steps that are done together, which only steps are. Put it before or behind them.");
     }
 
     private void Add(SagaItem item, SagaPart part, string what)

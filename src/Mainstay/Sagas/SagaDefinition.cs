@@ -56,12 +56,12 @@ internal sealed class SagaDefinition(string saga, int version, Type input)
     {
         var mistakes = new List<ConfigurationException>();
         if (Items.Count == 0)
-            mistakes.Add(Mistake("MST2901", "has no steps. Say with .Step(\"…\", …) what is to be done."));
+            mistakes.Add(Mistake("MST3101", "has no steps. Say with .Step(\"…\", …) what is to be done."));
         foreach (var item in Items)
             try
             {
                 if (!_byName.TryAdd(item.Name, item))
-                    throw Mistake("MST2901", $"has two items '{item.Name}'. Names are stored with every instance, so each is unique within its saga.");
+                    throw Mistake("MST3101", $"has two items '{item.Name}'. Names are stored with every instance, so each is unique within its saga.");
                 Compile(item, isService);
                 if (item is not SagaStep)
                     Offer(item);
@@ -79,18 +79,18 @@ internal sealed class SagaDefinition(string saga, int version, Type input)
         {
             branch.Condition = Handler.Compile($"{Prefix}: {branch.Name}", branch.Declared, isService, given: Facts);
             if (branch.Condition is not { Context: HandlerContext.None, Services.Count: 0 } || branch.Condition.Result != typeof(bool))
-                throw Mistake("MST2901", $"asks '{branch.Name}' of something else than a condition on what is known. Write it as a lambda like ({Input.Name} input) => input.Total > 100, which gives true or false and looks at nothing else.");
+                throw Mistake("MST3101", $"asks '{branch.Name}' of something else than a condition on what is known. Write it as a lambda like ({Input.Name} input) => input.Total > 100, which gives true or false and looks at nothing else.");
             CheckAsked(branch, branch.Condition.Asked, isUndo: false);
         }
         if (item is SagaWait && Key is null)
-            throw Mistake("MST2901", $"waits for '{item.Name}', and events cannot find its instances. Say with .By(…) before it what key they have.");
+            throw Mistake("MST3101", $"waits for '{item.Name}', and events cannot find its instances. Say with .By(…) before it what key they have.");
         if (item is SagaStep step)
         {
             step.Do.Compile(isService);
             Offer(step);
             step.Undo?.Compile(isService);
             if (step.UndoIfUnknown && (step.Undo is null || step.Do.IsTransactional))
-                throw Mistake("MST2901", $"says UndoIfUnknown of '{item.Name}', which {(step.Undo is null ? "has no undo" : "is a unit of work, so that it is always known whether it was done")}. Remove it.");
+                throw Mistake("MST3101", $"says UndoIfUnknown of '{item.Name}', which {(step.Undo is null ? "has no undo" : "is a unit of work, so that it is always known whether it was done")}. Remove it.");
         }
     }
 
@@ -101,14 +101,14 @@ internal sealed class SagaDefinition(string saga, int version, Type input)
             return;
         StoredJson.Check(type, $"What '{item.Name}' of saga '{Prefix}' gives");
         if (!_slots.TryAdd(type, _slots.Count))
-            throw Mistake("MST2902", $"gets {type.Name} twice, the second time from '{item.Name}', and handlers could not say which they mean. Declare a record of its own for it.");
+            throw Mistake("MST3102", $"gets {type.Name} twice, the second time from '{item.Name}', and handlers could not say which they mean. Declare a record of its own for it.");
     }
 
     /// <summary>Checks that a handler only asks for what is there when it runs.</summary>
     /// <param name="at">The item that it is of.</param>
     /// <param name="asked">Its parameters.</param>
     /// <param name="isUndo">Whether it runs when the saga goes back.</param>
-    /// <exception cref="ConfigurationException">MST2902</exception>
+    /// <exception cref="ConfigurationException">MST3102</exception>
     public void CheckAsked(SagaItem at, IReadOnlyList<ParameterInfo> asked, bool isUndo)
     {
         foreach (var parameter in asked)
@@ -117,9 +117,9 @@ internal sealed class SagaDefinition(string saga, int version, Type input)
                 continue;
             var giver = Items.First(item => item.Gives == parameter.ParameterType);
             if (IsTogether(giver, at))
-                throw Mistake("MST2902", $"'{at.Name}' asks for {parameter.ParameterType.Name}, which '{giver.Name}' gives, and both are done together. Do one after the other.");
+                throw Mistake("MST3102", $"'{at.Name}' asks for {parameter.ParameterType.Name}, which '{giver.Name}' gives, and both are done together. Do one after the other.");
             if (MayBeMissing(giver, at, isUndo) && new NullabilityInfoContext().Create(parameter).ReadState != NullabilityState.Nullable)
-                throw Mistake("MST2902", $"'{at.Name}' asks for {parameter.ParameterType.Name} of '{giver.Name}', which is not there in every instance. Ask for {parameter.ParameterType.Name}?, and say what is to be done without.");
+                throw Mistake("MST3102", $"'{at.Name}' asks for {parameter.ParameterType.Name} of '{giver.Name}', which is not there in every instance. Ask for {parameter.ParameterType.Name}?, and say what is to be done without.");
         }
     }
 

@@ -98,7 +98,7 @@ internal sealed class SagaFamily(string name, Type input)
     }
 
     /// <summary>Compares what is declared with what was, and refuses what open instances could not go on by.</summary>
-    /// <exception cref="ConfigurationException">MST2905: a definition was changed while instances of it are open.</exception>
+    /// <exception cref="ConfigurationException">MST3105: a definition was changed while instances of it are open.</exception>
     public async Task CheckAsync(UnitOfWork work, ILogger log)
     {
         foreach (var definition in Versions)
@@ -107,7 +107,7 @@ internal sealed class SagaFamily(string name, Type input)
             if (open > 0)
             {
                 var before = (await work.QueryAsync<string>(SagaSql.StepsOf(Name, definition.Version))).SingleOrDefault();
-                throw new ConfigurationException("MST2905", $"Saga '{definition.Prefix}' was changed while {open} of its instances are open, which could not go on. "
+                throw new ConfigurationException("MST3105", $"Saga '{definition.Prefix}' was changed while {open} of its instances are open, which could not go on. "
                     + $"It was: {before ?? "unknown"}. It is: {definition.Steps}. Declare what is new beside it, as Saga<{Input.Name}>(\"{Name}\", version: {Versions.Max(known => known.Version) + 1}), and leave this one as it was until its instances have ended.");
             }
             await work.ExecuteAsync(SagaSql.Define(Name, definition.Version, definition.Shape, definition.Steps));
@@ -122,7 +122,7 @@ internal sealed class SagaFamily(string name, Type input)
     {
         var text = key is IFormattable value ? value.ToString(null, CultureInfo.InvariantCulture) : key?.ToString();
         return text is { Length: > 0 and <= KeyCharactersMost } ? text
-            : throw new InvalidOperationException($"MST2906: A key of saga '{Name}' is {(string.IsNullOrEmpty(text) ? "empty" : $"{text.Length} characters long")}, expected 1 to {KeyCharactersMost} characters. Take an id.");
+            : throw new InvalidOperationException($"MST3106: A key of saga '{Name}' is {(string.IsNullOrEmpty(text) ? "empty" : $"{text.Length} characters long")}, expected 1 to {KeyCharactersMost} characters. Take an id.");
     }
 
     private static JsonElement Element(string json)

@@ -25,9 +25,9 @@ internal sealed class SagaModel(QueueModel queues)
             queues.Add(new QueueHandler(name, (T input, UnitOfWork work) => family.StartAsync(input, work)) { Starter = typeof(T) });
         }
         if (family.Input != typeof(T))
-            Refuse("MST2901", $"Saga '{name}' begins with {family.Input.Name} in one version and with {typeof(T).Name} in another. Give what begins otherwise another name.");
+            Refuse("MST3101", $"Saga '{name}' begins with {family.Input.Name} in one version and with {typeof(T).Name} in another. Give what begins otherwise another name.");
         else if (family.Find(version) is not null)
-            Refuse("MST2901", $"Saga '{name}' is declared twice with version {version}. Give the newer one the next version: Saga<{typeof(T).Name}>(\"{name}\", version: {version + 1}).");
+            Refuse("MST3101", $"Saga '{name}' is declared twice with version {version}. Give the newer one the next version: Saga<{typeof(T).Name}>(\"{name}\", version: {version + 1}).");
         else
             family.Add(definition);
         return definition;
@@ -46,7 +46,7 @@ internal sealed class SagaModel(QueueModel queues)
     public IEnumerable<ConfigurationException> Compile(Func<Type, bool> isService) => [.. _mistakes, .. _families.SelectMany(family => family.Versions).SelectMany(definition => definition.Compile(isService))];
 
     /// <summary>Compares the definitions with what is open in the database.</summary>
-    /// <exception cref="ConfigurationException">MST2905</exception>
+    /// <exception cref="ConfigurationException">MST3105</exception>
     public async Task CheckAsync(Transactor transactor, ILogger log, CancellationToken cancellation)
     {
         if (_families.Count == 0)

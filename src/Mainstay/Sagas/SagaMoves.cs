@@ -4,7 +4,7 @@ namespace Mainstay.Internal;
 internal static class SagaMoves
 {
     /// <summary>Takes up where a saga stands.</summary>
-    /// <exception cref="StepException">MST2903: what is stored of it cannot be read by this definition.</exception>
+    /// <exception cref="StepException">MST3103: what is stored of it cannot be read by this definition.</exception>
     public static SagaWalk Walk(SagaDefinition definition, SagaRow row)
     {
         try
@@ -13,7 +13,7 @@ internal static class SagaMoves
         }
         catch (ProblemException e)
         {
-            throw new StepException(DeadReason.Unreadable, $"MST2903: What is stored of saga '{definition.Prefix}' {row.Id} cannot be read by its present records: {e.Message} Let them read what they have written, and redrive the job.", e);
+            throw new StepException(DeadReason.Unreadable, $"MST3103: What is stored of saga '{definition.Prefix}' {row.Id} cannot be read by its present records: {e.Message} Let them read what they have written, and redrive the job.", e);
         }
     }
 

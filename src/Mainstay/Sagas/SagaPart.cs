@@ -46,7 +46,7 @@ internal sealed class SagaStepPart(SagaDefinition definition, Delegate declared,
 
     public override bool IsTransactional => _handler.Context == HandlerContext.UnitOfWork;
 
-    /// <exception cref="ConfigurationException">MST1002: it cannot be called. MST2902: it asks for what is not there.</exception>
+    /// <exception cref="ConfigurationException">MST1002: it cannot be called. MST3102: it asks for what is not there.</exception>
     public void Compile(Func<Type, bool> isService)
     {
         _handler = Internal.Handler.Compile(Handler.Name, declared, isService, given: Definition.Facts);

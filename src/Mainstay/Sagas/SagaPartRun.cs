@@ -18,7 +18,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
 
     public bool CanGiveUp => part is SagaStepPart { IsUndo: false };
 
-    private Guid Saga => job.Message ?? throw new StepException(DeadReason.Unreadable, $"MST2903: The job {job.Id} of '{job.Handler}' belongs to no saga. Only sagas enqueue it; discard it.");
+    private Guid Saga => job.Message ?? throw new StepException(DeadReason.Unreadable, $"MST3103: The job {job.Id} of '{job.Handler}' belongs to no saga. Only sagas enqueue it; discard it.");
 
     public async Task RunAsync(TransactionRequest request)
     {

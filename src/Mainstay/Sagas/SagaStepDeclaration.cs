@@ -20,11 +20,11 @@ public sealed class SagaStepDeclaration : HandlerDeclaration<SagaStepDeclaration
     }
 
     /// <summary>Retries, timeout and queue of what undoes it. When all of its attempts have failed, the saga stands until somebody decides.</summary>
-    /// <exception cref="InvalidOperationException">MST2901: the step has no undo.</exception>
+    /// <exception cref="InvalidOperationException">MST3101: the step has no undo.</exception>
     public SagaStepDeclaration Undo(Action<SagaUndoDeclaration> options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options(new SagaUndoDeclaration((_step.Undo ?? throw new InvalidOperationException($"MST2901: Step '{_step.Name}' has no undo that something could be said about.")).Handler));
+        options(new SagaUndoDeclaration((_step.Undo ?? throw new InvalidOperationException($"MST3101: Step '{_step.Name}' has no undo that something could be said about.")).Handler));
         return this;
     }
 }

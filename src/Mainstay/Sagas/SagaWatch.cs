@@ -8,7 +8,7 @@ internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<
 {
     private readonly Dictionary<string, long> _known = [];
 
-    /// <exception cref="ConfigurationException">MST2905: a definition was changed while instances of it are open.</exception>
+    /// <exception cref="ConfigurationException">MST3105: a definition was changed while instances of it are open.</exception>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         await model.CheckAsync(transactor, log, cancellationToken);

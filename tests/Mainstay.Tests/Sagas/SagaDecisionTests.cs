@@ -153,7 +153,7 @@ public sealed class SagaDecisionTests(PostgresFixture postgres) : OwnDatabaseTes
         }
         var refused = await Should.ThrowAsync<ConfigurationException>(() => StartAsync(saga => saga.By(order => order.Name)
             .Wait<Paid>("paid", paid => paid.Order, TimeSpan.FromHours(1)).Step("pack", (Outbound outbound) => Task.CompletedTask).Step("ship", (Outbound outbound) => Task.CompletedTask)));
-        refused.Message.ShouldContain("MST2905");
+        refused.Message.ShouldContain("MST3105");
         refused.Message.ShouldContain("""Saga<Order>("order", version: 2)""");
 
         await using var both = await PlainApplication.StartAsync(ConnectionString, services => services
