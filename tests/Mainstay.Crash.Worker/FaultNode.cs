@@ -62,6 +62,8 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         {
             ConnectionString = settings.ConnectionString, Lease = settings.Lease, PollInterval = settings.Poll, Drain = settings.Drain, Workers = settings.Workers,
         });
+        if (settings.MakesJourneys)
+            builder.Services.AddOutbox(outbox => outbox.Event<Boarding>("boarding"));
         builder.Services.AddInbox(inbox => inbox.Source("outside"));
         if (settings.KeepsLedger)
             builder.Services.AddLedger(new LedgerOptions { ConnectionString = settings.ConnectionString, Currencies = [new("EUR", 2)], FoldInterval = settings.Poll });
@@ -157,6 +159,8 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         jobs.Job<Call>("call", (Call job, Outbound outbound, FaultNode node) => node.CallAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls").Retry(3);
         if (settings.TicksEvery is { } interval)
             jobs.Job("tick", Schedule.Every(interval), (Tick tick, UnitOfWork work) => work.ExecuteAsync($"insert into ticks (planned_at) values ({tick.PlannedAt})")).Missed(Missed.All);
+        if (settings.MakesJourneys)
+            Journeys.Declare(jobs, settings);
         if (settings.HasLimits)
             DeclareLimits(jobs, settings);
     }

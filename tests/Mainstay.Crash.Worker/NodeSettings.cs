@@ -36,6 +36,9 @@ public sealed record NodeSettings
     /// <summary>How often the scheduled job runs; null for none.</summary>
     public TimeSpan? TicksEvery { get; init; }
 
+    /// <summary>Whether it makes journeys, which are sagas.</summary>
+    public bool MakesJourneys { get; init; }
+
     /// <summary>Whether it keeps a ledger.</summary>
     public bool KeepsLedger { get; init; }
 

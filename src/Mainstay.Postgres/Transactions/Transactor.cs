@@ -47,7 +47,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
                     await unit.CommitAsync(completed.Receipt, completed.First);
                 return completed.Value;
             }
-            catch (Exception e) when (e is not (ProblemException or ConfigurationException))
+            catch (Exception e) when (e is not (ProblemException or ConfigurationException) && !IsOfHandler(e, work))
             {
                 var final = Judge(e, request, work.IsCommitting, unit);
                 if (final is null && work.IsCommitting && !DatabaseErrors.IsRetryable(e) && !DatabaseErrors.IsExhausted(e))
@@ -92,7 +92,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
                 await work.CommitAsync([]);
                 return value;
             }
-            catch (Exception e) when (e is not (ProblemException or ConfigurationException))
+            catch (Exception e) when (e is not (ProblemException or ConfigurationException) && !IsOfHandler(e, work))
             {
                 ThrowUnlessRetryable(e, Judge(e, request, isCommitting: false, null), request, attempt);
             }
@@ -180,6 +180,9 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
             return isCommitting && !request.IsKeyed && !DatabaseErrors.IsExhausted(error) ? DatabaseErrors.OutcomeUnknown(error) : null;
         return error;
     }
+
+    /// <summary>A handler that has failed to read a file, or to call somebody, has not lost its connection to the database, although the errors are of the same kind.</summary>
+    private static bool IsOfHandler(Exception error, Work work) => error is (IOException or System.Net.Sockets.SocketException) && work.IsIntact;
 
     private static bool IsReceipt(Exception error) => error is PostgresException { BatchCommand.CommandText: { } text } && CommitSql.InsertsReceipt(text);
 

@@ -35,6 +35,9 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
     /// <summary>Whether it has been to the database. Until then everything about it is in memory.</summary>
     public bool HasBegun => _connection is not null;
 
+    /// <summary>Whether nothing has happened to its connection.</summary>
+    public bool IsIntact => _connection is null || _connection.FullState == ConnectionState.Open;
+
     /// <summary>Whether all its statements see the database as the first one did.</summary>
     public bool KeepsView => isolation != IsolationLevel.ReadCommitted;
 

@@ -94,6 +94,10 @@ internal static class Statements
         "fire" => ScheduleSql.Fire,
         "plan" => ScheduleSql.Plan,
         "redrive" => "with chosen as materialized",
+        "saga lock" => "mainstay.sagas where id = $1 for no key update",
+        "saga save" => "update mainstay.sagas set status",
+        "saga end" => "insert into mainstay.sagas_ended",
+        "saga withdraw" => "and state <> 1 for update skip locked",
         // As a unit of work says it, and as Npgsql does for a transaction of the application.
         "commit" => "commit\0",
         "application's commit" => "COMMIT\0",

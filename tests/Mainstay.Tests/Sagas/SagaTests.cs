@@ -75,6 +75,25 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
     }
 
     [Fact]
+    public async Task A_transaction_that_fails_of_its_own_input_and_output_is_no_outage_of_the_database()
+    {
+        await using var app = await StartAsync(saga => saga
+            .Step("read", async (UnitOfWork work) =>
+            {
+                _calls.Enqueue("read|");
+                await work.ExecuteAsync($"insert into effects (text) values ('read')");
+                throw new FileNotFoundException("There is no such file.");
+            }, options: step => step.Retry(2, soon, soon)));
+
+        await EnqueueAsync(app, "a");
+        var ended = await EndedAsync(app, "a", SagaStatus.Compensated);
+
+        Effects.ShouldBe(["read", "read"]);
+        ended.Timeline[0].Note.ShouldBe("FileNotFoundException: There is no such file.");
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(0);
+    }
+
+    [Fact]
     public async Task A_step_whose_outcome_is_unknown_is_undone_where_that_is_wanted()
     {
         var declined = new ProblemType("declined", 409, "Declined");
