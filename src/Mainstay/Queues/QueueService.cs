@@ -33,7 +33,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
         if (options.Workers > 0 && engine.Handlers.Length > 0)
         {
-            desk.Runner = engine;
+            desk.Runner = engine.Arriving;
             await engine.RunAsync(stoppingToken);
         }
         else
