@@ -5,7 +5,7 @@ internal static class NodeSql
 {
     /// <summary>
     /// Renews the one lease of a node, whatever it holds, and tells what nodes want to know as often: how many others are alive, whether somebody dead holds jobs,
-    /// and whether a redrive goes on.
+    /// whether a redrive goes on, and whether there is work that the handlers in $4 and $5 do not look for.
     /// </summary>
     public const string Extend = """
         with lease as (
@@ -14,7 +14,7 @@ internal static class NodeSql
         )
         select (select count(*) from mainstay.nodes where lease_until > mainstay.now() and id <> $1),
             exists (select from mainstay.nodes lost where lease_until <= mainstay.now() and exists (select from mainstay.jobs where node = lost.id and state = 1)),
-            exists (select from mainstay.redrives where status = 'running')
+            exists (select from mainstay.redrives where status = 'running'), mainstay.has_astray($4, $5)
         """;
 
     /// <summary>Ends it, so that what is left can be taken over at once.</summary>

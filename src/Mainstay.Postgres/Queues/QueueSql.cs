@@ -26,6 +26,8 @@ internal static class QueueSql
     /// <summary>The same for one job, which is what most commits have: reading lists of one costs PostgreSQL a fifth of the whole insert.</summary>
     public const string InsertOne = $"{InsertFrom}(values ($1::uuid, $2::text, $3::json, $4::json, $5::interval, $6::timestamptz, $7::uuid, $8::uuid)){AsWork}";
 
+    public static readonly string InsertOneWithLimits = $"{InsertOne} where {Limits.Condition(9)}";
+
     private const string InsertFrom = """
         insert into mainstay.jobs (id, handler, message, payload, origin, state, due_at, first_due_at, node, attempt, fence)
         select job.id, job.handler, job.message, job.payload, job.origin,
@@ -174,6 +176,8 @@ internal static class QueueSql
         select mainstay.require_lease(exists (select from finished))
         """;
 
+    public static readonly string CompleteWithLimits = $"{Complete} where {Limits.Condition(3)}";
+
     /// <summary>The same for several that had their effect in one transaction: all of them, or none.</summary>
     public const string CompleteAll = $"""
         with finished as (
@@ -255,6 +259,9 @@ internal static class QueueSql
         set {Ready}
         where id = any(array(select id from mainstay.jobs where state = 2 and due_at <= mainstay.now() order by due_at limit 1000 for update skip locked))
         """;
+
+    /// <summary>Whether there is something for these handlers ($1), with these priorities ($2) and not below these floors ($3), or something to be admitted for those ($4); and the time until something becomes due.</summary>
+    public const string LookForWork = "select has_work, due_in from mainstay.look_for_work($1, $2, $3, $4)";
 
     /// <summary>How many milliseconds it is to the next that becomes due; null when none does.</summary>
     public const string NextDue = "select (extract(epoch from min(due_at) - mainstay.now()) * 1000)::double precision from mainstay.jobs where state = 2";

@@ -284,6 +284,26 @@ begin
     into admitted, is_unfinished;
 end $$;
 
+-- What a node asks that has had nothing to do: whether there is something for it, and how many milliseconds it is until something becomes due. A few entries of indexes are read, whatever waits.
+create function mainstay.look_for_work(names text[], priorities smallint[], floors bigint[], admitted text[], out has_work boolean, out due_in double precision)
+language plpgsql stable set enable_seqscan = off set jit = off as $$
+begin
+    has_work := exists (
+            select from unnest(names, priorities, floors) as known (name, priority, floor)
+            cross join lateral (select from mainstay.jobs where handler = known.name and priority = known.priority and state = 0 and seq >= known.floor order by seq limit 1) ready
+        )
+        or exists (select from mainstay.jobs where handler = any(names) and state = 3)
+        or exists (select from mainstay.jobs where handler = any(admitted) and state = 4);
+    due_in := (select extract(epoch from min(due_at) - mainstay.now()) * 1000 from mainstay.jobs where state = 2);
+end $$;
+
+-- Whether there is work that its handlers do not look for: in lanes or for tenants where they know none, and with priorities that they do not know.
+create function mainstay.has_astray(without_lanes text[], without_priorities text[]) returns boolean language plpgsql stable set enable_seqscan = off set jit = off as $$
+begin
+    return exists (select from mainstay.jobs where handler = any(without_lanes) and state = 4)
+        or exists (select from mainstay.jobs where handler = any(without_priorities) and priority = any('{-1,1}') and state = 0);
+end $$;
+
 -- When queues with a rate may begin the next job: a theoretical arrival time (GCRA), moved on by every claim for all that it took.
 create table mainstay.queue_rates (
     queue text collate "C" not null primary key,

@@ -237,7 +237,7 @@ public sealed class UnitOfWork
             return Record(row).Id;
         Demand(row);
         _storesJobs = true;
-        await using var reader = await ReadAsync(JobInserts.Unique([row]));
+        await using var reader = await ReadAsync(JobInserts.Unique([row]).Command);
         await reader.ReadAsync(Cancellation);
         return reader.GetGuid(0);
     }
@@ -250,28 +250,25 @@ public sealed class UnitOfWork
         var items = new List<BatchItem>(_recorded.Count + 3);
         if (first is { } condition)
             items.Add(condition);
-        var carriesLimits = first is null && CommitSql.CanCarryLimits(receipt, _changes);
-        if (carriesLimits)
-            await _work.OpenAsync(); // what is left is what is left behind the wait for a connection; else the client would give up before the server does
         if (receipt is not null || _changes.Count > 0)
-            items.Add(new BatchItem(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView, carriesLimits ? _work.LimitsOfCommit : null)));
+            items.Add(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView));
         Drain(items);
         if (_jobs.Count == 0)
-            await _work.CommitAsync(items, carriesLimits);
+            await _work.CommitAsync(items);
         else
-            await CommitJobsAsync(items, carriesLimits);
+            await CommitJobsAsync(items);
         if (_storesJobs)
             _context.Desk.Wake();
     }
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
-    private async Task CommitJobsAsync(List<BatchItem> items, bool carriesLimits)
+    private async Task CommitJobsAsync(List<BatchItem> items)
     {
         _context.Desk.Reserve(_jobs);
         try
         {
-            items.AddRange(JobInserts.Of(_jobs).Select(command => new BatchItem(command)));
-            await _work.CommitAsync(items, carriesLimits);
+            items.AddRange(JobInserts.Of(_jobs));
+            await _work.CommitAsync(items);
         }
         catch (Exception e)
         {

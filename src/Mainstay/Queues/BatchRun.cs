@@ -36,7 +36,7 @@ internal sealed class BatchRun(IReadOnlyList<JobRun> runs, QueueHandler handler,
         leader.BeginHandling();
         try
         {
-            await handler.CommitAsync(services, Request(part, cancellation.Token), Inputs(part), QueueStore.Complete([.. part.Select(member => member.Run.Job)], handler.Placement));
+            await handler.CommitAsync(services, Request(part, cancellation.Token), Inputs(part), () => QueueStore.Complete([.. part.Select(member => member.Run.Job)], handler.Placement));
             leader.EndHandling();
             foreach (var (run, _) in part)
                 run.Record(JobOutcome.Done);

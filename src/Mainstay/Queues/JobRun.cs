@@ -162,7 +162,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         try
         {
             if (handler.IsTransactional)
-                await handler.CommitAsync(services, request, input, QueueStore.Complete(job, handler.Placement));
+                await handler.CommitAsync(services, request, input, () => QueueStore.Complete(job, handler.Placement));
             else
                 await RunOutboundAsync(input, request);
             EndHandling();

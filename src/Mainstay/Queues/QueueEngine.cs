@@ -4,7 +4,7 @@ namespace Mainstay.Internal;
 
 /// <summary>
 /// Runs jobs on this node. One loop turns: each turn ends what was done and claims what there is room for, for all queues in one statement. It turns when there is
-/// something to end, when there is room and a hint or a full last claim says that there may be more, when something becomes due, and now and then in any case.
+/// something to end, when there is room and a hint or a full last claim says that there may be more, and when something becomes due. Now and then it asks whether it has missed something.
 /// </summary>
 internal sealed class QueueEngine
 {
@@ -31,14 +31,9 @@ internal sealed class QueueEngine
     /// <summary>Where this process hands in what it commits.</summary>
     public ArrivingJobs Arriving { get; }
 
-    public string[] Handlers => [.. Entries.Select(entry => entry.Handler.Name)];
-
-    /// <summary>The handlers whose work is ready when it arrives.</summary>
-    public LaneRule[] WithoutLanes => [.. Entries.Where(entry => !entry.Handler.Placement.IsAdmitted).Select(entry => entry.Handler.Lanes)];
+    public string[] Handlers => [.. _state.Rooms.Entries.Select(entry => entry.Handler.Name)];
 
     public string[] PacedQueues => _state.Rooms.PacedQueues;
-
-    public string[] WithoutPriorities => [.. Entries.Where(entry => entry.Handler.Placement.Priority is null).Select(entry => entry.Handler.Name)];
 
     /// <summary>Set when the answer of a claim or a commit was lost: this node may hold what it does not run.</summary>
     public bool MayHoldStrays
@@ -49,8 +44,6 @@ internal sealed class QueueEngine
 
     /// <summary>Whether handlers still ran when the node had stopped, so that the lease must not be ended.</summary>
     public bool HasAbandoned { get; private set; }
-
-    private IReadOnlyList<QueueEntry> Entries => _state.Rooms.Entries;
 
     private TimeProvider Clock => _services.Clock;
 
@@ -103,17 +96,14 @@ internal sealed class QueueEngine
     /// <returns>False when there was nothing to do.</returns>
     private async Task<bool> TurnAsync(CancellationToken stopping)
     {
-        var (plan, wakes) = Plan();
-        if (plan is null)
-            return false;
+        var (plan, wakes, isPollDue) = Plan();
         try
         {
-            var asked = Clock.GetTimestamp();
-            var result = await _services.Store.RunAsync(plan);
-            if (plan.Queues.Count > 0)
-                QueueMetrics.Claimed(Clock.GetElapsedTime(asked));
-            Apply(plan, result, wakes);
-            return true;
+            if (plan is not null)
+                await CycleAsync(plan, wakes);
+            else if (isPollDue)
+                await PollAsync();
+            return plan is not null || isPollDue;
         }
         catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
         {
@@ -121,7 +111,8 @@ internal sealed class QueueEngine
             QueueLog.Unavailable(_services.Log, e);
             lock (_state.Lock)
             {
-                _state.Ended.PutBack(plan);
+                if (plan is not null)
+                    _state.Ended.PutBack(plan);
                 MayHoldStrays = true;
                 _state.Rooms.NoteMore();
             }
@@ -130,18 +121,47 @@ internal sealed class QueueEngine
         }
     }
 
-    private (CyclePlan? Plan, int Wakes) Plan()
+    private async Task CycleAsync(CyclePlan plan, int wakes)
+    {
+        var asked = Clock.GetTimestamp();
+        var result = await _services.Store.RunAsync(plan);
+        if (plan.Queues.Count > 0)
+            QueueMetrics.Claimed(Clock.GetElapsedTime(asked));
+        Apply(plan, result, wakes);
+    }
+
+    /// <summary>Asks whether a turn would find something. A node that waits asks nothing else, and that is one statement.</summary>
+    private async Task PollAsync()
+    {
+        List<(string, JobPriority, long)> floors;
+        string[] admitted;
+        lock (_state.Lock)
+            (floors, admitted) = _state.Rooms.Places();
+        var found = await _services.Store.LookForWorkAsync(floors, admitted);
+        lock (_state.Lock)
+        {
+            if (found.NextDue is { } nextDue)
+                _state.Times.DueIn(nextDue);
+            if (found.HasWork)
+                _state.Rooms.NoteFound();
+            _state.Times.PollLater();
+        }
+    }
+
+    /// <returns>The plan of a turn, or null when there is nothing to do, but for a poll perhaps.</returns>
+    private (CyclePlan? Plan, int Wakes, bool IsPollDue) Plan()
     {
         lock (_state.Lock)
         {
             var rooms = _state.Rooms;
             var (polls, promotes, looks) = _state.Times.Take();
-            if (polls || promotes || looks)
+            var endsAreDue = _state.Ended.HasAny && !_state.EndsCanWait_NeedsLock;
+            if (promotes || looks || (polls && (endsAreDue || rooms.WantAny || rooms.MayAdmit)))
                 rooms.NoteMore();
             var wanted = _state.Stops || !_lease.IsHeld ? [] : rooms.Wanted();
             var admits = rooms.TakeAdmits();
-            if (wanted.Count == 0 && admits is null && !polls && !promotes && (!_state.Ended.HasAny || _state.EndsCanWait_NeedsLock))
-                return (null, rooms.Wakes);
+            if (wanted.Count == 0 && admits is null && !promotes && !endsAreDue)
+                return (null, rooms.Wakes, polls);
             var (finished, first) = _state.Ended.Take();
             return (new CyclePlan
             {
@@ -155,7 +175,7 @@ internal sealed class QueueEngine
                 SuspectsMost = wanted.Count > 0 && !_state.Running.HasSuspect ? 1 : 0,
                 Promotes = promotes,
                 AsksForNextDue = polls || promotes || (admits is not null && rooms.AsksForTurns),
-            }, rooms.Wakes);
+            }, rooms.Wakes, false);
         }
     }
 

@@ -32,6 +32,9 @@ internal sealed class QueueRooms
     /// <summary>How often it was said that there may be more; whoever asks the database compares.</summary>
     public int Wakes { get; private set; }
 
+    /// <summary>Whether something may have arrived that is not decided about.</summary>
+    public bool MayAdmit => _mayAdmit;
+
     public bool WantAny => _rooms.Any(room => room.Wanted > 0);
 
     /// <summary>Whether some queue will claim as soon as some of what is at hand has begun.</summary>
@@ -40,6 +43,18 @@ internal sealed class QueueRooms
     public string[] PacedQueues => [.. _rooms.Select(room => room.Limit).OfType<QueueLimit>().Where(limit => limit.Spacing is not null).Select(limit => limit.Queue)];
 
     public QueueEntry? Find(string handler) => _entries.GetValueOrDefault(handler);
+
+    /// <summary>Where to look whether there is something.</summary>
+    public (List<(string Name, JobPriority Priority, long Floor)> Floors, string[] Admitted) Places() =>
+        ([.. from entry in Entries from floor in entry.Floors select (entry.Handler.Name, floor.Key, floor.Value.Take())], [.. _admitted.Select(entry => entry.Handler.Name)]);
+
+    /// <summary>There is something, so that the next claim looks at least where it was found.</summary>
+    public void NoteFound()
+    {
+        foreach (var entry in Entries)
+            entry.NoteFound();
+        NoteMore();
+    }
 
     /// <summary>There may be rows that are ready, or that have arrived.</summary>
     public void NoteMore()
