@@ -21,6 +21,7 @@ public sealed class UnitOfWork
     private readonly List<JobRow> _jobs = [];
     private readonly List<BatchItem> _sent = [];
     private bool _storesJobs;
+    private bool _hasUnreadResults;
 
     internal UnitOfWork(Work work, WorkContext context)
     {
@@ -71,6 +72,16 @@ public sealed class UnitOfWork
         var items = Drain();
         items.Add(new BatchItem(sql.ToBatchCommand()));
         return await _work.ExecuteAsync(items, Cancellation);
+    }
+
+    /// <summary>
+    /// Records a statement whose result the handler does not need; it is sent at the commit, with whatever else is recorded, or before the next query. So a handler that
+    /// only writes takes one round trip. Changes made this way have no audit entry.
+    /// </summary>
+    public void Execute(Sql sql)
+    {
+        _hasUnreadResults = true;
+        Record(new BatchItem(sql.ToBatchCommand()));
     }
 
     /// <summary>Records a new row; it is sent with the next query or at the commit.</summary>
@@ -197,7 +208,13 @@ public sealed class UnitOfWork
         return found;
     }
 
-    internal async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatchCommand command) => await _work.ReadAsync(Drain(), command, Cancellation);
+    internal async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatchCommand command)
+    {
+        // Nobody knows whether a statement of the application gives rows too, so it goes before, and what comes next is the answer to the query.
+        if (_hasUnreadResults)
+            await _work.ExecuteAsync(Drain(), Cancellation);
+        return await _work.ReadAsync(Drain(), command, Cancellation);
+    }
 
     /// <summary>The version a row will have after the commit, if this unit of work knows it.</summary>
     internal long? VersionOf(Type type, Guid id) => _known.TryGetValue((type, id), out var known) ? known.Version : null;
@@ -303,6 +320,7 @@ public sealed class UnitOfWork
                 _sent.Add(item);
         }
         _recorded.Clear();
+        _hasUnreadResults = false;
     }
 
     private RowChange Record(ChangeKind kind, TableModel table, object? before, object? after, int? element = null)

@@ -10,6 +10,8 @@ internal sealed class EndedJobs(TimeProvider clock)
     private List<(Guid Id, int Fence)> _first = [];
     private Deadline _waitUntil;
 
+    public int Count => _finished.Count + _first.Count;
+
     public bool HasAny => _finished.Count > 0 || HasAwaited;
 
     /// <summary>Whether others wait for one of them.</summary>

@@ -3,8 +3,9 @@ using Npgsql;
 namespace Mainstay.Internal;
 
 /// <summary>
-/// Runs jobs on this node. One loop turns: each turn ends what was done and claims what there is room for, for all queues in one statement. It turns when there is
+/// Runs jobs on this node. A loop turns: each turn ends what was done and claims what there is room for, for all queues in one statement. It turns when there is
 /// something to end, when there is room and a hint or a full last claim says that there may be more, and when something becomes due. Now and then it asks whether it has missed something.
+/// When a turn leaves much to do that has come meanwhile, a second loop turns beside it.
 /// </summary>
 internal sealed class QueueEngine
 {
@@ -50,16 +51,13 @@ internal sealed class QueueEngine
     /// <summary>Turns until the node stops; gives back what was claimed ahead, and lets the handlers that run come to an end.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
-        while (!stopping.IsCancellationRequested)
-            try
-            {
-                if (!await TurnAsync(stopping))
-                    await _state.WaitAsync(stopping);
-            }
-            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
-            {
-                break;
-            }
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(stopping))
+        {
+            Task[] loops = [LoopAsync(helps: false, either.Token), LoopAsync(helps: true, either.Token)];
+            await Task.WhenAny(loops);
+            await either.CancelAsync();     // a loop that failed takes the other with it
+            await Task.WhenAll(loops);
+        }
         await StopAsync();
     }
 
@@ -93,10 +91,24 @@ internal sealed class QueueEngine
             run.Cancel(JobEnd.Lost);
     }
 
-    /// <returns>False when there was nothing to do.</returns>
-    private async Task<bool> TurnAsync(CancellationToken stopping)
+    private async Task LoopAsync(bool helps, CancellationToken stopping)
     {
-        var (plan, wakes, isPollDue) = Plan();
+        while (!stopping.IsCancellationRequested)
+            try
+            {
+                if (!await TurnAsync(helps, stopping))
+                    await _state.WaitAsync(helps, stopping);
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+    }
+
+    /// <returns>False when there was nothing to do.</returns>
+    private async Task<bool> TurnAsync(bool helps, CancellationToken stopping)
+    {
+        var (plan, wakes, isPollDue) = helps ? PlanHelp() : Plan();
         try
         {
             if (plan is not null)
@@ -112,7 +124,7 @@ internal sealed class QueueEngine
             lock (_state.Lock)
             {
                 if (plan is not null)
-                    _state.Ended.PutBack(plan);
+                    Fail_NeedsLock(plan);
                 MayHoldStrays = true;
                 _state.Rooms.NoteMore();
             }
@@ -162,16 +174,9 @@ internal sealed class QueueEngine
             var admits = rooms.TakeAdmits();
             if (wanted.Count == 0 && admits is null && !promotes && !endsAreDue)
                 return (null, rooms.Wakes, polls);
-            var (finished, first) = _state.Ended.Take();
-            return (new CyclePlan
+            return (Begin_NeedsLock(wanted) with
             {
-                Node = _lease.Id,
-                Finished = finished,
-                FinishedFirst = first,
-                AsksForTurns = rooms.AsksForTurns,
                 Admits = admits,
-                Queues = wanted,
-                Handlers = rooms.InOrder(wanted),
                 SuspectsMost = wanted.Count > 0 && !_state.Running.HasSuspect ? 1 : 0,
                 Promotes = promotes,
                 AsksForNextDue = polls || promotes || (admits is not null && rooms.AsksForTurns),
@@ -179,11 +184,44 @@ internal sealed class QueueEngine
         }
     }
 
+    /// <remarks>It takes no suspect, of which a node has one at most, and nothing from queues in which claims come one after the other.</remarks>
+    /// <returns>The plan of a second turn, or null when it is not worth one.</returns>
+    private (CyclePlan? Plan, int Wakes, bool IsPollDue) PlanHelp()
+    {
+        lock (_state.Lock)
+            return _state.NeedsHelp_NeedsLock
+                ? (Begin_NeedsLock(_lease.IsHeld ? [.. _state.Rooms.Wanted().Where(room => room.Limit is null)] : []), _state.Rooms.Wakes, false)
+                : (null, 0, false);
+    }
+
+    private CyclePlan Begin_NeedsLock(List<(int Number, int Most, QueueLimit? Limit)> wanted)
+    {
+        var (finished, first) = _state.Ended.Take();
+        var plan = new CyclePlan
+        {
+            Node = _lease.Id,
+            Finished = finished,
+            FinishedFirst = first,
+            AsksForTurns = _state.Rooms.AsksForTurns,
+            Queues = wanted,
+            Handlers = _state.Rooms.InOrder(wanted),
+        };
+        _state.Begin_NeedsLock(plan);
+        return plan;
+    }
+
+    private void Fail_NeedsLock(CyclePlan plan)
+    {
+        _state.End_NeedsLock(plan);
+        _state.Ended.PutBack(plan);
+    }
+
     private void Apply(CyclePlan plan, CycleResult result, int wakes)
     {
         List<SlotRun> begins = [];
         lock (_state.Lock)
         {
+            _state.End_NeedsLock(plan);
             NoteTimes_NeedsLock(plan, result);
             if (result.Admission.LetIn)
                 _state.Rooms.NoteReady();
@@ -252,11 +290,13 @@ internal sealed class QueueEngine
             try
             {
                 await _services.Store.RunAsync(plan);
+                lock (_state.Lock)
+                    _state.End_NeedsLock(plan);
             }
             catch (NpgsqlException e)
             {
                 QueueLog.Unavailable(_services.Log, e);     // they run again: at least once
-                break;
+                return;
             }
     }
 

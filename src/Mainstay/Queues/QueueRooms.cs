@@ -37,6 +37,9 @@ internal sealed class QueueRooms
 
     public bool WantAny => _rooms.Any(room => room.Wanted > 0);
 
+    /// <summary>How many jobs are wanted from queues without limits, in which claims need not come one after the other.</summary>
+    public int WantedFreely => _rooms.Sum(room => room.Limit is null ? room.Wanted : 0);
+
     /// <summary>Whether some queue will claim as soon as some of what is at hand has begun.</summary>
     public bool ClaimSoon => _rooms.Any(room => room.ClaimsSoon);
 
@@ -73,6 +76,20 @@ internal sealed class QueueRooms
 
     /// <summary>How much each queue wants; those that want nothing are not among them.</summary>
     public List<(int Number, int Most, QueueLimit? Limit)> Wanted() => [.. _rooms.Select(room => (room.Number, Most: room.Wanted, room.Limit)).Where(room => room.Most > 0)];
+
+    /// <summary>A claim is on its way.</summary>
+    public void Ask(CyclePlan plan)
+    {
+        foreach (var (number, most, _) in plan.Queues)
+            _rooms[number].Ask(most);
+    }
+
+    /// <summary>It has come back, or nobody knows what it brought.</summary>
+    public void Answered(CyclePlan plan)
+    {
+        foreach (var (number, most, _) in plan.Queues)
+            _rooms[number].Answered(most);
+    }
 
     /// <summary>Whose lanes to look at for what has arrived, once for each time that something may have; null for nobody's.</summary>
     public LaneRule[]? TakeAdmits()

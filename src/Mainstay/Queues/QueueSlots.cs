@@ -61,7 +61,7 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
     private void End(SlotRun run)
     {
         SlotRun? next;
-        bool isTurnDue;
+        bool isTurnDue, isHelpDue;
         lock (state.Lock)
         {
             var hadEnds = state.Ended.HasAny;
@@ -70,6 +70,7 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
             run.Entry.Room.GiveSlot();
             next = run.Entry.Room.Next() is { } job ? Begin_NeedsLock(job) : null;
             isTurnDue = !hadEnds || !state.EndsCanWait_NeedsLock || state.Rooms.WantAny;
+            isHelpDue = state.NeedsHelp_NeedsLock;
         }
         foreach (var one in run.Runs)
             if (one.RunsAgainAfter is { } after)
@@ -78,6 +79,8 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
             Start(begun);
         if (isTurnDue)
             state.Turn();
+        if (isHelpDue)
+            state.Help();
     }
 
     private void End_NeedsLock(JobRun run, QueueEntry entry)

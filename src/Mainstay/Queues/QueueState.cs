@@ -3,7 +3,14 @@ namespace Mainstay.Internal;
 /// <summary>What a node knows of its queues. All of it is under one lock, which is held for moments and never while anything is awaited.</summary>
 internal sealed class QueueState(QueueModel model, QueueOptions options, JobRunServices services)
 {
+    /// <summary>A second turn at the same time is worth a commit when it has so much to end or to claim.</summary>
+    private const int HelpLeast = 100;
+
+    private static readonly TimeSpan patience = TimeSpan.FromHours(1);
+
     private readonly Hint _hint = new();
+    private readonly Hint _help = new();
+    private int _turns;
 
     public Lock Lock { get; } = new();
 
@@ -24,6 +31,12 @@ internal sealed class QueueState(QueueModel model, QueueOptions options, JobRunS
     /// <summary>Whether what has been done can be ended together with the next claim, which comes when half of what was claimed ahead has begun. Without it, every few ends would be a commit of their own.</summary>
     public bool EndsCanWait_NeedsLock => !Stops && Ended.MayWait && Rooms.ClaimSoon;
 
+    /// <summary>
+    /// Whether the turn that is on its way leaves enough to do for a second one beside it. Without it, the database would wait while this process reads what it has claimed, and
+    /// this process for the database.
+    /// </summary>
+    public bool NeedsHelp_NeedsLock => _turns == 1 && !Stops && (Ended.Count >= HelpLeast || Rooms.WantedFreely >= HelpLeast);
+
     /// <summary>Whether this node knows that it holds the job.</summary>
     public bool Holds(Guid id, int fence)
     {
@@ -32,7 +45,21 @@ internal sealed class QueueState(QueueModel model, QueueOptions options, JobRunS
     }
 
     /// <summary>Ends when there is something to do for the loop, or may be.</summary>
-    public async Task WaitAsync(CancellationToken stopping) => await _hint.WaitAsync(UntilNext(), services.Clock, stopping);
+    /// <param name="helps">Whether it is the loop for second turns.</param>
+    /// <param name="stopping">Ends it.</param>
+    public async Task WaitAsync(bool helps, CancellationToken stopping) => await (helps ? _help.WaitAsync(patience, services.Clock, stopping) : _hint.WaitAsync(UntilNext(), services.Clock, stopping));
+
+    public void Begin_NeedsLock(CyclePlan plan)
+    {
+        _turns++;
+        Rooms.Ask(plan);
+    }
+
+    public void End_NeedsLock(CyclePlan plan)
+    {
+        _turns--;
+        Rooms.Answered(plan);
+    }
 
     /// <summary>There may be more to claim.</summary>
     public void Wake()
@@ -52,6 +79,9 @@ internal sealed class QueueState(QueueModel model, QueueOptions options, JobRunS
 
     /// <summary>Lets the loop look whether there is something to do.</summary>
     public void Turn() => _hint.Raise();
+
+    /// <summary>Lets a second turn begin beside the one that is on its way.</summary>
+    public void Help() => _help.Raise();
 
     private TimeSpan UntilNext()
     {
