@@ -53,6 +53,9 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
 
     private JobEnd End => (JobEnd)Volatile.Read(ref _end);
 
+    /// <summary>Read when somebody asks: a handler that reaches out mostly does not.</summary>
+    private Origin Origin => field ??= OriginJson.Read(job.Origin);
+
     /// <summary>How long ago it was to run first: by the database's clock until the claim, and by this process's since it began.</summary>
     private TimeSpan Age => job.Age + services.Clock.GetElapsedTime(_began);
 
@@ -69,6 +72,9 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         if (Interlocked.CompareExchange(ref _end, (int)JobEnd.Lost, (int)JobEnd.None) == (int)JobEnd.None)
             _ending.Dispose();
     }
+
+    /// <summary>Begins the time that a handler has, which also ends when the run is ended from outside.</summary>
+    public RunLimits BeginLimits() => new(handler.Timeout, services.Clock, _ending.Token);
 
     /// <summary>Notes that a handler begins with it, alone or as the first of several.</summary>
     public void BeginHandling() => Volatile.Write(ref _handledSince, services.Clock.GetTimestamp());
@@ -88,10 +94,9 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
 
     public async Task RunAsync()
     {
-        var origin = OriginJson.Read(job.Origin);
-        using var activity = QueueMetrics.StartRun(job, handler, origin.TraceParent);
+        using var activity = QueueMetrics.StartRun(job, handler, QueueMetrics.IsTraced ? Origin.TraceParent : null);
         var (ended, input) = await PrepareAsync();
-        var outcome = ended ?? await HandleAsync(input, origin);
+        var outcome = ended ?? await HandleAsync(input);
         Record(outcome);
         if (activity is not null)
             QueueMetrics.End(activity, outcome, _error);
@@ -102,7 +107,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
 
     /// <summary>Reads the input.</summary>
     /// <returns>How it ended already, when it is not to be handled at all.</returns>
-    public async Task<(JobOutcome? Ended, object? Input)> PrepareAsync()
+    public async ValueTask<(JobOutcome? Ended, object? Input)> PrepareAsync()
     {
         if (PutOff is { } time)
             return (await RunsAgainAsync(() => services.Store.SnoozeAsync(job, time), JobOutcome.Snoozed, time), null);
@@ -151,20 +156,17 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(() => services.Store.RetryAsync(job, pause, Text(error)), JobOutcome.Retried, pause);
     }
 
-    private async Task<JobOutcome> HandleAsync(object? input, Origin origin)
+    private async Task<JobOutcome> HandleAsync(object? input)
     {
-        using var timeout = new CancellationTokenSource(handler.Timeout, services.Clock);
-        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _ending.Token);
-        // What the handler changes and publishes comes from this job, in the chain that one request began.
-        var cause = origin with { Operation = handler.Operation, Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
-        var request = new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation.Token);
+        using var limits = BeginLimits();
+        var deadline = Deadline.After(handler.Timeout, services.Clock);
         BeginHandling();
         try
         {
             if (handler.IsTransactional)
-                await handler.CommitAsync(services, request, input, () => QueueStore.Complete(job, handler.Placement));
+                await handler.CommitAsync(services, Request(deadline, limits.Token), input, () => QueueStore.Complete(job, handler.Placement));
             else
-                await RunOutboundAsync(input, request);
+                await RunOutboundAsync(input, deadline, limits.Token);
             EndHandling();
             IsToFinish = !handler.IsTransactional;
             return JobOutcome.Done;
@@ -172,14 +174,22 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         catch (Exception e)
         {
             EndHandling();
-            return await FailAsync(e, timeout.IsCancellationRequested);
+            return await FailAsync(e, limits.IsLate);
         }
     }
 
-    private async Task RunOutboundAsync(object? input, TransactionRequest request)
+    private async Task RunOutboundAsync(object? input, Deadline deadline, CancellationToken cancellation)
     {
         await using var scope = services.Scopes.CreateAsyncScope();
-        await handler.Handler.InvokeAsync(input, new Outbound(job, new JobSteps(job, services, request)), scope.ServiceProvider, request.Cancellation);
+        var steps = new JobSteps(job, services, () => Request(deadline, cancellation), cancellation);
+        await handler.Handler.InvokeAsync(input, new Outbound(job, steps), scope.ServiceProvider, cancellation);
+    }
+
+    /// <summary>What the handler changes and publishes comes from this job, in the chain that one request began.</summary>
+    private TransactionRequest Request(Deadline deadline, CancellationToken cancellation)
+    {
+        var cause = Origin with { Operation = handler.Operation, Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
+        return new TransactionRequest(User.System(cause.Operation), cause, deadline, cancellation);
     }
 
     private async Task<JobOutcome> RunsAgainAsync(Func<Task<bool>> record, JobOutcome outcome, TimeSpan pause)
@@ -236,6 +246,34 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             text = text[..ErrorLengthMost];
         // There and back again, unpaired surrogates have become replacement characters, also the one that the cut may have left.
         return Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)).Replace('\0', '\uFFFD');
+    }
+}
+
+/// <summary>Ends a handler when its time is over, and when its run is ended from outside.</summary>
+internal sealed class RunLimits : IDisposable
+{
+    private readonly CancellationTokenSource _source;
+    private readonly CancellationTokenRegistration _fromOutside;
+    private readonly CancellationToken _ending;
+    private readonly Deadline _deadline;
+    private readonly TimeProvider _clock;
+
+    public RunLimits(TimeSpan timeout, TimeProvider clock, CancellationToken ending)
+    {
+        (_clock, _ending, _deadline) = (clock, ending, Deadline.After(timeout, clock));
+        _source = new CancellationTokenSource(timeout, clock);
+        _fromOutside = ending.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), _source);
+    }
+
+    public CancellationToken Token => _source.Token;
+
+    /// <summary>Whether the time was over, whatever else has happened since.</summary>
+    public bool IsLate => _source.IsCancellationRequested && (!_ending.IsCancellationRequested || _deadline.Left(_clock) <= TimeSpan.Zero);
+
+    public void Dispose()
+    {
+        _fromOutside.Dispose();
+        _source.Dispose();
     }
 }
 

@@ -6,7 +6,7 @@ using Npgsql;
 namespace Mainstay.Internal;
 
 /// <summary>What a handler has done of one job already, kept in the row of the job: it comes with the claim, ends with the job, and only the holder of the fence can add to it.</summary>
-internal sealed class JobSteps(ClaimedJob job, JobRunServices services, TransactionRequest request)
+internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Func<TransactionRequest> request, CancellationToken cancellation)
 {
     private const int Most = 100;
     private const int NameMost = 100;
@@ -17,7 +17,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
     private Dictionary<string, string?>? _done;
     private int _bytes;
 
-    public CancellationToken Cancellation => request.Cancellation;
+    public CancellationToken Cancellation => cancellation;
 
     /// <summary>Does what was not done yet, and records it.</summary>
     public async Task<T> RunAsync<T>(string name, Func<string, Task<T>> step)
@@ -36,7 +36,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
         if (Begin<T>(name, out var before))
             return before;
         // Without a key: when the answer to the commit is lost, only the row knows, and the next run reads it.
-        return await services.Transactor.RunAsync(request, async work =>
+        return await services.Transactor.RunAsync(request(), async work =>
         {
             var value = await step(work);
             return new Completed<T>(value) { First = QueueStore.WriteStep(job, name, Json(name, value)) };
@@ -49,7 +49,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(name.Length, NameMost, nameof(name));
         StoredJson.Check(typeof(T), $"Step '{name}' of '{job.Handler}'");
-        request.Cancellation.ThrowIfCancellationRequested();
+        cancellation.ThrowIfCancellationRequested();
         string? json;
         lock (_lock)
         {
@@ -120,7 +120,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
             catch (NpgsqlException e) when (DatabaseErrors.IsUnavailable(e))
             {
                 QueueLog.NotRecorded(services.Log, job.Handler, job.Id, e);
-                await Task.Delay(TimeSpan.FromSeconds(1), services.Clock, request.Cancellation);
+                await Task.Delay(TimeSpan.FromSeconds(1), services.Clock, cancellation);
             }
     }
 

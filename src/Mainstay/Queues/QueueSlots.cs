@@ -5,6 +5,9 @@ namespace Mainstay.Internal;
 /// <summary>What has a slot runs, and leaves it to whatever was claimed ahead.</summary>
 internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServices services)
 {
+    /// <summary>How many runs may follow each other on one thread before others have a turn with it.</summary>
+    private const int InRowMost = 16;
+
     /// <summary>Begins a job for which a slot has been taken, and for a handler of batches whatever else of it is at hand.</summary>
     public SlotRun Begin_NeedsLock(ClaimedJob job)
     {
@@ -33,17 +36,27 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
 
     private async Task RunAsync(SlotRun run)
     {
-        try
+        for (var inRow = 1; ; inRow++)
         {
-            await HandleAsync(run);
+            try
+            {
+                await HandleAsync(run);
+            }
+            catch (Exception e)
+            {
+                // Not the handler, whose failures are recorded: the recording. Nobody runs it now, which the next renewal of the lease finds out.
+                QueueLog.NotRecorded(services.Log, run.Entry.Handler.Name, run.Runs[0].Job.Id, e);
+                state.MayHoldStrays = true;
+            }
+            if (End(run) is not { } next)
+                return;
+            if (inRow == InRowMost)
+            {
+                Start(next);
+                return;
+            }
+            run = next;
         }
-        catch (Exception e)
-        {
-            // Not the handler, whose failures are recorded: the recording. Nobody runs it now, which the next renewal of the lease finds out.
-            QueueLog.NotRecorded(services.Log, run.Entry.Handler.Name, run.Runs[0].Job.Id, e);
-            state.MayHoldStrays = true;
-        }
-        End(run);
     }
 
     private async Task HandleAsync(SlotRun run)
@@ -58,7 +71,8 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
         await new BatchRun(runs, entry.Handler, services).RunAsync();
     }
 
-    private void End(SlotRun run)
+    /// <returns>What has the slot then, if there is something.</returns>
+    private SlotRun? End(SlotRun run)
     {
         SlotRun? next;
         bool isTurnDue, isHelpDue;
@@ -75,12 +89,11 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
         foreach (var one in run.Runs)
             if (one.RunsAgainAfter is { } after)
                 state.DueIn(after);
-        if (next is { } begun)
-            Start(begun);
         if (isTurnDue)
             state.Turn();
         if (isHelpDue)
             state.Help();
+        return next;
     }
 
     private void End_NeedsLock(JobRun run, QueueEntry entry)
