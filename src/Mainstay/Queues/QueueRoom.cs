@@ -6,7 +6,7 @@ namespace Mainstay.Internal;
 /// </summary>
 internal sealed class QueueRoom(int number, int slots, QueueLimit? limit = null)
 {
-    private const int AheadMost = 500;
+    private const int AheadMost = 1000;
     private static readonly TimeSpan aheadTime = TimeSpan.FromMilliseconds(50);
 
     private readonly Queue<ClaimedJob> _ahead = new();
