@@ -56,6 +56,9 @@ public sealed class Backend
 
     internal IReadOnlyList<ConfigurationException> Mistakes => _mistakes;
 
+    /// <summary>What it runs within.</summary>
+    internal Surroundings Surroundings { get; set; } = new();
+
     /// <summary>
     /// Whether requests are looked at more closely than ASP.NET Core does by itself: <see cref="StrictRequest"/>, <see cref="ServerRefusals"/>,
     /// <see cref="DigitsOnlyEncoding"/>, and what a client accepts. Off only where the cost of that is measured.

@@ -15,11 +15,15 @@ internal abstract class ChildProcess(string name, string logFile) : IDisposable
     private readonly ConcurrentQueue<string> _lastLines = new();
     private readonly StreamWriter _log = new(new FileStream(logFile, FileMode.Append, FileAccess.Write, FileShare.ReadWrite));
     private readonly Lock _logLock = new();
+    private readonly List<(int Id, DateTime At)> _deaths = [];
     private Process? _process;
 
     public int Id => _process!.Id;
 
     public bool HasExited => _process!.HasExited;
+
+    /// <summary>When each of its lives ended that has, in UTC, not before it really did.</summary>
+    public IEnumerable<(int Id, DateTime At)> Deaths => _process is { HasExited: true } ? [.. _deaths, Death(_process)] : _deaths;
 
     /// <summary>The first lines it has said at level error, over all its lives.</summary>
     public ConcurrentQueue<string> ErrorLines { get; } = new();
@@ -35,6 +39,8 @@ internal abstract class ChildProcess(string name, string logFile) : IDisposable
         var start = StartInfo();
         (start.RedirectStandardInput, start.RedirectStandardOutput, start.RedirectStandardError) = (true, true, true);
         start.WorkingDirectory = Path.GetDirectoryName(logFile);
+        if (_process is { HasExited: true })
+            _deaths.Add(Death(_process));
         _process?.Dispose();
         _process = new Process { StartInfo = start };
         _process.OutputDataReceived += (_, line) => Hear(line.Data);
@@ -96,6 +102,8 @@ internal abstract class ChildProcess(string name, string logFile) : IDisposable
     }
 
     protected abstract ProcessStartInfo StartInfo();
+
+    private static (int, DateTime) Death(Process process) => (process.Id, process.ExitTime.ToUniversalTime());
 
     private void Hear(string? line)
     {

@@ -23,12 +23,30 @@ public sealed record Batched(string Key, string Does = "");
 /// <summary>Something that is tried once only.</summary>
 public sealed record Brittle(string Key, string Does = "");
 
+/// <summary>Something in a queue of which so many run at the same time.</summary>
+public sealed record Narrow(string Key, string Does = "");
+
+/// <summary>Something with a lane of which so many run at the same time.</summary>
+public sealed record Shared(string Key, string Lane, string Does = "");
+
+/// <summary>Something in a queue that begins so many in a second.</summary>
+public sealed record Paced(string Key, string Does = "");
+
+/// <summary>A change that comes after those of its lane with a lower number.</summary>
+public sealed record Ordered(string Key, string Lane, int Number, string Does = "");
+
 /// <summary>
 /// A node of the fault tests: what it does leaves a row for each time it was done, without a constraint that would hide a second one. Those of <c>effects</c> are
 /// written by the transaction of the job, those of <c>calls</c> outside of it.
 /// </summary>
 public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvider services) : IAsyncDisposable
 {
+    /// <summary>How many of a limited queue, and of a lane of <see cref="Shared"/>, may run at the same time.</summary>
+    public const int AtMost = 3;
+
+    /// <summary>How many of <see cref="Paced"/> may begin in a second, and how many more after a pause.</summary>
+    public const int Rate = 100, Burst = 10;
+
     private readonly NpgsqlDataSource _source = NpgsqlDataSource.Create(settings.ConnectionString);
     private readonly NpgsqlDataSource _outside = NpgsqlDataSource.Create(settings.Outside);
 
@@ -107,6 +125,67 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         jobs.Job<Call>("call", (Call job, Outbound outbound, FaultNode node) => node.CallAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls").Retry(3);
         if (settings.TicksEvery is { } interval)
             jobs.Job("tick", Schedule.Every(interval), (Tick tick, UnitOfWork work) => work.ExecuteAsync($"insert into ticks (planned_at) values ({tick.PlannedAt})")).Missed(Missed.All);
+        if (settings.HasLimits)
+            DeclareLimits(jobs, settings);
+    }
+
+    private static void DeclareLimits(JobsBuilder jobs, NodeSettings settings)
+    {
+        jobs.Queue("narrow").AtMost(AtMost);
+        jobs.Queue("paced").Rate(Rate, per: TimeSpan.FromSeconds(1), burst: Burst);
+        jobs.Queue("lanes").AtMost(AtMost);
+        jobs.Job<Narrow>("narrow", (Narrow job, Outbound outbound, FaultNode node) => node.RunAsync(new Run("narrow", job.Key), () => node.StayAsync(job.Key, job.Does, outbound))).Timeout(settings.Timeout).Queue("narrow").Retry(3);
+        jobs.Job<Shared>("shared", (Shared job, Outbound outbound, FaultNode node) => node.RunAsync(new Run("shared", job.Key, job.Lane), () => node.StayAsync(job.Key, job.Does, outbound))).Timeout(settings.Timeout).Queue("calls").Retry(3)
+            .AtMost(AtMost, per: (Shared job) => job.Lane);
+        jobs.Job<Paced>("paced", (Paced job, UnitOfWork work, FaultNode node) => node.WriteAsync(job.Key, job.Does, work)).Timeout(settings.Timeout).Queue("paced").Retry(3);
+        jobs.Job<Ordered>("ordered", (Ordered job, UnitOfWork work, FaultNode node) => node.RunAsync(new Run("ordered", job.Key, job.Lane, job.Number), () => node.WriteAsync(job.Key, job.Does, work))).Timeout(settings.Timeout).Queue("lanes")
+            .Retry(3, from: TimeSpan.FromMilliseconds(200)).InOrderOf((Ordered job) => job.Lane, settings.DeadHead);
+    }
+
+    /// <summary>
+    /// Notes when a handler begins and ends, with whatever of its lane is still open before it. By the clock of the machine, which is the server's, because the server may be away when the handler ends.
+    /// </summary>
+    private async Task RunAsync(Run run, Func<Task> handle)
+    {
+        var id = Guid.CreateVersion7();
+        try
+        {
+            await using (var connection = await _outside.OpenConnectionAsync())
+                await ExecuteAsync(connection, """
+                    insert into runs (id, handler, key, lane, number, node, open_before)
+                    select $1, $2, $3, nullif($4, ''), $5, $6, (select count(*) from mainstay.jobs where handler = $2 and lane = $4 and (payload ->> 'number')::integer < $5)
+                    """, id, run.Handler, run.Key, run.Lane, run.Number, Environment.ProcessId);
+            await handle();
+        }
+        finally
+        {
+            await EndAsync(id, TimeProvider.System.GetUtcNow());
+        }
+    }
+
+    private async Task EndAsync(Guid run, DateTimeOffset at)
+    {
+        for (var attempt = 1; ; attempt++)
+            try
+            {
+                await using var connection = await _outside.OpenConnectionAsync();
+                await ExecuteAsync(connection, "update runs set ended = $2 where id = $1", run, at);
+                return;
+            }
+            catch (NpgsqlException) when (attempt < 100)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+            }
+    }
+
+    /// <summary>Keeps its place for a while, or until it is cancelled.</summary>
+    private async Task StayAsync(string key, string does, Outbound outbound)
+    {
+        voice.Say($"began {key}");
+        if (does == "wait")
+            await HoldAsync(key, outbound);
+        else
+            await DoAsync(key, does, null);
     }
 
     private async Task WriteAsync(string key, string does, UnitOfWork work)
@@ -230,6 +309,8 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
             command.Parameters.Add(new NpgsqlParameter { Value = value });
         return await command.ExecuteNonQueryAsync();
     }
+
+    private sealed record Run(string Handler, string Key, string Lane = "", int Number = 0);
 
     /// <summary>A clock that shows the wrong time and runs at the right pace.</summary>
     private sealed class WrongClock(TimeSpan offset) : TimeProvider

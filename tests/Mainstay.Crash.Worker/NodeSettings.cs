@@ -24,6 +24,12 @@ public sealed record NodeSettings
     /// <summary>Whether a handler that has called out goes no further until it is cancelled.</summary>
     public bool HoldsCalls { get; init; }
 
+    /// <summary>Whether it declares the handlers that are limited or in order of a key, too. Claims of a queue with a limit are another statement.</summary>
+    public bool HasLimits { get; init; }
+
+    /// <summary>What becomes of the rest of a key when its head dies.</summary>
+    public DeadHead DeadHead { get; init; }
+
     /// <summary>By how much the clock of the node is wrong.</summary>
     public TimeSpan ClockIsOffBy { get; init; }
 

@@ -87,6 +87,23 @@ public sealed partial class DocumentationTests
         findings.ShouldBeNone();
     }
 
+    /// <summary>The tables of what is tested are promises, too. A name may be cut short with '…'.</summary>
+    [Fact]
+    public void Tests_that_a_page_names_exist()
+    {
+        var findings = new Findings();
+        var tests = string.Concat(House.Files.Where(file => file.StartsWith("tests/", StringComparison.Ordinal) && file.EndsWith("Tests.cs", StringComparison.Ordinal)).Select(House.Read));
+        foreach (var page in Pages().Where(page => page.StartsWith("docs/internals/", StringComparison.Ordinal)))
+        {
+            var text = House.Read(page);
+            foreach (Match code in Code().Matches(text))
+                foreach (Match name in TestName().Matches(code.Value))
+                    if (!tests.Contains($" {name.Value}", StringComparison.Ordinal))
+                        findings.Add(page, text, code.Index, $"there is no test '{name.Value}'. Name the one that took its place.");
+        }
+        findings.ShouldBeNone();
+    }
+
     /// <summary>Codes of mistakes that stop an operator or developer, in code but not in comments: there they are examples.</summary>
     private static IEnumerable<(string Code, string Place)> OperatorCodes() =>
         from file in House.Files.Where(file => file.StartsWith("src/", StringComparison.Ordinal) && Path.GetExtension(file) is ".cs" or ".sql" or ".js")
@@ -108,6 +125,9 @@ public sealed partial class DocumentationTests
     private static bool IsRetired(string page) => House.Lines(page).Any(line => line.StartsWith("Retired in ", StringComparison.Ordinal));
 
     private static IEnumerable<string> Pages() => House.Files.Where(file => file.EndsWith(".md", StringComparison.Ordinal));
+
+    [GeneratedRegex(@"\b[A-Z]\w*Tests\b|\b[A-Z][a-z]*_\w+")]
+    private static partial Regex TestName();
 
     [GeneratedRegex(@"\bMST\d{4}\b")]
     private static partial Regex OperatorCode();

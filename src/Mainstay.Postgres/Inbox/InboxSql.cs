@@ -9,7 +9,7 @@ internal static class InboxSql
     /// <summary>SQLSTATE of <c>mainstay.take_message</c>: the transaction sees the database as it was before somebody else may have received the message.</summary>
     private const string OldView = "MS005";
 
-    private const string TakeText = "select answer from mainstay.take_message($1, $2, $3)";
+    private const string TakeText = "select answer, is_late from mainstay.take_message($1, $2, $3)";
 
     private const string InsertText = "insert into mainstay.inbox (source, message, received_at, answer) values ($1, $2, mainstay.now(), $3)";
 
@@ -22,7 +22,7 @@ internal static class InboxSql
 
     public static bool IsOldView(Exception error) => error is PostgresException { SqlState: OldView };
 
-    /// <summary>Gives a row when the message was received before: what was answered.</summary>
+    /// <summary>Gives a row when the message was received before: what was answered, and whether that was so long ago that it is new again.</summary>
     public static NpgsqlBatchCommand Take(string source, string message, TimeSpan keep) => Command(TakeText, source, message, Keep(keep));
 
     /// <summary>Records a message that <see cref="Take"/> did not find.</summary>

@@ -48,7 +48,7 @@ internal sealed class NodeLease(Database database, TimeSpan length, UnknownWork 
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
         Others = (int)reader.GetInt64(0);
-        var news = new NodeNews(reader.GetBoolean(1), reader.GetBoolean(2), reader.GetBoolean(3));
+        var news = new NodeNews(reader.IsDBNull(1) ? null : reader.GetTimeSpan(1), reader.GetBoolean(2), reader.GetBoolean(3), reader.GetBoolean(4));
         lock (_lock)
         {
             NoteLoss_NeedsLock();
@@ -101,10 +101,11 @@ internal sealed class NodeLease(Database database, TimeSpan length, UnknownWork 
 }
 
 /// <summary>What a node learns whenever it renews its lease.</summary>
+/// <param name="FirstEnd">How long it is until the first lease of another node is over, unless that is renewed before; null when no other is alive.</param>
 /// <param name="HasOrphans">Whether a node whose lease is over holds jobs, which are to be taken back.</param>
 /// <param name="HasRedrives">Whether a redrive goes on.</param>
 /// <param name="HasAstray">Whether there is work that its handlers do not look for.</param>
-internal readonly record struct NodeNews(bool HasOrphans, bool HasRedrives, bool HasAstray);
+internal readonly record struct NodeNews(TimeSpan? FirstEnd, bool HasOrphans, bool HasRedrives, bool HasAstray);
 
 /// <summary>What handlers do not look for, although another release or plain SQL may have recorded it.</summary>
 /// <param name="WithoutLanes">Handlers whose work is ready when it arrives.</param>

@@ -316,10 +316,10 @@ internal static class QueueSql
         from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs', 'inbox']) parent cross join generate_series(0, 2) day
         """;
 
-    /// <summary>Takes the days away that are over.</summary>
+    /// <summary>Takes the days away that are over. Of messages from outside a day more is kept, so that those which come again just after their time are noticed.</summary>
     public const string DropPartitions = """
         select mainstay.drop_partitions('jobs_done', ((mainstay.now() - $1) at time zone 'UTC')::date), mainstay.drop_partitions('schedule_runs', ((mainstay.now() - $1) at time zone 'UTC')::date),
-            mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date), mainstay.drop_partitions('inbox', ((mainstay.now() - $3) at time zone 'UTC')::date)
+            mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date), mainstay.drop_partitions('inbox', ((mainstay.now() - $3 - interval '1 day') at time zone 'UTC')::date)
         """;
 
     /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, for unique keys whose time is over, for rates of lanes that nobody uses, and for lanes that wait for a letter that is gone: up to $5 of each.</summary>
@@ -342,6 +342,6 @@ internal static class QueueSql
         select greatest((select count(*) from discarded), (select count(*) from freed), mainstay.open_forgotten_lanes($5), (select count(*) from rates),
             mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5),
             mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $5),
-            mainstay.expire_rest('inbox', 'received_at', ((mainstay.now() - $3) at time zone 'UTC')::date, $5))
+            mainstay.expire_rest('inbox', 'received_at', ((mainstay.now() - $3 - interval '1 day') at time zone 'UTC')::date, $5))
         """;
 }

@@ -452,7 +452,7 @@ create table mainstay.redrives (
 );
 create index redrives_next_idx on mainstay.redrives (next_at) where status = 'running';
 
--- Messages from outside that were received, for as long as their repetitions are recognized; dropped a day at a time. No index over all days could keep a message
+-- Messages from outside that were received, for as long as their repetitions are recognized and a day longer; dropped a day at a time. No index over all days could keep a message
 -- from being there twice; the lock of take_message does.
 create table mainstay.inbox (
     source text collate "C" not null,
@@ -464,16 +464,17 @@ create table mainstay.inbox (
 ) partition by range (received_at);
 create table mainstay.inbox_default partition of mainstay.inbox default;
 
--- Keeps a message from being received by anybody else until the transaction ends, and gives its answer if it was received before. The lock belongs to the
--- transaction, so that a pooler may fit between. A transaction that keeps an older view could not see who held the lock before.
-create function mainstay.take_message(source text, message text, keep interval) returns table (answer json) language plpgsql as $$
+-- Keeps a message from being received by anybody else until the transaction ends, and gives its answer if it was received before. One that comes again when its time is over, but not longer ago
+-- than a day, is late: it is new, and somebody should know. The lock belongs to the transaction, so that a pooler may fit between. A transaction that keeps an older view could not see who held the lock before.
+create function mainstay.take_message(source text, message text, keep interval) returns table (answer json, is_late boolean) language plpgsql as $$
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'The transaction is %, expected read committed.', current_setting('transaction_isolation') using errcode = 'MS005';
     end if;
     perform pg_advisory_xact_lock(hashtextextended(take_message.message, hashtextextended(take_message.source, 0)));
-    return query select known.answer from mainstay.inbox known
-        where known.message = take_message.message and known.source = take_message.source and known.received_at > mainstay.now() - keep limit 1;
+    return query select known.answer, known.received_at <= mainstay.now() - keep from mainstay.inbox known
+        where known.message = take_message.message and known.source = take_message.source and known.received_at > mainstay.now() - keep - interval '1 day'
+        order by known.received_at desc limit 1;
 end $$;
 
 -- Creates the partition of a day, so that it can be dropped as one later. Made first and attached then, so that it waits for no reader or writer of the other days; only whoever

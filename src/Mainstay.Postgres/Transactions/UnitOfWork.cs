@@ -22,6 +22,7 @@ public sealed class UnitOfWork
     private readonly List<BatchItem> _sent = [];
     private bool _storesJobs;
     private bool _hasUnreadResults;
+    private Action? _afterCommit;
 
     internal UnitOfWork(Work work, WorkContext context)
     {
@@ -238,6 +239,14 @@ public sealed class UnitOfWork
     /// <summary>Adds a statement of the framework to the transaction.</summary>
     internal void Record(BatchItem item) => _recorded.Add(new Recorded(null, item.Change, item));
 
+    /// <summary>Does something when it is committed, and nothing when it is rolled back. For what has looked at the database: such a unit of work commits by itself.</summary>
+    internal void AfterCommit(Action action)
+    {
+        if (!_work.HasBegun)
+            throw new InvalidOperationException("A unit of work that has not begun may be committed together with others, which nothing would be told of.");
+        _afterCommit += action;
+    }
+
     /// <summary>Adds a job that was made elsewhere.</summary>
     internal JobRow Record(JobRow row)
     {
@@ -271,11 +280,21 @@ public sealed class UnitOfWork
             items.Add(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView));
         Drain(items);
         if (_jobs.Count == 0)
-            await _work.CommitAsync(items);
+            await SendAsync(items);
         else
             await CommitJobsAsync(items);
         if (_storesJobs)
             _context.Desk.Wake();
+        _afterCommit?.Invoke();
+    }
+
+    private async Task SendAsync(List<BatchItem> items)
+    {
+        if (_work.Faults is { } faults)
+            await faults.ReachAsync(FaultPoint.BeforeCommit, Origin.Operation);
+        await _work.CommitAsync(items);
+        if (_work.Faults is { } later)
+            await later.ReachAsync(FaultPoint.AfterCommit, Origin.Operation);
     }
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
@@ -285,7 +304,7 @@ public sealed class UnitOfWork
         try
         {
             items.AddRange(JobInserts.Of(_jobs));
-            await _work.CommitAsync(items);
+            await SendAsync(items);
         }
         catch (Exception e)
         {

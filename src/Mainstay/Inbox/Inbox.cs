@@ -39,11 +39,10 @@ public sealed class Inbox
         var request = new TransactionRequest(User.System(operation), origin, Deadline.After(timeout, _transactor.Database.Clock), cancellation) { IsKeyed = true };
         return _transactor.RunAsync(request, async work =>
         {
-            if (await FindAsync(work, source, message) is (true, var answer))
+            if (await FindAsync(work, source, message) is (Reception.Duplicate, var answer))
                 return new Completed<T>(answer is null or "null" ? default! : (T)StoredJson.Read(typeof(T), answer)!);
             var value = await handle(work);
             work.Record(new BatchItem(InboxSql.Insert(source, message, value is null ? "null" : StoredJson.Write(value, typeof(T)))));
-            InboxMetrics.Received(source, isNew: true);
             return new Completed<T>(value);
         });
     }
@@ -58,9 +57,9 @@ public sealed class Inbox
     public async Task<bool> TryReceiveAsync(string source, string message, DbTransaction transaction, CancellationToken cancellation = default)
     {
         Check(source, message);
-        var isNew = await CallerRows.ReceiveAsync(InboxSql.Take(source, message, _keep), InboxSql.InsertNew(source, message, _keep), transaction, cancellation);
-        InboxMetrics.Received(source, isNew);
-        return isNew;
+        var reception = await CallerRows.ReceiveAsync(InboxSql.Take(source, message, _keep), InboxSql.InsertNew(source, message, _keep), transaction, cancellation);
+        InboxMetrics.Received(source, reception);       // the commit is the caller's and cannot be seen from here
+        return reception != Reception.Duplicate;
     }
 
     /// <summary>Records that a message is received, in a unit of work, unless it was before. Waits for another transaction that is at the same message.</summary>
@@ -73,21 +72,22 @@ public sealed class Inbox
     {
         ArgumentNullException.ThrowIfNull(work);
         Check(source, message);
-        var isNew = !(await FindAsync(work, source, message)).IsKnown;
-        if (isNew)
-            work.Record(new BatchItem(InboxSql.Insert(source, message, null)));
-        InboxMetrics.Received(source, isNew);
-        return isNew;
+        if ((await FindAsync(work, source, message)).Reception == Reception.Duplicate)
+            return false;
+        work.Record(new BatchItem(InboxSql.Insert(source, message, null)));
+        return true;
     }
 
-    private async Task<(bool IsKnown, string? Answer)> FindAsync(UnitOfWork work, string source, string message)
+    /// <summary>Takes the message for this unit of work. It is counted when that is committed.</summary>
+    private async Task<(Reception Reception, string? Answer)> FindAsync(UnitOfWork work, string source, string message)
     {
         try
         {
             await using var reader = await work.ReadAsync(InboxSql.Take(source, message, _keep));
-            if (!await reader.ReadAsync(work.Cancellation))
-                return (false, null);
-            return (true, reader.IsDBNull(0) ? null : reader.GetString(0));
+            var isKnown = await reader.ReadAsync(work.Cancellation);
+            var reception = !isKnown ? Reception.New : reader.GetBoolean(1) ? Reception.Late : Reception.Duplicate;
+            work.AfterCommit(() => InboxMetrics.Received(source, reception));
+            return (reception, isKnown && !reader.IsDBNull(0) ? reader.GetString(0) : null);
         }
         catch (PostgresException e) when (InboxSql.IsOldView(e))
         {

@@ -3,6 +3,8 @@ namespace Mainstay.Internal;
 /// <summary>What this process commits, on its way to the engine: a row that is born leased has its slot before the commit, and runs as soon as that has succeeded.</summary>
 internal sealed class ArrivingJobs(QueueState state, QueueSlots slots, NodeLease lease, TimeProvider clock) : IJobRunner
 {
+    public Guid Node => lease.Id;
+
     public Guid? Reserve(string handler)
     {
         if (state.Rooms.Find(handler) is not { } entry)
@@ -12,7 +14,7 @@ internal sealed class ArrivingJobs(QueueState state, QueueSlots slots, NodeLease
             if (state.Stops || !entry.Room.IsIdle || !lease.IsHeld)
                 return null;
             entry.Room.TakeSlot();
-            return lease.Id;
+            return Node;
         }
     }
 

@@ -28,22 +28,24 @@ internal static class CallerRows
     public static Task<long> CopyAsync(JobCopy copy, DbTransaction transaction, CancellationToken cancellation) =>
         InAsync(transaction, open => copy.WriteAsync(open.Connection!, cancellation));
 
-    /// <returns>Whether the second statement, after the first, has affected a row.</returns>
+    /// <returns>By whether the second statement has affected a row, and by what the first has found.</returns>
     /// <exception cref="ConfigurationException">MST2105: the transaction cannot carry it. MST2802: it keeps one view of the database.</exception>
-    public static Task<bool> ReceiveAsync(NpgsqlBatchCommand take, NpgsqlBatchCommand insert, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
+    public static Task<Reception> ReceiveAsync(NpgsqlBatchCommand take, NpgsqlBatchCommand insert, DbTransaction transaction, CancellationToken cancellation) => InAsync(transaction, async open =>
     {
         await using var batch = new NpgsqlBatch(open.Connection, open);
         batch.BatchCommands.Add(take);
         batch.BatchCommands.Add(insert);
         try
         {
-            await batch.ExecuteNonQueryAsync(cancellation);
+            await using var reader = await batch.ExecuteReaderAsync(cancellation);
+            var isLate = await reader.ReadAsync(cancellation) && reader.GetBoolean(1);
+            await reader.NextResultAsync(cancellation);
+            return insert.RecordsAffected == 0 ? Reception.Duplicate : isLate ? Reception.Late : Reception.New;
         }
         catch (PostgresException e) when (InboxSql.IsOldView(e))
         {
             throw Inbox.OldView(e);
         }
-        return insert.RecordsAffected > 0;
     });
 
     private static async Task<T> InAsync<T>(DbTransaction transaction, Func<NpgsqlTransaction, Task<T>> write)

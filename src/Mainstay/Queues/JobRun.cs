@@ -183,6 +183,8 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         await using var scope = services.Scopes.CreateAsyncScope();
         var steps = new JobSteps(job, services, () => Request(deadline, cancellation), cancellation);
         await handler.Handler.InvokeAsync(input, new Outbound(job, steps), scope.ServiceProvider, cancellation);
+        if (services.Transactor.Database.Faults is { } faults)
+            await faults.ReachAsync(FaultPoint.BeforeCompletion, handler.Operation);
     }
 
     /// <summary>What the handler changes and publishes comes from this job, in the chain that one request began.</summary>

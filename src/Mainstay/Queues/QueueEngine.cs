@@ -139,6 +139,8 @@ internal sealed class QueueEngine
         var result = await _services.Store.RunAsync(plan);
         if (plan.Queues.Count > 0)
             QueueMetrics.Claimed(Clock.GetElapsedTime(asked));
+        if (_services.Transactor.Database.Faults is { } faults && plan.Finished.Count + plan.FinishedFirst.Count > 0)
+            await faults.ReachAsync(FaultPoint.AfterCompletion, "");
         Apply(plan, result, wakes);
     }
 

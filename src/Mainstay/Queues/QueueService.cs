@@ -72,10 +72,12 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         HashSet<(Guid, int)> strays = [];
         while (!hasStopped.IsCancellationRequested)
         {
+            TimeSpan? firstEnd = null;
             try
             {
                 var wasHeld = lease.IsHeld;
                 var news = await ExtendAsync(hasStopped);
+                firstEnd = news.FirstEnd;
                 if (!wasHeld)
                     engine.Wake();
                 if (news.HasOrphans)
@@ -92,9 +94,13 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                     QueueLog.Unavailable(log, e);
             }
             engine.ReportStuck();
-            await Task.Delay(lease.IsHeld ? lease.Pace : TimeSpan.FromSeconds(1), clock, hasStopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(lease.IsHeld ? PauseUntil(firstEnd) : TimeSpan.FromSeconds(1), clock, hasStopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    /// <summary>Living nodes renew long before the end of their lease. So one that ends within the pace is as good as over, and its work is taken back at that moment, not up to a pace later.</summary>
+    private TimeSpan PauseUntil(TimeSpan? firstEnd) =>
+        firstEnd < lease.Pace ? firstEnd.Value + TimeSpan.FromMilliseconds(1) + (lease.Pace * Random.Shared.NextDouble() / 20) : lease.Pace;
 
     /// <summary>Before anything is done, because its history would fall into the partition for the rest. That is better than to wait for whoever holds the tables.</summary>
     private async Task AddPartitionsAsync(CancellationToken stopping)

@@ -111,11 +111,16 @@ public sealed class EndedConnectionTests(SharedServer server)
             ("bury", Moment.After, false, "brittle", "throw", "dead 1 failed"),
             ("enqueue", Moment.Before, true, "write", "then", "done 1"),
             ("enqueue", Moment.After, false, "write", "then", "done 1"),
+            ("reap", Moment.Before, true, "write", "", "done 2"),
+            ("reap", Moment.After, false, "write", "", "done 2"),
         })
         {
             var key = $"{statement}-{moment}".ToLowerInvariant();
             var point = node.Wire.Hold(Statements.Of(statement), moment, (statement, moment) == ("claim", Moment.After) ? key : null);
-            await scene.SendAsync(handler, key, does);
+            if (statement == "reap")
+                await LeaveAsync(scene, handler, key);
+            else
+                await scene.SendAsync(handler, key, does);
             var held = await point.ReachedAsync(Stop);
             if (byServer)
             {
@@ -130,6 +135,17 @@ public sealed class EndedConnectionTests(SharedServer server)
         }
         await scene.VerifyAsync();
     }
+
+    /// <summary>A job of a node that has died. Only then anybody takes something back.</summary>
+    private static Task LeaveAsync(Scene scene, string handler, string key) => scene.ExecuteAsync($"""
+        with node as (
+            insert into mainstay.nodes (id, name, lease_until) values (gen_random_uuid(), 'gone', mainstay.now() - interval '1 second') returning id
+        ), job as (
+            insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload)
+            select gen_random_uuid(), '{handler}', 1, id, 1, 1, json_build_object('key', '{key}', 'does', '') from node returning id
+        )
+        insert into sent (id, key) select id, '{key}' from job
+        """);
 }
 
 /// <summary>F55: hints between nodes get lost, or come for nothing.</summary>

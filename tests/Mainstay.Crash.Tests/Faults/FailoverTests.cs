@@ -29,13 +29,15 @@ public sealed class FailoverTests(DisturbedServer server) : IClassFixture<Distur
         // It can be read and not be written yet.
         await node.OrderUntilAsync("not ordered", "early", Stop);
         await standby.PromoteAsync();
+        var promotedAt = TimeProvider.System.GetTimestamp();
         await node.OrderUntilAsync("ordered", "late", Stop);
+        TimeProvider.System.GetElapsedTime(promotedAt).ShouldBeLessThan(TimeSpan.FromSeconds(10));
         await Wait.UntilAsync("no job is open", Scene.Patience, async () => await ScalarAsync(promoted, "select count(*) from mainstay.jobs") == 0, Stop, () => node.LastWords);
 
         for (var i = 0; isSynchronous && i < Orders; i++)
             if (node.HasSaid($"ordered order-{i}"))
                 (await ScalarAsync(promoted, $"select count(*) from effects where key in ('order-{i}', 'order-{i}-next')")).ShouldBe(2, $"order-{i} was acknowledged");
-        (await Ledger.FindAsync(promoted, Stop)).ShouldBeEmpty(node.LastWords);
+        await scene.VerifyAsync(standby.Of(scene.Database));
     }
 
     private static async Task<long> ScalarAsync(NpgsqlDataSource source, string sql)

@@ -4,41 +4,59 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>
-/// What was handed in, what came of it, and what has to be true of both whatever happened in between. Each check is a query that finds rows that should not be.
+/// What was handed in, what came of it, and what has to be true of both whatever happened in between. Each check is a query that finds rows that should not be. What has to be true of the
+/// queues alone is the business of <see cref="QueueChecker"/>.
 /// </summary>
 internal static class Ledger
 {
     public const string Tables = """
         create table sent (id uuid primary key, key text not null unique);
         create table orders (key text not null);
-        create table effects (key text not null, at timestamptz not null default clock_timestamp());
+        create table effects (id bigint generated always as identity, key text not null, at timestamptz not null default clock_timestamp());
         create table calls (key text not null, idempotency_key text not null, attempt int not null, at timestamptz not null default clock_timestamp());
         create table ticks (planned_at timestamptz not null);
         create table stumbles (key text primary key);
-        create table counters (name text primary key, value int not null)
+        create table counters (name text primary key, value int not null);
+        create table runs (id uuid primary key, handler text not null, key text not null, lane text, number int not null, node int not null, open_before bigint not null, began timestamptz not null default clock_timestamp(), ended timestamptz);
+        create table deaths (node int not null, at timestamptz not null);
+        create table starts (key text not null, at timestamptz not null default mainstay.now());
+        create index on starts (at);
+        create function note_start() returns trigger language plpgsql as $$ begin insert into public.starts (key) values (new.payload ->> 'key'); return null; end $$;
+        create trigger note_start after update on mainstay.jobs for each row when (new.handler = 'paced' and new.state = 1 and old.state <> 1) execute function note_start()
         """;
 
     private const string Ended = "(select id, handler, attempt from mainstay.jobs_done union all select id, handler, attempt from mainstay.jobs_dead)";
 
+    /// <summary>From when to when each limited handler ran: to its end, or to the death of its process.</summary>
+    private const string Spans = """
+        (select handler, key, case handler when 'shared' then lane end as lane, began, coalesce(ended, (select min(at) from deaths where deaths.node = runs.node and at >= began), 'infinity') as ended from runs)
+        """;
+
     private static readonly (string What, string Sql)[] checks =
     [
-        ("a job that was handed in is in no place or in two", $"""
-            select sent.key || ' in ' || count(place.id) from sent left join (select id from mainstay.jobs union all select id from {Ended} ended) place using (id)
-            group by sent.id, sent.key having count(place.id) <> 1
-            """),
         ("a job exists that nobody handed in", $"""
             select id::text from (select id, handler from mainstay.jobs union all select id, handler from {Ended} ended) job
             where id not in (select id from sent) and id not in (select job from mainstay.schedule_runs where job is not null)
             """),
         ("an effect was applied twice", "select key || ' ' || count(*) from effects group by key having count(*) > 1"),
-        ("a done job has no effect", "select key from sent join mainstay.jobs_done done using (id) where handler not in ('call', 'stepped') and key not in (select key from effects)"),
+        ("a done job has no effect", "select key from sent join mainstay.jobs_done done using (id) where handler in ('write', 'brittle', 'batched', 'paced', 'ordered') and key not in (select key from effects)"),
         ("a job that is not done has an effect", "select key from sent where id not in (select id from mainstay.jobs_done) and key in (select key from effects)"),
         ("an effect belongs to no job", "select key from effects where key not in (select key from sent)"),
         ("a done call was never made", "select key from sent join mainstay.jobs_done done using (id) where handler = 'call' and key not in (select key from calls)"),
         ("a call was made under another key", "select key from calls join sent using (key) where idempotency_key <> id::text"),
         ("an order has no job, or a job no order", "select coalesce(orders.key, sent.key) from orders full join (select key from sent where key like 'order%' and key not like '%-next') sent using (key) where orders.key is null or sent.key is null"),
         ("an order was placed twice", "select key from orders group by key having count(*) > 1"),
-        ("a node that has been dead for five seconds holds a job", "select job.id::text from mainstay.jobs job left join mainstay.nodes node on node.id = job.node where state = 1 and coalesce(lease_until <= mainstay.now() - interval '5 seconds', true)"),
+        ("more ran at the same time than may", string.Create(CultureInfo.InvariantCulture, $"""
+            with spans as materialized {Spans}
+            select one.handler || ' ' || one.key || ' with ' || string_agg(other.key, ' ') from spans one
+            join spans other on other.handler = one.handler and other.lane is not distinct from one.lane and other.began <= one.began and other.ended > one.began
+            group by one.handler, one.key, one.began having count(*) > {FaultNode.AtMost}
+            """)),
+        ("more began in a second than may", string.Create(CultureInfo.InvariantCulture, $"""
+            select count || ' from ' || at from (select at, count(*) over (order by at range between current row and interval '999999 microseconds' following) as count from starts) second
+            where count > {FaultNode.Rate + FaultNode.Burst}
+            """)),
+        ("something in order of a key began while something before it was open", "select key from runs where handler = 'ordered' and open_before > 0"),
         ("a planned time ran twice", "select planned_at::text from ticks group by planned_at having count(*) > 1"),
         ("a run of a schedule belongs to no planned time", "select planned_at::text from ticks where planned_at not in (select planned_at from mainstay.schedule_runs where job is not null)"),
         ("a planned time is done and did not run", "select planned_at::text from mainstay.schedule_runs where job in (select id from mainstay.jobs_done) and planned_at not in (select planned_at from ticks)"),

@@ -13,7 +13,10 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
     private const int Nodes = 6;
     private const int OpenMost = 1_000;
 
-    private static readonly string?[] points = ["claim", "complete", "complete all", "commit", "enqueue", "step", "retry", "renew", "reap", "promote", "fire", "application's commit", null, null];
+    /// <summary>Most statements come at once where there is work; rare ones may not come at all.</summary>
+    private static readonly TimeSpan mostUntilStatement = TimeSpan.FromSeconds(2);
+
+    private static readonly string?[] points = ["claim", "complete", "complete all", "commit", "enqueue", "step", "retry", "renew", "reap", "promote", "fire", "admit", "complete in lane", "application's commit", null, null];
 
     private readonly Lock _lock = new();
     private readonly SortedDictionary<string, int> _kills = [];
@@ -25,20 +28,23 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
     [Fact]
     public async Task Whatever_is_killed_nothing_is_lost_and_no_effect_is_applied_twice()
     {
-        _left = Setting("MAINSTAY_CRASH_KILLS") ?? 8;
-        var seed = Setting("MAINSTAY_CRASH_SEED") ?? Random.Shared.Next(1, 1_000_000);
+        _left = LongForm.Kills ?? 8;
+        var seed = LongForm.Seed ?? Random.Shared.Next(1, 1_000_000);
         output.WriteLine($"Seed {seed}, {_left} kills. Repeat with MAINSTAY_CRASH_SEED={seed} MAINSTAY_CRASH_KILLS={_left}");
         await using var scene = await Scene.CreateAsync(server);
-        var workers = Enumerable.Range(0, Nodes).Select(_ => scene.Worker(settings => settings with { TicksEvery = TimeSpan.FromSeconds(1) })).ToArray();
+        // Two of them know nothing of limits, so that both kinds of claims go on beside each other.
+        var workers = Enumerable.Range(0, Nodes).Select(i => scene.Worker(settings => Everything(settings) with { HasLimits = i % 3 > 0 })).ToArray();
         var clock = Stopwatch.StartNew();
 
         using var killed = new CancellationTokenSource();
         var feeding = FeedAsync(scene, workers, new Random(seed), killed.Token);
-        await Task.WhenAll([.. workers.Select((worker, i) => KillAsync(worker, new Random(seed * 100 + i))), KillServerAsync(new Random(seed * 100 + Nodes))]);
+        var killing = Task.WhenAll(workers.Select((worker, i) => KillAsync(worker, new Random(seed * 100 + i))));
+        await KillServerAsync(new Random(seed * 100 + Nodes), killing);
+        await killing;
         await killed.CancelAsync();
         var handedIn = await feeding;
         var disorder = clock.Elapsed;
-        await scene.SurviveAsync(settings => settings with { TicksEvery = TimeSpan.FromSeconds(1), Lease = TimeSpan.FromSeconds(3) });
+        await scene.SurviveAsync(settings => Everything(settings) with { Lease = TimeSpan.FromSeconds(3) });
         await scene.UntilAsync("nothing is open that was handed in, and the dead are known to be", """
             select not exists (select from mainstay.jobs where id in (select id from sent)) and (select count(*) from mainstay.nodes where lease_until > mainstay.now()) = 1
             """);
@@ -47,7 +53,9 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
         await scene.VerifyAsync();
     }
 
-    /// <summary>Keeps a node running, and kills it soon after it is ready: at a statement if it comes to that, else wherever it is.</summary>
+    private static NodeSettings Everything(NodeSettings settings) => settings with { TicksEvery = TimeSpan.FromSeconds(1), HasLimits = true, DeadHead = DeadHead.Skip };
+
+    /// <summary>Keeps a node running, and kills it as soon as it is at a statement, or wherever it is when it does not come there.</summary>
     private async Task KillAsync(WorkerProcess worker, Random random)
     {
         while (Take())
@@ -63,13 +71,13 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
                 continue;
             }
             var (statement, moment) = (points[random.Next(points.Length)], random.Next(2) == 0 ? Moment.Before : Moment.After);
-            var (arrives, pause) = (random.Next(2) == 0, random.Next(30, 900));
+            var (arrives, pause) = (random.Next(2) == 0, random.Next(30, 300));
             var point = statement is null ? null : worker.Wire.Hold(Statements.Of(statement), moment);
             HeldWire? held = null;
             if (point is null)
                 await Task.Delay(pause, Stop);
             else
-                held = await point.ReachedAsync(TimeSpan.FromMilliseconds(pause), Stop);
+                held = await point.ReachedAsync(mostUntilStatement, Stop);
             await worker.KillAsync(Stop);
             if (held is null && point is not null)
                 await point.AbandonAsync();
@@ -82,12 +90,12 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
     }
 
     /// <summary>One kill in thirty or so is of the server; it is back within about a second.</summary>
-    private async Task KillServerAsync(Random random)
+    private async Task KillServerAsync(Random random, Task killing)
     {
-        while (Volatile.Read(ref _left) > 0)
+        while (true)
         {
-            await Task.Delay(random.Next(10_000, 25_000), Stop);
-            if (!Take())
+            await Task.WhenAny(killing, Task.Delay(random.Next(10_000, 25_000), Stop));
+            if (killing.IsCompleted || !Take())
                 return;
             var processes = server.Processes;
             var (what, process) = random.Next(4) == 0 || processes.Children.Count == 0 ? ("postmaster", processes.Postmaster) : ("process of the server", processes.Children[random.Next(processes.Children.Count)]);
@@ -114,7 +122,7 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
 
     private static async Task FeedOneAsync(Scene scene, WorkerProcess[] workers, Random random, int number)
     {
-        var (handler, does, after) = random.Next(14) switch
+        var (handler, does, after) = random.Next(18) switch
         {
             0 => ("write", "then", 0),
             1 => ("write", "stumble", 0),
@@ -126,6 +134,10 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
             7 => ("order", "then", 0),
             8 => ("stepped", "", 0),
             9 => ("batched", "", 0),
+            10 => ("narrow", "late:0.02", 0),
+            11 => ("shared", "late:0.02", 0),
+            12 => ("paced", "", 0),
+            13 => ("ordered", random.Next(8) switch { 0 => "stumble", 1 => "throw", _ => "" }, 0),
             _ => ("write", "", 0),
         };
         try
@@ -133,7 +145,8 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
             if (handler == "order")
                 workers[random.Next(workers.Length)].Tell($"order order-{number} {does}");
             else
-                await scene.SendAsync(handler, $"job-{number}", does, after > 0 ? TimeSpan.FromMilliseconds(after) : null);
+                await scene.SendAsync(handler, $"job-{number}", does, after > 0 ? TimeSpan.FromMilliseconds(after) : null,
+                    lane: handler is "shared" or "ordered" ? $"lane-{number % 5}" : null, number: handler == "ordered" ? number : null);
         }
         catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or InvalidOperationException)
         {
@@ -150,6 +163,7 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
         Say($"done {await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done")}, dead {await scene.ScalarAsync<string>("select coalesce(string_agg(number || ' ' || reason, ', '), 'none') from (select count(*) as number, reason from mainstay.jobs_dead group by reason) dead")}");
         Say($"effects {await scene.ScalarAsync<long>("select count(*) from effects")}, applied twice {await scene.ScalarAsync<long>("select count(*) - count(distinct key) from effects")}");
         Say($"calls {await scene.ScalarAsync<long>("select count(*) from calls")} for {await scene.ScalarAsync<long>("select count(distinct key) from calls")} keys; planned times {await scene.ScalarAsync<long>("select count(*) from ticks")}");
+        Say($"runs with limits or in order {await scene.ScalarAsync<long>("select count(*) from runs")}, of which {await scene.ScalarAsync<long>("select count(*) from runs where ended is null")} were killed; beginnings with a rate {await scene.ScalarAsync<long>("select count(*) from starts")}");
         Say($"starts that were given up {_gaveUp}; most attempts of a job {await scene.ScalarAsync<int>("select coalesce(max(attempt), 0) from mainstay.jobs_done")}");
     }
 
@@ -166,6 +180,4 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
         lock (_lock)
             _kills[what] = _kills.GetValueOrDefault(what) + 1;
     }
-
-    private static int? Setting(string name) => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : null;
 }

@@ -3,8 +3,6 @@ namespace Mainstay.Tests;
 /// <summary>F25: payloads that take their process with them. Somebody starts it again, as an orchestrator would.</summary>
 public sealed class DeadlyPayloadTests(SharedServer server)
 {
-    private static CancellationToken Stop => Scene.Stop;
-
     [Theory]
     [InlineData("exit")]
     [InlineData("overflow")]
@@ -16,7 +14,7 @@ public sealed class DeadlyPayloadTests(SharedServer server)
             await scene.SendAsync("write", $"neighbour-{i}", "sleep:1");
         var node = scene.Worker(settings => settings with { Lease = TimeSpan.FromSeconds(1) });
 
-        await KeepStartedAsync(scene, node);
+        await scene.KeepStartedUntilAsync(node, "no job is open", "select count(*) = 0 from mainstay.jobs");
 
         (await scene.FateAsync("culprit")).ShouldBe("dead 3 crashed");
         (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done where attempt <= 2")).ShouldBe(3);
@@ -32,22 +30,11 @@ public sealed class DeadlyPayloadTests(SharedServer server)
         var node = scene.Worker(settings => settings with { Lease = TimeSpan.FromSeconds(1) });
         node.Environment["DOTNET_GCHeapHardLimit"] = "0x6000000";
 
-        await KeepStartedAsync(scene, node);
+        await scene.KeepStartedUntilAsync(node, "no job is open", "select count(*) = 0 from mainstay.jobs");
 
         (await scene.FateAsync("culprit")).ShouldStartWith("dead");
         (await scene.FateAsync("neighbour")).ShouldStartWith("done");
         await scene.VerifyAsync();
-    }
-
-    private static async Task KeepStartedAsync(Scene scene, WorkerProcess node)
-    {
-        node.Start();
-        await Wait.UntilAsync("no job is open", Scene.Patience, async () =>
-        {
-            if (node.HasExited)
-                node.Start();
-            return await scene.ScalarAsync<long>("select count(*) from mainstay.jobs") == 0;
-        }, Stop, () => node.LastWords);
     }
 }
 

@@ -1,4 +1,5 @@
 using Mainstay.Internal;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -30,7 +31,7 @@ internal sealed class Scene : IAsyncDisposable
     public NpgsqlDataSource Source { get; }
 
     /// <summary>The settings that every node here begins with.</summary>
-    public NodeSettings Settings => new() { ConnectionString = Database, Outside = Database };
+    public NodeSettings Settings => new() { ConnectionString = Database, Outside = new NpgsqlConnectionStringBuilder(Database) { ApplicationName = "outside", MaxPoolSize = 4 }.ConnectionString };
 
     public static async Task<Scene> CreateAsync(FaultServer server) => new(server, await server.CreateDatabaseAsync());
 
@@ -64,16 +65,18 @@ internal sealed class Scene : IAsyncDisposable
     }
 
     /// <summary>Hands in a job by plain SQL, so that whichever node comes first claims it.</summary>
-    public async Task<Guid> SendAsync(string handler, string key, string does = "", TimeSpan? after = null)
+    public async Task<Guid> SendAsync(string handler, string key, string does = "", TimeSpan? after = null, string? lane = null, int? number = null)
     {
         await using var command = Source.CreateCommand("""
-            with job as (select mainstay.enqueue($1, json_build_object('key', $2::text, 'does', $3::text), after => $4) as id)
+            with job as (select mainstay.enqueue($1, json_strip_nulls(json_build_object('key', $2::text, 'does', $3::text, 'lane', $5::text, 'number', $6::int)), after => $4, lane => $5) as id)
             insert into sent (id, key) select id, $2 from job returning id
             """);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = handler });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = key });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = does });
         command.Parameters.Add(new NpgsqlParameter { Value = (object?)after ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Interval });
+        command.Parameters.Add(new NpgsqlParameter { Value = (object?)lane ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
+        command.Parameters.Add(new NpgsqlParameter { Value = (object?)number ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Integer });
         return (Guid)(await command.ExecuteScalarAsync(Stop))!;
     }
 
@@ -102,6 +105,18 @@ internal sealed class Scene : IAsyncDisposable
     /// <summary>Waits until a question answers true.</summary>
     public Task UntilAsync(string what, string sql) => Wait.UntilAsync(what, Patience, async () => await ScalarAsync<bool>(sql), Stop, Story);
 
+    /// <summary>The same, and whenever the node has ended meanwhile, it is started again, as an orchestrator would.</summary>
+    public Task KeepStartedUntilAsync(WorkerProcess node, string what, string sql)
+    {
+        node.Start();
+        return Wait.UntilAsync(what, Patience, async () =>
+        {
+            if (node.HasExited)
+                node.Start();
+            return await ScalarAsync<bool>(sql);
+        }, Stop, Story);
+    }
+
     /// <summary>Waits until nothing is open any more.</summary>
     public async Task UntilEmptyAsync()
     {
@@ -123,10 +138,19 @@ internal sealed class Scene : IAsyncDisposable
             (select 'open ' || attempt || ' ' || crashes || ' state ' || state from mainstay.jobs join sent using (id) where key = '{key}'), 'gone')
         """);
 
-    /// <summary>The end of every scenario: whatever happened, this holds.</summary>
-    public async Task VerifyAsync()
+    /// <summary>The end of every scenario: whatever happened, the ledger is right and the queues are as an operator may expect.</summary>
+    public Task VerifyAsync() => VerifyAsync(Database);
+
+    /// <summary>The same of another database, which has taken the place of this one.</summary>
+    public async Task VerifyAsync(string database)
     {
-        var findings = await Ledger.FindAsync(Source, Stop);
+        await using var source = NpgsqlDataSource.Create(database);
+        await NoteDeathsAsync(source);
+        var findings = await Ledger.FindAsync(source, Stop);
+        using var operations = FaultNode.Build(Settings with { ConnectionString = database, Lease = TimeSpan.FromSeconds(6), Workers = 0, HasLimits = true }, new Voice(_ => { }), logging => logging.ClearProviders());
+        var report = await operations.Services.GetRequiredService<QueueChecker>().VerifyAsync([.. await ReadSentAsync(source)], Patience, Stop);
+        findings.AddRange(report.Findings.Select(finding => $"{finding.Check}: {string.Join("; ", finding.Rows.Take(5).Select(row => $"{row.Row} {row.Detail}"))}"));
+        findings.AddRange(report.Unfinished.Select(check => $"{check}: not looked at in time"));
         if (findings.Count > 0)
             Assert.Fail($"{string.Join('\n', findings)}\n{Story()}");
     }
@@ -142,6 +166,28 @@ internal sealed class Scene : IAsyncDisposable
             worker.Dispose();
         await Source.DisposeAsync();
         _folder.Dispose();
+    }
+
+    /// <summary>What a process was doing when it was killed has ended then.</summary>
+    private async Task NoteDeathsAsync(NpgsqlDataSource source)
+    {
+        foreach (var (process, at) in _workers.SelectMany(worker => worker.Deaths))
+        {
+            await using var command = source.CreateCommand("insert into deaths (node, at) values ($1, $2)");
+            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = process });
+            command.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = at });
+            await command.ExecuteNonQueryAsync(Stop);
+        }
+    }
+
+    private static async Task<List<Guid>> ReadSentAsync(NpgsqlDataSource source)
+    {
+        await using var command = source.CreateCommand("select id from sent");
+        await using var reader = await command.ExecuteReaderAsync(Stop);
+        List<Guid> ids = [];
+        while (await reader.ReadAsync(Stop))
+            ids.Add(reader.GetGuid(0));
+        return ids;
     }
 
     private string Story() => string.Join('\n', _workers.Select((worker, i) => $"node {i} said last:\n{worker.LastWords}"));

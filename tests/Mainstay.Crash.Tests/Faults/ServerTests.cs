@@ -73,6 +73,25 @@ public sealed class ServerTests(DisturbedServer server) : IClassFixture<Disturbe
     }
 
     [Fact]
+    public async Task A_slow_disk_makes_work_slow_and_ends_no_lease()
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        // Every flush of the log takes a tenth of a second, one after the other.
+        var database = await scene.ScalarAsync<string>("select current_database()");
+        await server.AdministrateAsync($"alter database {database} set commit_delay = 100000");
+        await server.AdministrateAsync($"alter database {database} set commit_siblings = 0");
+        var slow = await scene.StartAsync();
+
+        for (var i = 0; i < 20; i++)
+            slow.Tell($"order order-{i} then");
+        await scene.UntilAsync("all orders and what follows from them are done", "select count(*) = 40 from mainstay.jobs_done");
+
+        (await scene.ScalarAsync<bool>("select bool_and(attempt = 1) from mainstay.jobs_done")).ShouldBeTrue();
+        slow.LastWords.ShouldNotContain("could not be renewed in time");
+        await scene.VerifyAsync();
+    }
+
+    [Fact]
     public async Task Handlers_that_take_all_connections_cost_no_lease()
     {
         await using var scene = await Scene.CreateAsync(server);
@@ -101,6 +120,8 @@ public sealed class ServerTests(DisturbedServer server) : IClassFixture<Disturbe
         await scene.UntilEmptyAsync();
 
         (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done where attempt = 1")).ShouldBe(30);
+        // Whoever looks at the end needs a few as well.
+        await server.AdministrateAsync($"alter database {database} connection limit -1");
         await scene.VerifyAsync();
     }
 }

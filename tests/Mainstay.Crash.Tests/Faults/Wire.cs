@@ -48,6 +48,9 @@ internal sealed class Wire : IAsyncDisposable
     /// <summary>Whether notifications get lost, as behind a pooler.</summary>
     public bool LosesHints { get; set; }
 
+    /// <summary>What the node has said, for a message about a failure.</summary>
+    public Func<string> Story { get; set; } = () => "";
+
     /// <summary>How many connections are open.</summary>
     public int Open
     {
@@ -78,7 +81,7 @@ internal sealed class Wire : IAsyncDisposable
     /// <param name="about">What the answer has to contain; null for any. Only after it.</param>
     public WirePoint Hold(string statement, Moment moment, string? about = null)
     {
-        var point = new WirePoint(statement, moment, about);
+        var point = new WirePoint(statement, moment, about, () => Story());
         lock (_lock)
             _points.Add(point);
         return point;

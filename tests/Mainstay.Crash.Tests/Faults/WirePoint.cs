@@ -7,7 +7,7 @@ namespace Mainstay.Tests;
 public enum Moment { Before, After }
 
 /// <summary>A place in the conversation at which the wire is held, once.</summary>
-internal sealed class WirePoint(string statement, Moment moment, string? about)
+internal sealed class WirePoint(string statement, Moment moment, string? about, Func<string> story)
 {
     private readonly TaskCompletionSource<HeldWire> _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isAbandoned;
@@ -18,7 +18,8 @@ internal sealed class WirePoint(string statement, Moment moment, string? about)
 
     public byte[]? About { get; } = about is null ? null : Encoding.UTF8.GetBytes(about);
 
-    public async Task<HeldWire> ReachedAsync(CancellationToken cancellation) => await _reached.Task.WaitAsync(Scene.Patience, cancellation);
+    public async Task<HeldWire> ReachedAsync(CancellationToken cancellation) =>
+        await ReachedAsync(Scene.Patience, cancellation) ?? throw new TimeoutException($"The node has not come to '{statement}' ({moment}). It said last:\n{story()}");
 
     /// <returns>Null when nobody comes there in time.</returns>
     public async Task<HeldWire?> ReachedAsync(TimeSpan most, CancellationToken cancellation)
@@ -73,8 +74,12 @@ internal static class Statements
 {
     public static string Of(string name) => name switch
     {
-        "claim" => QueueSql.Cycle,
+        // The end of all kinds of claims.
+        "claim" => "select * from claimed order by",
+        "admit" => QueueSql.Admit,
         "complete" => QueueSql.Complete,
+        "complete in lane" => QueueSql.CompleteInLane,
+        "finish" => QueueSql.FinishFirst,
         "complete all" => QueueSql.CompleteAll,
         "step" => QueueSql.WriteStep,
         // Of one job; of several it is another.

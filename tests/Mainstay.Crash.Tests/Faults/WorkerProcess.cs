@@ -12,6 +12,7 @@ internal sealed class WorkerProcess : ChildProcess
     public WorkerProcess(NodeSettings settings, Wire wire, string logFile) : base("node", logFile)
     {
         (_settings, Wire) = (settings, wire);
+        wire.Story = () => LastWords;
         Said += line =>
         {
             if (line.StartsWith("@ ", StringComparison.Ordinal))

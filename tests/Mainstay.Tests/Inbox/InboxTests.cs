@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -124,6 +126,52 @@ public sealed class InboxTests(PostgresFixture postgres) : OwnDatabaseTests(post
     }
 
     [Fact]
+    public async Task A_message_is_counted_when_its_transaction_is_committed_and_not_before()
+    {
+        var source = $"payments-{Guid.CreateVersion7():N}";
+        using var counted = new CountedMessages(source);
+        await using var app = await StartAsync(source);
+        var inbox = app.Services.GetRequiredService<Inbox>();
+
+        await Should.ThrowAsync<InvalidOperationException>(() => inbox.ReceiveAsync<int>(source, "1", work => throw new InvalidOperationException("Not today."), Stop));
+        counted.Outcomes.ShouldBeEmpty();
+        await inbox.ReceiveAsync(source, "1", work =>
+        {
+            counted.Outcomes.ShouldBeEmpty();
+            return Task.FromResult(1);
+        }, Stop);
+        counted.Outcomes.ShouldBe(["accepted"]);
+        await inbox.ReceiveAsync(source, "1", work => Task.FromResult(2), Stop);
+        counted.Outcomes.ShouldBe(["accepted", "duplicate"]);
+    }
+
+    [Fact]
+    public async Task A_message_that_comes_again_when_its_time_is_over_is_new_and_counted_as_late()
+    {
+        var source = $"payments-{Guid.CreateVersion7():N}";
+        using var counted = new CountedMessages(source);
+        await using var app = await StartAsync(source);
+        var inbox = app.Services.GetRequiredService<Inbox>();
+        await Source.ExecuteAsync($"""
+            insert into mainstay.inbox (source, message, received_at, answer)
+            select '{source}', 'after ' || hours, now() - hours * interval '1 hour', '1' from unnest(array[167, 169, 191, 193]) hours
+            """);
+
+        (await inbox.ReceiveAsync(source, "after 167", work => Task.FromResult(2), Stop)).ShouldBe(1);
+        (await inbox.ReceiveAsync(source, "after 169", work => Task.FromResult(2), Stop)).ShouldBe(2);
+        (await inbox.ReceiveAsync(source, "after 169", work => Task.FromResult(3), Stop)).ShouldBe(2);
+        (await inbox.ReceiveAsync(source, "after 193", work => Task.FromResult(2), Stop)).ShouldBe(2);
+        await using (var connection = await Source.OpenConnectionAsync(Stop))
+        {
+            await using var transaction = await connection.BeginTransactionAsync(Stop);
+            (await inbox.TryReceiveAsync(source, "after 191", transaction, Stop)).ShouldBeTrue();
+            await transaction.CommitAsync(Stop);
+        }
+
+        counted.Outcomes.ShouldBe(["duplicate", "late", "duplicate", "accepted", "late"]);
+    }
+
+    [Fact]
     public async Task Messages_are_forgotten_after_their_time_and_dropped_by_the_day()
     {
         await using (var app = await StartAsync())
@@ -162,11 +210,40 @@ public sealed class InboxTests(PostgresFixture postgres) : OwnDatabaseTests(post
         (await backend.CountAsync("effects")).ShouldBe(1);
     }
 
-    private Task<PlainApplication> StartAsync() => PlainApplication.StartAsync(ConnectionString, services => services
-        .AddInbox(inbox => inbox.Source("payments").Source("parcels"))
+    private Task<PlainApplication> StartAsync(string source = "payments") => PlainApplication.StartAsync(ConnectionString, services => services
+        .AddInbox(inbox => inbox.Source(source).Source("parcels"))
         .AddJobs(jobs => jobs.Job<Write>("write", (Write job, UnitOfWork work) => work.ExecuteAsync($"insert into effects (text) values ({job.Text})"))));
 
     private sealed record Write(string Text);
+
+    /// <summary>How the messages of a source were counted, in order.</summary>
+    private sealed class CountedMessages : IDisposable
+    {
+        private readonly MeterListener _listener;
+
+        public CountedMessages(string source)
+        {
+            _listener = new MeterListener
+            {
+                InstrumentPublished = (instrument, listener) =>
+                {
+                    if (instrument.Name == "mainstay.inbox.messages")
+                        listener.EnableMeasurementEvents(instrument);
+                },
+            };
+            _listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+            {
+                var tagged = tags.ToArray().ToDictionary();
+                if ((string)tagged["mainstay.source"]! == source)
+                    Outcomes.Enqueue((string)tagged["mainstay.outcome"]!);
+            });
+            _listener.Start();
+        }
+
+        public ConcurrentQueue<string> Outcomes { get; } = [];
+
+        public void Dispose() => _listener.Dispose();
+    }
 }
 
 public sealed record Accepted(long Number, IReadOnlyList<string> Parts);
