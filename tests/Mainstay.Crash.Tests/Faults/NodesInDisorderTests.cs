@@ -42,7 +42,7 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
         await KillServerAsync(new Random(seed * 100 + Nodes), killing);
         await killing;
         await killed.CancelAsync();
-        var handedIn = await feeding;
+        var handedIn = await feeding;       // no kills without work: when it fails, they end as well
         var disorder = clock.Elapsed;
         await scene.SurviveAsync(settings => Everything(settings) with { Lease = TimeSpan.FromSeconds(3) });
         await scene.UntilAsync("nothing is open that was handed in, and the dead are known to be", """
@@ -107,17 +107,24 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
     }
 
     /// <returns>How many jobs were handed in here; nodes and jobs hand in more.</returns>
-    private static async Task<int> FeedAsync(Scene scene, WorkerProcess[] workers, Random random, CancellationToken until)
+    private async Task<int> FeedAsync(Scene scene, WorkerProcess[] workers, Random random, CancellationToken until)
     {
         var number = 0;
-        while (!until.IsCancellationRequested)
+        try
         {
-            if (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs") < OpenMost)
-                for (var i = 0; i < 50; i++)
-                    await FeedOneAsync(scene, workers, random, number++);
-            await Task.Delay(50, until).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            while (!until.IsCancellationRequested)
+            {
+                if (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs") < OpenMost)
+                    for (var i = 0; i < 50; i++)
+                        await FeedOneAsync(scene, workers, random, number++);
+                await Task.Delay(50, until).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            return number;
         }
-        return number;
+        finally
+        {
+            Volatile.Write(ref _left, 0);
+        }
     }
 
     private static async Task FeedOneAsync(Scene scene, WorkerProcess[] workers, Random random, int number)
