@@ -38,11 +38,11 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
 
         using var killed = new CancellationTokenSource();
         var feeding = FeedAsync(scene, workers, new Random(seed), killed.Token);
-        var killing = Task.WhenAll(workers.Select((worker, i) => KillAsync(worker, new Random(seed * 100 + i))));
+        var killing = Task.WhenAll(workers.Select((worker, i) => KeepKillingAsync(worker, new Random(seed * 100 + i))));
         await KillServerAsync(new Random(seed * 100 + Nodes), killing);
         await killing;
         await killed.CancelAsync();
-        var handedIn = await feeding;       // no kills without work: when it fails, they end as well
+        var handedIn = await feeding;
         var disorder = clock.Elapsed;
         await scene.SurviveAsync(settings => Everything(settings) with { Lease = TimeSpan.FromSeconds(3) });
         await scene.UntilAsync("nothing is open that was handed in, and the dead are known to be", """
@@ -54,6 +54,19 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
     }
 
     private static NodeSettings Everything(NodeSettings settings) => settings with { TicksEvery = TimeSpan.FromSeconds(1), HasLimits = true, DeadHead = DeadHead.Skip };
+
+    private async Task KeepKillingAsync(WorkerProcess worker, Random random)
+    {
+        try
+        {
+            await KillAsync(worker, random);
+        }
+        catch
+        {
+            EndKilling();
+            throw;
+        }
+    }
 
     /// <summary>Keeps a node running, and kills it as soon as it is at a statement, or wherever it is when it does not come there.</summary>
     private async Task KillAsync(WorkerProcess worker, Random random)
@@ -123,7 +136,7 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
         }
         finally
         {
-            Volatile.Write(ref _left, 0);
+            EndKilling();
         }
     }
 
@@ -181,6 +194,9 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
         Interlocked.Increment(ref _left);
         return false;
     }
+
+    /// <summary>When one of those who take part has failed, the others need not go on for long.</summary>
+    private void EndKilling() => Volatile.Write(ref _left, 0);
 
     private void Count(string what)
     {
