@@ -26,6 +26,9 @@ internal sealed class Database : IAsyncDisposable, IDisposable
 
     public TimeProvider Clock { get; }
 
+    /// <summary>Where a test ends this node; null in an application.</summary>
+    public IFaultPoints? Faults { get; init; }
+
     /// <summary>
     /// For what keeps the node alive. Handlers and requests may hold every connection of the other pool for as long as they run, and a lease that waited behind them
     /// would be lost. In a pool of the application's there are none apart.

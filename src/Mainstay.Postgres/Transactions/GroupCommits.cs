@@ -165,7 +165,11 @@ internal sealed class GroupCommits(Database database)
         try
         {
             desk.Reserve(jobs);
+            if (work.Faults is { } faults)
+                await faults.ReachAsync(FaultPoint.BeforeCommit, group[0].Unit.Origin.Operation);
             await work.CommitAsync(Statements(group, jobs));
+            if (work.Faults is { } later)
+                await later.ReachAsync(FaultPoint.AfterCommit, group[0].Unit.Origin.Operation);
             desk.Committed(jobs);
             return (GroupOutcome.Committed, false);
         }

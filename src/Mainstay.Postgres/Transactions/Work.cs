@@ -29,6 +29,9 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
     /// <summary>Open from the first round trip on.</summary>
     public NpgsqlConnection Connection => _connection ?? throw new InvalidOperationException("Nothing has been sent, so there is no connection yet.");
 
+    /// <inheritdoc cref="Database.Faults"/>
+    public IFaultPoints? Faults => database.Faults;
+
     /// <summary>Whether it has been to the database. Until then everything about it is in memory.</summary>
     public bool HasBegun => _connection is not null;
 

@@ -86,16 +86,18 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
         using var logging = LoggerFactory.Create(ConsoleLog.Use);
+        if (backend.Surroundings.FindDatabase is { } find)
+            backend.Configuration[$"ConnectionStrings:{DatabaseStart.ConnectionStringName}"] = await find(Model);
         var server = await DatabaseStart.RunAsync(backend, logging, CancellationToken.None);
         _parts.Push(server);
-        var database = new Database(server.ConnectionString, backend.Name, TimeProvider.System);
+        var database = new Database(server.ConnectionString, backend.Name, backend.Surroundings.Clock) { Faults = backend.Surroundings.Faults };
         _parts.Push(database);
         var report = await DatabaseStart.PatientlyAsync(() => SchemaStart.RunAsync(database.Source, Model.Tables.Models, schema, logging.CreateLogger<SchemaReport>(), CancellationToken.None));
 
         var desk = new JobDesk();
         var transactor = new Transactor(database, Model.Tables, backend.Messages, desk);
         await SeedStart.RunAsync(backend, transactor, backend.Builder.Environment.IsDevelopment(), logging);
-        var keys = new SharedKeys(database, TimeProvider.System);
+        var keys = new SharedKeys(database, database.Clock);
         await DatabaseStart.PatientlyAsync(() => keys.RenewAsync(CancellationToken.None));
         Services = new BackendServices
         {

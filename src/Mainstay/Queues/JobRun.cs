@@ -180,6 +180,8 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     {
         await using var scope = services.Scopes.CreateAsyncScope();
         await handler.Handler.InvokeAsync(input, new Outbound(job, new JobSteps(job, services, request)), scope.ServiceProvider, request.Cancellation);
+        if (services.Transactor.Database.Faults is { } faults)
+            await faults.ReachAsync(FaultPoint.BeforeCompletion, request.Origin.Operation);
     }
 
     private async Task<JobOutcome> RunsAgainAsync(Func<Task<bool>> record, JobOutcome outcome, TimeSpan pause)

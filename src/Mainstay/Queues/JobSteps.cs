@@ -19,12 +19,18 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
 
     public CancellationToken Cancellation => request.Cancellation;
 
+    private IFaultPoints? Faults => services.Transactor.Database.Faults;
+
     /// <summary>Does what was not done yet, and records it.</summary>
     public async Task<T> RunAsync<T>(string name, Func<string, Task<T>> step)
     {
         if (Begin<T>(name, out var before))
             return before;
+        if (Faults is { } faults)
+            await faults.ReachAsync(FaultPoint.BeforeSideEffect, request.Origin.Operation);
         var value = await step(Key(name));
+        if (Faults is { } later)
+            await later.ReachAsync(FaultPoint.AfterSideEffect, request.Origin.Operation);
         var json = Json(name, value);
         await WriteAsync(name, json);
         return value;

@@ -72,6 +72,9 @@ internal sealed class QueueEngine : IJobRunner
 
     public string[] Handlers => [.. _handlers.Keys];
 
+    /// <summary>Under whose lease it runs jobs.</summary>
+    public Guid Node => _lease.Id;
+
     /// <summary>The handlers whose work is ready when it arrives.</summary>
     public LaneRule[] WithoutLanes => [.. _handlers.Values.Where(entry => !entry.Handler.Placement.IsAdmitted).Select(entry => entry.Handler.Lanes)];
 
@@ -213,6 +216,8 @@ internal sealed class QueueEngine : IJobRunner
             var result = await _services.Store.RunAsync(plan);
             if (plan.Queues.Count > 0)
                 QueueMetrics.Claimed(Clock.GetElapsedTime(asked));
+            if (_services.Transactor.Database.Faults is { } faults && plan.Finished.Count + plan.FinishedFirst.Count > 0)
+                await faults.ReachAsync(FaultPoint.AfterCompletion, "");
             Apply(plan, result, wakes);
             return true;
         }

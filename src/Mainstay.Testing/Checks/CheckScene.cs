@@ -1,0 +1,217 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>An operation with all that a valid call of it needs: rows, a caller, a path and a body.</summary>
+internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOptions options)
+{
+    /// <summary>The id of the user that signs in, which rows that belong to somebody belong to.</summary>
+    private const string UserId = "check-1";
+
+    /// <summary>Of every table of the application: its name, how many rows it has, and a number that changes with their content.</summary>
+    private const string Tables = "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1";
+
+    public TestBackend Shop => shop;
+
+    public Operation Operation => operation;
+
+    public CheckOptions Options => options;
+
+    private BackendModel Model => shop.Node.Running.Model;
+
+    /// <summary>Whether callers who have not signed in get past the policy.</summary>
+    public bool IsForAnyone => operation.Policy.Resolve(User.Anonymous, operation.RowType) != Predicate.Never;
+
+    /// <summary>Somebody whom the policy admits, as far as it asks for roles and permissions.</summary>
+    public TestCaller Caller => IsForAnyone ? shop.Anonymous : shop.As(User);
+
+    private User User => new(UserId, operation.Policy.Roles, operation.Policy.Permissions);
+
+    /// <summary>Inserts what a call needs and makes the call.</summary>
+    public async Task<CheckRequest> PrepareAsync()
+    {
+        var names = new Dictionary<string, string>();
+        object? row = null;
+        foreach (var name in RoutePatterns.Parameters(operation.Pattern))
+            names[name] = await ParameterAsync(name, inserted => row = inserted);
+        var path = string.Join('/', operation.Pattern.Split('/').Select(segment => segment.StartsWith('{') ? Uri.EscapeDataString(names[segment.Trim('{', '}')]) : segment));
+        var query = await QueryAsync();
+        return new CheckRequest(operation.Method, path + query, await BodyAsync(row), operation is PatchOperation or BulkPatchOperation ? operation.MediaTypes[0] : null);
+    }
+
+    /// <summary>A path of which the ids do not exist.</summary>
+    public string PathOfNothing() => string.Join('/', operation.Pattern.Split('/').Select(segment => segment.StartsWith('{') ? "01890a5d-ac96-774b-bcce-b302099a8057" : segment));
+
+    public Task<TestReply> SendAsync(CheckRequest request, string? key = null) => SendAsync(Caller, request, key);
+
+    public static Task<TestReply> SendAsync(TestCaller caller, CheckRequest request, string? key = null)
+    {
+        string[] headers = [.. request.MediaType is { } type ? [$"Content-Type: {type}"] : Array.Empty<string>(), .. key is null ? Array.Empty<string>() : [$"Idempotency-Key: \"{key}\""]];
+        return caller.SendAsync(request.Method, request.Path, request.Body?.ToJsonString(), headers);
+    }
+
+    /// <summary>What the application's tables have, and what was enqueued: by table, how many rows and a number that changes with their content.</summary>
+    public async Task<SortedDictionary<string, (long Rows, string Content)>> EffectsAsync()
+    {
+        await shop.DrainAsync(new DrainOptions { AllowsDeadLetters = true });
+        List<string> tables = ["mainstay_testing.sent"];
+        await using (var command = shop.Database.CreateCommand(Tables))
+        await using (var reader = await command.ExecuteReaderAsync())
+            while (await reader.ReadAsync())
+                tables.Add(SqlName.Quote(reader.GetString(0)));
+        var effects = new SortedDictionary<string, (long, string)>(StringComparer.Ordinal);
+        foreach (var table in tables)
+        {
+            await using var command = shop.Database.CreateCommand($"select count(*), coalesce(sum(hashtextextended(known::text, 0)::numeric), 0)::text from {table} known");
+            await using var reader = await command.ExecuteReaderAsync();
+            await reader.ReadAsync();
+            effects[table] = (reader.GetInt64(0), reader.GetString(1));
+        }
+        foreach (var (name, calls) in shop.Run.Fakes.Counts)
+            effects[$"calls of '{name}'"] = (calls, calls.ToString(CultureInfo.InvariantCulture));
+        return effects;
+    }
+
+    /// <summary>Inserts rows of the resources that an operation may read: its own, or any.</summary>
+    public async Task GrowAsync(int count, object? parent)
+    {
+        if (operation is ListOperation list)
+        {
+            for (var i = 0; i < count; i++)
+                await InsertAsync(list.Resource.Table, list.Parent is { } owner && parent is not null ? (owner.Column, parent) : null);
+            return;
+        }
+        foreach (var table in Model.Tables.Models)
+            for (var i = 0; i < count; i++)
+                await InsertAsync(table, null);
+    }
+
+    /// <summary>The id in the path of a nested list.</summary>
+    public static object? ParentOf(Operation operation, CheckRequest request)
+    {
+        if (operation is not ListOperation { Parent: { } parent })
+            return null;
+        var segment = request.Path.Split('/')[Array.IndexOf(operation.Pattern.Split('/'), "{parentId}")];
+        return parent.Column.Member.Scalar!.TryParse(Uri.UnescapeDataString(segment), out var id) ? id : null;
+    }
+
+    private async Task<string> ParameterAsync(string name, Action<object> found)
+    {
+        if (Declared?.Input.RouteMembers.FirstOrDefault(member => member.Name == name) is { } member)
+            return member.Scalar!.Text((await ValueAsync(member))!);
+        var table = name == "parentId" ? ParentTable! : ResourceOf(operation)!.Table;
+        var row = await InsertAsync(table, null);
+        found(row);
+        return table.Key.Member.Scalar!.Text(table.Key.Member.Get(row)!);
+    }
+
+    private async Task<string> QueryAsync()
+    {
+        var parts = new List<string>();
+        foreach (var member in QueryMembers.Where(member => member.IsRequired))
+            parts.Add($"{member.Name}={Uri.EscapeDataString(member.Scalar!.Text((await ValueAsync(member))!))}");
+        return parts.Count == 0 ? "" : "?" + string.Join('&', parts);
+    }
+
+    public IReadOnlyList<Member> QueryMembers => Declared?.Input.QueryMembers ?? [];
+
+    /// <summary>The members of the body that the caller sets.</summary>
+    public IReadOnlyList<Member> BodyMembers => Declared is { } declared ? declared.Input.BodyMembers
+        : operation is CreateOperation or ReplaceOperation or PatchOperation or BulkCreateOperation or BulkPatchOperation ? [.. Written(ResourceOf(operation)!).Where(member => (operation as CreateOperation)?.Parent?.Column.Member != member)]
+        : [];
+
+    private async Task<JsonNode?> BodyAsync(object? row)
+    {
+        if (operation.MediaTypes.Count == 0)
+            return null;
+        if (options.Inputs.TryGetValue(operation.Name, out var given))
+            return JsonNode.Parse(await given(shop) is var body && body is string text ? text : TestJson.Of(body));
+        if (operation is BulkPatchOperation or BulkDeleteOperation)
+            row = await InsertAsync(ResourceOf(operation)!.Table, null);
+        return operation switch
+        {
+            BulkCreateOperation => new JsonArray(await ObjectAsync(BodyMembers), await ObjectAsync(BodyMembers)),
+            BulkPatchOperation => new JsonArray(await ChangeAsync(row!, withId: true)),
+            BulkDeleteOperation => new JsonArray(KeyOf(row!)),
+            PatchOperation => await ChangeAsync(row!, withId: false),
+            _ => await ObjectAsync(BodyMembers),
+        };
+    }
+
+    private async Task<JsonObject> ChangeAsync(object row, bool withId)
+    {
+        var change = await ObjectAsync(BodyMembers.Where(member => member.IsRequired && member.Scalar is { } scalar && !IsId(scalar.Type)).Take(1));
+        if (withId)
+            change["id"] = KeyOf(row);
+        return change;
+    }
+
+    private JsonValue KeyOf(object row) => JsonValue.Create(ResourceOf(operation)!.Table.Key.Member.Scalar!.Text(ResourceOf(operation)!.Table.Key.Member.Get(row)!));
+
+    private async Task<JsonObject> ObjectAsync(IEnumerable<Member> members)
+    {
+        var json = new JsonObject();
+        foreach (var member in members.Where(member => member.IsRequired))
+            json[member.Name] = await ValueAsync(member) is { } value ? JsonNode.Parse(StoredJson.Write(value, member.Property.PropertyType)) : null;
+        return json;
+    }
+
+    /// <summary>A value for a member; an id of a resource is that of a row that is there.</summary>
+    private async Task<object?> ValueAsync(Member member)
+    {
+        var type = member.Shape.Type;
+        if (IsId(type) && Model.Tables.Find(type.GetGenericArguments()[0]) is { } table)
+            return table.Key.Member.Get(await InsertAsync(table, null));
+        return member.Property.Name is "From" or "Since" && type == typeof(DateTimeOffset) ? shop.Clock.GetUtcNow().AddDays(-1)
+            : shop.Factory.Value(member);
+    }
+
+    /// <summary>Inserts a row that belongs to the caller, where the policy asks whose it is.</summary>
+    private async Task<object> InsertAsync(TableModel table, (Column Column, object Value)? with)
+    {
+        var row = shop.Factory.Make(table.RowType);
+        if (with is { } set)
+            row = Rows.With(table, row, set.Column, set.Value);
+        foreach (var name in ReadOf(table)?.EqualityMembers.Concat(operation.RowType == table.RowType ? operation.Policy.EqualityMembers : []).Distinct() ?? [])
+            if (table.FindMember(name) is { } column && column.Member.Property.PropertyType == typeof(string))
+                row = Rows.With(table, row, column, UserId);
+        await shop.InsertAsync(row);
+        return row;
+    }
+
+    private Policy? ReadOf(TableModel table) => shop.Node.Resources.FirstOrDefault(resource => resource.Table == table)?.Read;
+
+    private TableModel? ParentTable => operation switch { ListOperation { Parent: { } parent } => parent.Resource.Table, CreateOperation { Parent: { } parent } => parent.Resource.Table, _ => null };
+
+    private (DeclaredInput Input, OperationDeclaration Declaration)? Declared => operation switch
+    {
+        DeclaredCommand command => (command.Input, command.Declaration),
+        DeclaredQuery query => (query.Input, query.Declaration),
+        _ => null,
+    };
+
+    private static ResourceModel? ResourceOf(Operation operation) => operation switch
+    {
+        ListOperation list => list.Resource,
+        GetOperation get => get.Resource,
+        ResourceCommand command => command.Resource,
+        _ => null,
+    };
+
+    private static IEnumerable<Member> Written(ResourceModel resource) =>
+        resource.Table.Columns.Where(column => column != resource.Table.Key && !resource.ReadOnly.Contains(column)).Select(column => column.Member);
+
+    private static bool IsId(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Id<>);
+}
+
+/// <summary>A call that is ready to be sent.</summary>
+/// <param name="Method">The HTTP method.</param>
+/// <param name="Path">Path and query.</param>
+/// <param name="Body">The body; null for none.</param>
+/// <param name="MediaType">Its type, where it is not ordinary JSON.</param>
+internal sealed record CheckRequest(string Method, string Path, JsonNode? Body, string? MediaType)
+{
+    public override string ToString() => $"{Method} {Path}{(Body is null ? "" : " " + Body.ToJsonString())}";
+}

@@ -1,0 +1,85 @@
+using System.Net;
+using System.Text;
+using Mainstay.Internal;
+
+namespace Mainstay;
+
+/// <summary>Calls of one kind, and what becomes of them: one thing for each call, in the order in which it was said, and the last answer for all that follow.</summary>
+public sealed class FakeRoute
+{
+    private readonly Queue<FakeDeed> _deeds = [];
+    private readonly string _method;
+    private readonly string[] _path;
+    private FakeDeed? _always;
+
+    internal FakeRoute(string route)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(route);
+        if (route.Split(' ') is not [{ Length: > 0 } method, { Length: > 0 } path] || (path != "*" && !path.StartsWith('/')))
+            throw new ArgumentException($"'{route}' is no route, expected a method and a path such as 'POST /charges'.", nameof(route));
+        (_method, _path) = (method, Segments(path));
+    }
+
+    /// <summary>Answers, this call and all that follow.</summary>
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="body">A record or an anonymous object, sent as JSON; text as it is; null for none.</param>
+    public FakeRoute Answers(int status, object? body = null) => Answers(status, _ => body);
+
+    /// <summary>Answers with what it makes of the call.</summary>
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="body">Gives the body as <see cref="Answers(int, object?)"/> takes it.</param>
+    public FakeRoute Answers(int status, Func<FakeCall, object?> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        _always = new FakeDeed((call, _) => Task.FromResult(Response(status, body(call))));
+        return this;
+    }
+
+    /// <summary>Fails so many calls before it goes on.</summary>
+    /// <param name="times">How many.</param>
+    /// <param name="status">The HTTP status. Default: 503.</param>
+    public FakeRoute FailsTimes(int times, int status = 503)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(times, 1);
+        for (var i = 0; i < times; i++)
+            _deeds.Enqueue(new FakeDeed((_, _) => Task.FromResult(Response(status, null))));
+        return this;
+    }
+
+    /// <summary>Takes one call and never answers it: whoever calls gives up by a timeout.</summary>
+    public FakeRoute TimesOut()
+    {
+        _deeds.Enqueue(new FakeDeed(async (_, cancellation) =>
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellation);
+            return Response(504, null);
+        }));
+        return this;
+    }
+
+    /// <summary>Does what one call asks for, so that it counts, and breaks the connection before the answer: whoever calls cannot know.</summary>
+    public FakeRoute Dies()
+    {
+        _deeds.Enqueue(new FakeDeed((_, _) => throw new HttpRequestException(HttpRequestError.ResponseEnded, "The connection was closed before the answer came.", new IOException("Connection reset by peer"))));
+        return this;
+    }
+
+    internal bool Fits(FakeCall call)
+    {
+        if (_method != "*" && !_method.Equals(call.Method, StringComparison.OrdinalIgnoreCase))
+            return false;
+        if (_path is ["*"])
+            return true;
+        var path = Segments(call.Path.Split('?')[0]);
+        return path.Length == _path.Length && path.Zip(_path).All(pair => pair.Second.StartsWith('{') || pair.First == pair.Second);
+    }
+
+    internal FakeDeed? Next() => _deeds.TryDequeue(out var deed) ? deed : _always;
+
+    private static string[] Segments(string path) => path.Trim('/').Split('/');
+
+    private static HttpResponseMessage Response(int status, object? body) => new((HttpStatusCode)status)
+    {
+        Content = body is null ? new ByteArrayContent([]) : new StringContent(body as string ?? TestJson.Of(body), Encoding.UTF8, "application/json"),
+    };
+}

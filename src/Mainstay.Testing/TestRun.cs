@@ -1,0 +1,56 @@
+using System.Collections.Concurrent;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>What the nodes of one test share.</summary>
+internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDisposable
+{
+    private string? _connectionString;
+
+    public TestServer Server => server;
+
+    public TestOptions Options => options;
+
+    public TestClock Clock { get; } = new();
+
+    public TestUsers Users { get; } = new();
+
+    public TestLog Log { get; } = new();
+
+    /// <summary>For the sockets and the files of the nodes.</summary>
+    public DirectoryInfo Folder { get; } = Directory.CreateTempSubdirectory("mst-");
+
+    /// <summary>Those whom the backend calls.</summary>
+    public Fakes Fakes { get; } = new();
+
+    /// <summary>What the test wants to end, and where.</summary>
+    public ConcurrentBag<Crash> Crashes { get; } = [];
+
+    /// <summary>Empty before the first node has asked for it.</summary>
+    public string DatabaseName { get; private set; } = "";
+
+    /// <summary>The test's own connections, which no death of a node cuts.</summary>
+    public NpgsqlDataSource Source { get; private set; } = null!;
+
+    /// <summary>The database of the test, made for the first node that asks. Nodes start one after the other.</summary>
+    public async Task<string> FindDatabaseAsync(BackendModel model)
+    {
+        if (_connectionString is not null)
+            return _connectionString;
+        (DatabaseName, _connectionString) = await server.CreateDatabaseAsync(model);
+        Source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_connectionString) { ApplicationName = "test", MaxPoolSize = 8 }.ConnectionString);
+        Clock.Source = Source;
+        return _connectionString;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (DatabaseName.Length > 0)
+        {
+            await Source.DisposeAsync();
+            await server.DropDatabaseAsync(DatabaseName);
+        }
+        Folder.Delete(recursive: true);
+    }
+}

@@ -1,0 +1,14 @@
+namespace Mainstay.Internal;
+
+/// <summary>What a backend runs within: a process of its own on a machine, unless a test puts something in the place of that.</summary>
+internal sealed record Surroundings
+{
+    /// <summary>What shows the time and runs the timers.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <inheritdoc cref="Database.Faults"/>
+    public IFaultPoints? Faults { get; init; }
+
+    /// <summary>Gives the connection string, once it is known what is declared. Null: the configuration says it, or there is a private server.</summary>
+    public Func<BackendModel, Task<string>>? FindDatabase { get; init; }
+}

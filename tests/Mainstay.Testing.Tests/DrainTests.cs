@@ -1,0 +1,97 @@
+namespace Mainstay.Tests;
+
+public sealed class DrainTests
+{
+    [Fact]
+    public async Task What_died_fails_the_drain_once_with_its_error()
+    {
+        await using var shop = await TestBackend.StartAsync(() => With(backend =>
+            backend.Job<Attempted>("hopeless", Task (Attempted job, UnitOfWork work) => throw new InvalidOperationException("The oven is cold.")).Retry(1)));
+        await EnqueueAsync(shop);
+
+        var failure = await Should.ThrowAsync<DrainException>(() => shop.DrainAsync());
+        failure.Message.ShouldContain("'hopeless' is dead (failed) after 1 attempts: InvalidOperationException: The oven is cold.");
+        await shop.DrainAsync();
+
+        await EnqueueAsync(shop);
+        await shop.DrainAsync(new DrainOptions { AllowsDeadLetters = true });
+    }
+
+    [Fact]
+    public async Task What_waits_behind_a_dead_one_is_told_and_not_waited_for()
+    {
+        await using var shop = await TestBackend.StartAsync(() => With(backend =>
+            backend.Job<Attempted>("in order", Task (Attempted job, UnitOfWork work) => job.Number == 1 ? throw new InvalidOperationException("The first fails.") : Task.CompletedTask)
+                .InOrderOf((Attempted job) => "all").Retry(1)));
+        await EnqueueAsync(shop);
+        await EnqueueAsync(shop, 2);
+
+        var failure = await Should.ThrowAsync<DrainException>(() => shop.DrainAsync(new DrainOptions { AllowsDeadLetters = true }));
+
+        failure.Message.ShouldContain("1 of 'in order' wait in their lane behind one that is dead");
+        failure.Message.ShouldContain("The first fails.");
+    }
+
+    [Fact]
+    public async Task What_nobody_does_is_told_and_not_waited_for()
+    {
+        await using var shop = await TestBackend.StartAsync(() => Shop.Declare());
+        await using (var command = shop.Database.CreateCommand("select mainstay.enqueue('forgotten', '{}')"))
+            await command.ExecuteScalarAsync(TestContext.Current.CancellationToken);
+
+        var failure = await Should.ThrowAsync<DrainException>(() => shop.DrainAsync());
+
+        failure.Message.ShouldContain("1 of 'forgotten' wait for a node that has a handler of that name");
+    }
+
+    [Fact]
+    public async Task What_does_not_end_is_told_when_the_time_is_over()
+    {
+        var goOn = new TaskCompletionSource();
+        await using var shop = await TestBackend.StartAsync(() => With(backend => backend.Job<Attempted>("slow", (Attempted job, UnitOfWork work) => goOn.Task)));
+        await EnqueueAsync(shop);
+
+        var failure = await Should.ThrowAsync<DrainException>(() => shop.DrainAsync(new DrainOptions { Within = TimeSpan.FromMilliseconds(200) }));
+
+        failure.Message.ShouldContain("within 0.2 s");
+        failure.Message.ShouldContain("1 of 'slow' run");
+        goOn.SetResult();
+        await shop.DrainAsync();
+    }
+
+    [Fact]
+    public async Task What_handlers_enqueue_is_drained_too_and_long_running_commands_are()
+    {
+        var done = 0;
+        await using var shop = await TestBackend.StartAsync(() => With(backend =>
+        {
+            backend.Job<Attempted>("chain", (Attempted job, UnitOfWork work) =>
+            {
+                done++;
+                if (job.Number < 20)
+                    work.Enqueue(new Attempted(job.Number + 1));
+                return Task.CompletedTask;
+            });
+            backend.Command("POST /v1/exports", (UnitOfWork work) =>
+            {
+                work.Enqueue(new Attempted(20));
+                return Task.FromResult("done");
+            }).Allow(Shop.Staff).LongRunning(TimeSpan.FromMinutes(1));
+        }));
+        await EnqueueAsync(shop);
+        (await shop.As("sue", "staff").PostAsync("/v1/exports")).Expect(202);
+
+        await shop.DrainAsync();
+
+        done.ShouldBe(21);
+    }
+
+    private static Backend With(Action<Backend> declare)
+    {
+        var backend = Shop.Declare();
+        declare(backend);
+        return backend;
+    }
+
+    private static Task EnqueueAsync(TestBackend shop, int number = 1) => shop.WorkAsync(work => { work.Enqueue(new Attempted(number)); return Task.CompletedTask; });
+}

@@ -1,0 +1,80 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Mainstay.Tests;
+
+public sealed class HostTests
+{
+    private static readonly Product tea = new(Id<Product>.New(), "TEA", "Tea", 4.5m, 10);
+
+    [Fact]
+    public async Task A_backend_runs_with_its_whole_pipeline_and_a_database_of_its_own()
+    {
+        await using var shop = await TestBackend.StartAsync(() => Shop.Declare());
+        await using var other = await TestBackend.StartAsync(() => Shop.Declare());
+        await shop.WorkAsync(work => { work.Insert(tea); return Task.CompletedTask; });
+
+        var order = (await shop.As("ann", "customer").PostAsync("/v1/orders", new PlaceOrder(tea.Id, 2))).Expect(201).Read<Order>();
+        await shop.DrainAsync();
+
+        order.CustomerId.ShouldBe("ann");
+        order.Total.ShouldBe(9m);
+        (await shop.ReadAsync(snapshot => snapshot.RequireAsync(tea.Id))).ShouldBe(tea with { Stock = 8, Sold = 2 });
+        (await other.Anonymous.GetAsync("/v1/products")).Expect(200).Data.GetArrayLength().ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Callers_are_who_the_test_says_and_nobody_else_can_be()
+    {
+        await using var shop = await TestBackend.StartAsync(() => Shop.Declare());
+        var body = new PlaceOrder(tea.Id, 1);
+
+        (await shop.Anonymous.PostAsync("/v1/orders", body)).Expect(401);
+        (await shop.As("bob").PostAsync("/v1/orders", body)).Expect(403);
+        (await shop.As("ann", "customer").PostAsync("/v1/orders", body)).Expect(404);
+        (await shop.Anonymous.PostAsync("/v1/orders", body, "Authorization: Test 00112233")).Expect(401);
+        (await shop.Anonymous.GetAsync("/v1/products", "Authorization: Bearer unknown")).Expect(401);
+    }
+
+    [Fact]
+    public async Task What_is_wrong_with_the_declarations_is_told_as_by_a_start()
+    {
+        var refused = await Should.ThrowAsync<ConfigurationException>(() => TestBackend.StartAsync(() =>
+        {
+            var shop = Shop.Declare();
+            shop.Command("POST /v1/nothing", (UnitOfWork work) => Task.FromResult(1));
+            return shop;
+        }));
+
+        refused.Message.ShouldContain("MST1005");
+    }
+
+    [Fact]
+    public async Task A_start_can_be_given_settings_and_services()
+    {
+        var greeting = new Greeting("Hello");
+        await using var shop = await TestBackend.StartAsync(() => Shop.Declare(), new TestOptions { Configure = backend => backend.Services.AddSingleton(greeting) });
+
+        shop.Service<Greeting>().ShouldBeSameAs(greeting);
+        var misspelt = new TestOptions { Settings = new Dictionary<string, string?> { ["Mainstay:Qeues:Workers"] = "1" } };
+        (await Should.ThrowAsync<ConfigurationException>(() => TestBackend.StartAsync(() => Shop.Declare(), misspelt))).Message.ShouldContain("Mainstay:Queues:Workers");
+    }
+
+    [Fact]
+    public async Task An_unexpected_status_is_told_with_everything_that_came_back_and_what_was_logged()
+    {
+        await using var shop = await TestBackend.StartAsync(() =>
+        {
+            var backend = Shop.Declare();
+            backend.Query("GET /v1/broken", string () => throw new InvalidOperationException("The teapot is broken.")).Allow(Policy.Anyone);
+            return backend;
+        });
+
+        var failure = Should.Throw<InvalidOperationException>(async () => (await shop.Anonymous.GetAsync("/v1/broken")).Expect(200));
+
+        failure.Message.ShouldContain("The status is 500, expected 200.");
+        failure.Message.ShouldContain("internal-error");
+        failure.Message.ShouldContain("The teapot is broken.");
+    }
+}
+
+public sealed record Greeting(string Text);
