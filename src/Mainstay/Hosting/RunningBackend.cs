@@ -81,7 +81,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => longRunning = LongRunningOptions.Of(backend.Configuration),
             () => isCoalescing = ReadSetting.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
-            () => queues = QueueOptions.Of(backend.Configuration),
+            () => queues = QueueOptions.Of(backend.Configuration) with { KeepsHistory = backend.Surroundings.KeepsHistory },
             () => auditRetention = AuditSettings.RetentionOf(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
