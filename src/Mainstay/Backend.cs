@@ -177,6 +177,19 @@ public sealed class Backend
     /// <param name="source">The stored name, within which ids of messages are unique, for example <c>payments</c>.</param>
     public void Inbox(string source) => Queues.AddSource(source);
 
+    /// <summary>
+    /// Declares a ledger: the service <see cref="Mainstay.Ledger"/>, and <c>work.Ledger()</c> and <c>work.Transfer(…)</c> in every unit of work. Declare it before the handlers that take the service.
+    /// </summary>
+    /// <param name="options">The currencies, at least.</param>
+    public void Ledger(LedgerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _mistakes.AddRange(options.Mistakes());
+        if (options.ConnectionString is not null)
+            _mistakes.Add(new ConfigurationException("MST2901", "LedgerOptions.ConnectionString is set, but the ledger of a backend is in its database, where it commits with everything else. Leave it out."));
+        Try(() => LedgerExtensions.AddLedger(Services, options, static provider => provider.GetRequiredService<BackendServices>().Transactor));
+    }
+
     /// <summary>Declares a queue: handlers that share its room, apart from all others. Again with the same name, it is the same queue.</summary>
     /// <param name="name">For example <c>mail</c>. Subscriptions and jobs say with <c>.Queue("mail")</c> that they run in it.</param>
     public QueueDeclaration Queue(string name) => Queues.Queue(name);

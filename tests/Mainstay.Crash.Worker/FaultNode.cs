@@ -63,6 +63,8 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
             ConnectionString = settings.ConnectionString, Lease = settings.Lease, PollInterval = settings.Poll, Drain = settings.Drain, Workers = settings.Workers,
         });
         builder.Services.AddInbox(inbox => inbox.Source("outside"));
+        if (settings.KeepsLedger)
+            builder.Services.AddLedger(new LedgerOptions { ConnectionString = settings.ConnectionString, Currencies = [new("EUR", 2)], FoldInterval = settings.Poll });
         return builder.Build();
     }
 
@@ -106,6 +108,36 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         {
             voice.Say($"{message} failed: {e.Message.ReplaceLineEndings(" ")}");
             voice.Say($"not received {message}");
+        }
+    }
+
+    /// <summary>Makes the transfer of this number: between two of four wallets, with a fee to an account that all of them want, alone or in a transaction, with a hold for each third one.</summary>
+    public async Task TransferAsync(int number)
+    {
+        try
+        {
+            var ledger = services.GetRequiredService<Ledger>();
+            var wallets = await Task.WhenAll(new[] { number % 4, (number + 1) % 4 }.Select(wallet => ledger.OpenAsync(new NewLedgerAccount($"wallet-{wallet}", "EUR", LedgerSide.Credit) { Least = -1_000_000 })));
+            var fees = await ledger.OpenAsync(new NewLedgerAccount("fees", "EUR", LedgerSide.Credit) { Least = null, IsDeferred = true });
+            var transfer = new LedgerTransfer(LedgerEntry.Debit(wallets[0].Id, number + 2), LedgerEntry.Credit(wallets[1].Id, number + 1), LedgerEntry.Credit(fees.Id, 1)) { Key = $"transfer-{number}" };
+            if (number % 3 == 0)
+                await ledger.HoldAsync(new NewLedgerHold(wallets[0].Id, 5) { For = TimeSpan.FromSeconds(1) });
+            if (number % 3 == 1)
+            {
+                await using var connection = await _source.OpenConnectionAsync();
+                await using var transaction = await connection.BeginTransactionAsync();
+                await ledger.In(transaction).TransferAsync(transfer);
+                await transaction.CommitAsync();
+            }
+            else
+                await ledger.TransferAsync(transfer);
+            voice.Say($"transferred {number}");
+        }
+        catch (Exception e)
+        {
+            // Whatever it was: who asked has to hear of it.
+            voice.Say($"{number} failed: {e.Message.ReplaceLineEndings(" ")}");
+            voice.Say($"not transferred {number}");
         }
     }
 

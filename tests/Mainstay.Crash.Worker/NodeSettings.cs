@@ -36,6 +36,9 @@ public sealed record NodeSettings
     /// <summary>How often the scheduled job runs; null for none.</summary>
     public TimeSpan? TicksEvery { get; init; }
 
+    /// <summary>Whether it keeps a ledger.</summary>
+    public bool KeepsLedger { get; init; }
+
     public static NodeSettings Read(string[] args) => JsonSerializer.Deserialize<NodeSettings>(args[0])!;
 
     public string Write() => JsonSerializer.Serialize(this);

@@ -4,7 +4,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 // A node that the fault tests kill. What it does it says on its standard output, in lines that begin with '@'; a line 'order KEY' on its standard input makes it
-// record an order and its job in one transaction of its own, a line 'receive MESSAGE' take a message from outside.
+// record an order and its job in one transaction of its own, a line 'receive MESSAGE' take a message from outside,
+// a line 'transfer NUMBER' make a transfer.
 var voice = new Voice(Console.WriteLine);
 using var host = FaultNode.Build(NodeSettings.Read(args), voice, logging => logging.AddSimpleConsole(console => console.SingleLine = true).SetMinimumLevel(LogLevel.Information));
 await host.StartAsync();
@@ -22,4 +23,6 @@ static async Task TakeOrdersAsync(FaultNode node)
             _ = node.OrderAsync(key, does is [var deed] ? deed : "");
         else if (line.Split(' ') is ["receive", var message])
             _ = node.ReceiveAsync(message);
+        else if (line.Split(' ') is ["transfer", var number])
+            _ = node.TransferAsync(int.Parse(number, System.Globalization.CultureInfo.InvariantCulture));
 }

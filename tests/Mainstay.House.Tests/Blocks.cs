@@ -46,6 +46,7 @@ internal static class Blocks
         new("Ids") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Because = "Ids are part of the contract." },
         new("Inbox"),
         new("Jobs"),
+        new("Ledger"),
         new("Logging") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Because = "Every application logs; there is nothing to declare." },
         new("LongRunning"),
         Block.Machinery("Nodes", "The lease of a process; what it means is told where something is held under it."),

@@ -27,7 +27,10 @@ internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section
         new("held-snapshot", HeldSnapshotScenario.Usual, HeldSnapshotScenario.RunAsync, UsesWrk: false),
     ];
 
-    public static IEnumerable<Scenario> All => [.. Servers, .. Queues];
+    /// <summary>What stands on its own.</summary>
+    private static readonly Scenario[] others = [new("ledger", LedgerScenario.Usual, LedgerScenario.RunAsync, UsesWrk: false)];
+
+    public static IEnumerable<Scenario> All => [.. Servers, .. Queues, .. others];
 
     /// <summary>Measures and writes the page.</summary>
     /// <returns>The exit code.</returns>

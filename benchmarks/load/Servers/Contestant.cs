@@ -38,11 +38,14 @@ internal abstract record Contestant(string Name)
     /// <summary>The limit of queues: statements written by hand for exactly these jobs.</summary>
     public static readonly DotNetContestant RawJobs = new("raw SQL", settings => JobsServer.RunAsync(settings, connectionString => new RawJobs(connectionString)));
 
+    /// <summary>The ledger, in an application that uses nothing else of Mainstay, and beside it what is written by hand.</summary>
+    public static readonly DotNetContestant Ledger = new("ledger", LedgerServer.RunAsync);
+
     public static readonly NodeContestant GraphileWorker = new("graphile-worker", NodePeers.Queues, "graphile-worker.js");
 
     public static readonly NodeContestant PgBoss = new("pg-boss", NodePeers.Queues, "pg-boss.js");
 
-    private static readonly DotNetContestant[] served = [Shop, OneByOne, Answering, Lenient, Raw, EntityFramework, Dapper, Empty, Jobs, RawJobs];
+    private static readonly DotNetContestant[] served = [Shop, OneByOne, Answering, Lenient, Raw, EntityFramework, Dapper, Empty, Jobs, RawJobs, Ledger];
 
     /// <summary>A server that this program is when it is called with <c>serve NAME settings…</c></summary>
     public static DotNetContestant Named(string name) => Array.Find(served, contestant => contestant.Name == name)

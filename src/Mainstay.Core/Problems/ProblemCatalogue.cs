@@ -24,6 +24,11 @@ internal static class ProblemCatalogue
     public static readonly ProblemType OperationUnfinished = new("operation-unfinished", 409, "Operation unfinished");
     public static readonly ProblemType OperationCancelled = new("operation-cancelled", 409, "Operation cancelled");
     public static readonly ProblemType OperationEnded = new("operation-ended", 409, "Operation ended");
+    public static readonly ProblemType InsufficientFunds = new("insufficient-funds", 409, "Insufficient funds");
+    public static readonly ProblemType AccountClosed = new("account-closed", 409, "Account closed");
+    public static readonly ProblemType AccountNotEmpty = new("account-not-empty", 409, "Account not empty");
+    public static readonly ProblemType HoldEnded = new("hold-ended", 409, "Hold ended");
+    public static readonly ProblemType TransferReversed = new("transfer-reversed", 409, "Transfer reversed before");
     public static readonly ProblemType PreconditionFailed = new("precondition-failed", 412, "Precondition failed");
     public static readonly ProblemType BodyTooLarge = new("body-too-large", 413, "Body too large");
     public static readonly ProblemType UriTooLong = new("uri-too-long", 414, "URI too long");
@@ -32,6 +37,10 @@ internal static class ProblemCatalogue
     public static readonly ProblemType ReferenceNotFound = new("reference-not-found", 422, "Reference not found");
     public static readonly ProblemType IdempotencyKeyReused = new("idempotency-key-reused", 422, "Idempotency key reused");
     public static readonly ProblemType AnswerTooLarge = new("answer-too-large", 422, "Answer too large");
+    public static readonly ProblemType TransferReused = new("transfer-reused", 422, "Id or key used before");
+    public static readonly ProblemType UnbalancedTransfer = new("unbalanced-transfer", 422, "Unbalanced transfer");
+    public static readonly ProblemType InvalidAmount = new("invalid-amount", 422, "Invalid amount");
+    public static readonly ProblemType HoldExceeded = new("hold-exceeded", 422, "Hold exceeded");
     public static readonly ProblemType PreconditionRequired = new("precondition-required", 428, "Precondition required");
     public static readonly ProblemType RateLimited = new("rate-limited", 429, "Too many requests");
     public static readonly ProblemType HeadersTooLarge = new("headers-too-large", 431, "Header fields too large");
@@ -48,8 +57,8 @@ internal static class ProblemCatalogue
     [
         MalformedRequest, MalformedJson, ValidationFailed, InvalidParameter, InvalidCursor, InvalidIdempotencyKey, IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound,
         MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress,
-        OperationUnfinished, OperationCancelled, OperationEnded, Gone, PreconditionFailed, BodyTooLarge,
-        UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, AnswerTooLarge, PreconditionRequired, RateLimited, HeadersTooLarge,
+        OperationUnfinished, OperationCancelled, OperationEnded, InsufficientFunds, AccountClosed, AccountNotEmpty, HoldEnded, TransferReversed, Gone, PreconditionFailed, BodyTooLarge,
+        UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, AnswerTooLarge, TransferReused, UnbalancedTransfer, InvalidAmount, HoldExceeded, PreconditionRequired, RateLimited, HeadersTooLarge,
         ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, QueueBehind, DeadlineExceeded, HttpVersionNotSupported,
     ];
 }

@@ -165,6 +165,8 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
             return null;
         if (error is PostgresException refused && ConstraintViolation.Translate(refused, Tables, unit?.ChangeBehind(refused), request.IsBulk) is { } problem)
             return problem;
+        if (error is PostgresException late && unit?.RefusalOf(late) is { } refusal)
+            return refusal;
         if (DatabaseErrors.IsLockTimeout(error))
             return IsReceipt(error)
                 ? new ProblemException(ProblemCatalogue.RequestInProgress, "A request with the same Idempotency-Key is still running. Repeat this one after it has ended.", [], error) { RetryAfter = TimeSpan.FromSeconds(1) }

@@ -20,6 +20,7 @@ public sealed class UnitOfWork
     private readonly Dictionary<(Type, Guid), Known> _known = [];
     private readonly List<JobRow> _jobs = [];
     private readonly List<BatchItem> _sent = [];
+    private List<ILateWrites>? _late;
     private bool _storesJobs;
     private Action? _afterCommit;
 
@@ -206,6 +207,20 @@ public sealed class UnitOfWork
     /// <summary>The change whose statement was refused, if it was one of ours.</summary>
     internal RowChange? ChangeBehind(PostgresException error) => error.BatchCommand is { } command ? _sent.FirstOrDefault(item => item.Command == command).Change : null;
 
+    /// <summary>What a block writes with the commit, behind everything else.</summary>
+    internal T Late<T>() where T : class, ILateWrites, new()
+    {
+        _late ??= [];
+        if (_late.OfType<T>().FirstOrDefault() is { } known)
+            return known;
+        var added = new T();
+        _late.Add(added);
+        return added;
+    }
+
+    /// <summary>What it means that a statement of the commit was refused, if it was one of a block.</summary>
+    internal ProblemException? RefusalOf(PostgresException error) => _late?.Select(late => late.Translate(error)).FirstOrDefault(problem => problem is not null);
+
     /// <summary>What this unit of work published and enqueued, one row for each handler.</summary>
     internal IReadOnlyList<JobRow> Jobs => _jobs;
 
@@ -214,7 +229,7 @@ public sealed class UnitOfWork
     internal Origin Origin => _context.Origin;
 
     /// <summary>Whether all it does is to insert rows and to publish, without having looked at anything: then it can be committed together with others.</summary>
-    internal bool OnlyInserts => !_work.HasBegun && _recorded.Count == _changes.Count && _recorded.TrueForAll(recorded => recorded.Statement is null);
+    internal bool OnlyInserts => !_work.HasBegun && _late is null && _recorded.Count == _changes.Count && _recorded.TrueForAll(recorded => recorded.Statement is null);
 
     /// <summary>The rows to insert, by table in the order in which they were recorded. Only when it <see cref="OnlyInserts"/>.</summary>
     internal IEnumerable<(TableSql Sql, object Row)> Inserts => _recorded.Select(recorded => (recorded.Sql!, recorded.Change!.After!));
@@ -278,6 +293,8 @@ public sealed class UnitOfWork
     {
         if (_work.Faults is { } faults)
             await faults.ReachAsync(FaultPoint.BeforeCommit, Origin.Operation);
+        foreach (var late in _late ?? [])
+            items.AddRange(late.Statements());
         await _work.CommitAsync(items, carriesLimits);
         if (_work.Faults is { } later)
             await later.ReachAsync(FaultPoint.AfterCommit, Origin.Operation);

@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Diagnostics;
 using Npgsql;
 
 namespace Mainstay.Internal;
@@ -60,12 +59,4 @@ internal static class CallerRows
             throw CallerTransaction.OtherDatabase("MST2105", "jobs", e);
         }
     }
-}
-
-/// <summary>What publishes or enqueues outside of any unit of work, as far as the trace knows.</summary>
-internal static class ApplicationOrigin
-{
-    public static Origin Here() => Activity.Current is { } activity
-        ? new Origin(activity.DisplayName, "application", null, activity.Id, null, activity.TraceId.ToHexString())
-        : new Origin("application", "application", null, null, null, null);
 }

@@ -1,4 +1,3 @@
-using System.Data;
 using Mainstay.Internal;
 using Npgsql;
 using NpgsqlTypes;
@@ -11,8 +10,6 @@ namespace Mainstay;
 /// </summary>
 public sealed class QueueChecker
 {
-    private const int RowsMost = 100;
-
     private static readonly TimeSpan historyMost = TimeSpan.FromDays(1);
 
     private readonly Database _database;
@@ -35,51 +32,23 @@ public sealed class QueueChecker
     /// <param name="cancellation">Ends it.</param>
     public async Task<QueueReport> VerifyAsync(IReadOnlyCollection<Guid>? enqueued = null, TimeSpan? within = null, CancellationToken cancellation = default)
     {
-        var deadline = Deadline.After(within ?? TimeSpan.FromSeconds(5), _database.Clock);
-        await using var connection = await _database.OpenAsync(deadline, cancellation);
-        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
-        await using var begin = new NpgsqlCommand("set transaction read only; select mainstay.now()", connection, transaction);
-        var at = new DateTimeOffset((DateTime)(await begin.ExecuteScalarAsync(cancellation))!);
+        await using var view = await CheckedView.OpenAsync(_database, within ?? TimeSpan.FromSeconds(5), cancellation);
         var findings = new List<QueueFinding>();
         var unfinished = new List<string>();
         foreach (var check in QueueCheck.All)
-            if (await RunAsync(check, connection, transaction, [.. enqueued ?? []], deadline, cancellation) is not { } rows)
+            if (await view.RunAsync(check.Sql, parameters => Add(parameters, [.. enqueued ?? []]), cancellation) is not { } rows)
                 unfinished.Add(check.Name);
             else if (rows.Count > 0)
-                findings.Add(new QueueFinding(check.Name, check.Expected, [.. rows.Take(RowsMost)], rows.Count > RowsMost, check.NextStep));
-        return new QueueReport(at, findings, unfinished);
+                findings.Add(new QueueFinding(check.Name, check.Expected, [.. rows.Take(CheckedView.RowsMost).Select(row => new QueueFindingRow(row.Row, row.Detail))], rows.Count > CheckedView.RowsMost, check.NextStep));
+        return new QueueReport(view.At, findings, unfinished);
     }
 
-    /// <returns>The rows of which it does not hold; null when there was no time to find them.</returns>
-    private async Task<List<QueueFindingRow>?> RunAsync(QueueCheck check, NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] enqueued, Deadline deadline, CancellationToken cancellation)
+    private void Add(NpgsqlParameterCollection parameters, Guid[] enqueued)
     {
-        var left = deadline.Left(_database.Clock);
-        if (left < TimeSpan.FromMilliseconds(1))
-            return null;
-        // Another statement still sees what this one would have seen: the view is that of the transaction.
-        await transaction.SaveAsync("before", cancellation);
-        try
-        {
-            await using var batch = new NpgsqlBatch(connection, transaction);
-            batch.BatchCommands.Add(Work.Timeouts(left, left));
-            var statement = new NpgsqlBatchCommand($"{check.Sql} limit {RowsMost + 1}");
-            statement.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = _options.Lease, NpgsqlDbType = NpgsqlDbType.Interval });
-            statement.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = History, NpgsqlDbType = NpgsqlDbType.Interval });
-            statement.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = enqueued, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid });
-            AddDeclared(statement.Parameters);
-            batch.BatchCommands.Add(statement);
-            await using var reader = await batch.ExecuteReaderAsync(cancellation);
-            await reader.NextResultAsync(cancellation);
-            var rows = new List<QueueFindingRow>();
-            while (await reader.ReadAsync(cancellation))
-                rows.Add(new QueueFindingRow(reader.GetString(0), reader.GetString(1)));
-            return rows;
-        }
-        catch (PostgresException e) when (DatabaseErrors.IsStatementTimeout(e) || DatabaseErrors.IsLockTimeout(e))
-        {
-            await transaction.RollbackAsync("before", cancellation);
-            return null;
-        }
+        parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = _options.Lease, NpgsqlDbType = NpgsqlDbType.Interval });
+        parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = History, NpgsqlDbType = NpgsqlDbType.Interval });
+        parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = enqueued, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid });
+        AddDeclared(parameters);
     }
 
     /// <summary>What the handlers and queues of this application may do. Of others nobody here knows it.</summary>
