@@ -54,12 +54,20 @@ internal sealed class TestServer
         var template = await TemplateAsync(model);
         var name = await (_spares.TryRemove(template, out var spare) ? spare : CopyAsync(template));
         // The next test of the kind finds its database made. Of several that ask at once, one has the spare and the others make their own.
-        _spares.GetOrAdd(template, CopyAsync);
+        _ = _spares.GetOrAdd(template, CopyAsync);
         return (name, ConnectionString(name));
     }
 
     /// <summary>Ends whoever is still connected.</summary>
     public Task DropDatabaseAsync(string name) => ExecuteAsync($"drop database if exists {name} with (force)");
+
+    /// <summary>Does something in a database as the superuser.</summary>
+    public async Task ExecuteInAsync(string database, string sql)
+    {
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_server.AdministratorConnectionString) { Database = database, Pooling = false }.ConnectionString);
+        await connection.OpenAsync();
+        await ExecuteAsync(connection, sql);
+    }
 
     /// <summary>Ends all connections of a name to a database.</summary>
     /// <returns>How many there were.</returns>

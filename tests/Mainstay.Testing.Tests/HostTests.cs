@@ -65,6 +65,7 @@ public sealed class HostTests
             await shop.InsertAsync(tea);
             (await shop.As("ann", "customer").PostAsync("/v1/orders", new PlaceOrder(tea.Id, 10), "Idempotency-Key: \"1\"")).Expect(201).Header("Idempotency-Replayed").ShouldBeNull();
             shop.Published<OrderPlaced>().Count.ShouldBe(1);
+            await ExecuteAsync(shop, "insert into mainstay.ledger_currencies (code, decimals) values ('EUR', 2)");
 
             await shop.ResetAsync();
 
@@ -72,6 +73,12 @@ public sealed class HostTests
             shop.Applied().ShouldBeEmpty();
             shop.Enqueued<AskForReview>().ShouldBeEmpty();
         }
+    }
+
+    private static async Task ExecuteAsync(TestBackend shop, string sql)
+    {
+        await using var command = shop.Database.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
     }
 
     [Fact]
