@@ -13,6 +13,9 @@ internal static class ResetSql
         delete from mainstay.jobs_dead;
         delete from mainstay.jobs_unique;
         delete from mainstay.jobs_stopped;
+        delete from mainstay.sagas;
+        delete from mainstay.sagas_ended;
+        delete from mainstay.saga_events;
         delete from mainstay.redrives;
         delete from mainstay.inbox;
         delete from mainstay.operations;

@@ -12,7 +12,7 @@ namespace Mainstay;
 public sealed class Backend
 {
     /// <summary>Services of the framework, which are there when handlers run and not yet when they are declared.</summary>
-    private static readonly Type[] own = [typeof(Outbox), typeof(Jobs), typeof(Schedules), typeof(DeadLetters), typeof(Inbox)];
+    private static readonly Type[] own = [typeof(Outbox), typeof(Jobs), typeof(Sagas), typeof(Schedules), typeof(DeadLetters), typeof(Inbox)];
 
     private readonly List<ConfigurationException> _mistakes = [];
 
@@ -43,6 +43,10 @@ public sealed class Backend
     internal List<ProblemType> Problems { get; } = [];
 
     internal QueueModel Queues { get; } = new();
+
+    internal SagaModel Sagas => field ??= new SagaModel(Queues);
+
+    internal DependencyModel Dependencies { get; } = new();
 
     internal List<Seed> Seeds { get; } = [];
 
@@ -169,6 +173,35 @@ public sealed class Backend
         ArgumentNullException.ThrowIfNull(schedule);
         ArgumentNullException.ThrowIfNull(handler);
         return new ScheduleDeclaration(Queues.Add(new QueueHandler(name, handler) { Scheduled = new ScheduledJob(name, schedule) }));
+    }
+
+    /// <summary>
+    /// Declares a saga: steps over which something is done that no single transaction could do, each of which can be undone. It begins when <typeparamref name="T"/> is published, if that is an event, or
+    /// enqueued.
+    /// </summary>
+    /// <typeparam name="T">The record that begins it.</typeparam>
+    /// <param name="name">The stored name, unique, for example <c>fulfil order</c>.</param>
+    /// <param name="version">
+    /// Which version of its steps this is, from 1. Instances go by the version with which they began, so one whose steps are changed is declared once more with the next number, beside the one before, until
+    /// no instance of that is open. New ones begin with the highest.
+    /// </param>
+    public SagaDeclaration<T> Saga<T>(string name, int version = 1) where T : class
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentOutOfRangeException.ThrowIfLessThan(version, 1);
+        return new SagaDeclaration<T>(Sagas, Sagas.Declare<T>(name, version));
+    }
+
+    /// <summary>Declares a service that this one depends on. Handlers with an <see cref="Outbound"/> call it by its name.</summary>
+    /// <param name="name">A short name, for example <c>payments</c>. Again with the same name, it is the same dependency.</param>
+    /// <param name="address">Where it is, for example <c>https://payments.example.com</c>. <c>Mainstay:Dependencies:payments:Address</c> in the configuration wins.</param>
+    public DependencyDeclaration Dependency(string name, string address)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentException.ThrowIfNullOrWhiteSpace(address);
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var uri))
+            _mistakes.Add(new ConfigurationException("MST3001", $"The address of dependency '{name}' is '{address}', expected http:// or https:// with a host."));
+        return Dependencies.Add(new DependencyDeclaration(name, uri ?? new Uri("http://unknown")));
     }
 
     /// <summary>

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using System.Text.Json;
 using Npgsql;
 
@@ -136,14 +134,12 @@ internal static class DeadLetterStore
 
     private static string Json(Action<Utf8JsonWriter> members)
     {
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-        {
-            writer.WriteStartObject();
-            members(writer);
-            writer.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        using var json = JsonScratch.Rent();
+        var writer = json.Writer;
+        writer.WriteStartObject();
+        members(writer);
+        writer.WriteEndObject();
+        return json.ToString();
     }
 
     /// <summary>A letter as its row has it.</summary>

@@ -58,4 +58,9 @@ internal readonly record struct UniqueKey(string Key, TimeSpan? For);
 internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq, TimeSpan Age, JobPriority Priority, string? Steps)
 {
     public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero, row.Priority, null);
+
+    /// <summary>The origin of what its handler changes and publishes: in the chain that one request began.</summary>
+    /// <param name="origin">Its own.</param>
+    /// <param name="operation">The name of what runs.</param>
+    public Origin Cause(Origin origin, string operation) => origin with { Operation = operation, Actor = "system", CausationId = (Message ?? Id).ToString() };
 }

@@ -32,6 +32,8 @@ internal sealed class MessageCatalogue
     /// <exception cref="ConfigurationException">MST2101: the event is not declared.</exception>
     public string NameOf(Type type) => Require(type).Name;
 
+    public bool IsEvent(Type type) => _events.ContainsKey(type);
+
     public void Subscribe(Type type, string subscription, Placement placement) => Require(type).Subscriptions.Add((subscription, placement));
 
     /// <summary>One row for each subscription of the event: fan-out happens at the write, so that every subscription is delivered, retried and counted on its own.</summary>

@@ -99,6 +99,28 @@ internal sealed record QueueCheck(string Name, string Expected, string NextStep,
         new("unique-key-once", "A unique key has one open job, whatever is enqueued.", Report, $"""
             select min(id::text), format('%s of %s has %s open jobs', unique_key, handler, count(*)) from mainstay.jobs where unique_key is not null group by handler, unique_key having count(*) > 1
             """),
+        new("saga-has-job", "An open saga has a job that moves it on, or a dead one that somebody has to decide about.",
+            "Have it retried, which makes the job anew: Sagas.RetryAsync, or POST /internal/sagas/{id}/retry. Then report it with the rows.", """
+            select saga.id::text, format('%s is %s and has no job', saga.saga, saga.status) from mainstay.sagas saga where json_array_length(saga.state -> 'pending') = 0
+            union all
+            select saga.id::text, format('%s is %s and counts on the job %s (%s), which is neither open nor dead', saga.saga, saga.status, owed ->> 'job', owed ->> 'part')
+            from mainstay.sagas saga cross join json_array_elements(saga.state -> 'pending') owed
+            where not exists (select from mainstay.jobs where id = (owed ->> 'job')::uuid) and not exists (select from mainstay.jobs_dead where id = (owed ->> 'job')::uuid)
+            """),
+        new("saga-in-one-place", "A saga is open, or has ended once.", Report, """
+            select saga.id::text, saga.saga || ' is open and has ended' from mainstay.sagas saga join mainstay.sagas_ended using (id)
+            union all
+            select id::text, format('%s has ended %s times', min(saga), count(*)) from mainstay.sagas_ended where ended_at >= mainstay.now() - $2 group by id having count(*) > 1
+            """),
+        new("saga-walks-back", "What a saga undoes was done before, and once; one that has gone back to its beginning has undone all that it could.", Report, """
+            select saga.id::text, format('%s has undone ''%s'' %s times, and done it %s times', saga.saga, step.item, step.undone, step.done)
+            from (select id, saga, state from mainstay.sagas union all select id, saga, state from mainstay.sagas_ended where ended_at >= mainstay.now() - $2) saga
+            cross join lateral (
+                select entry ->> 'item' as item, count(*) filter (where entry ->> 'event' = 'undone') as undone, count(*) filter (where entry ->> 'event' in ('done', 'failed')) as done
+                from json_array_elements(saga.state -> 'log') entry group by entry ->> 'item'
+            ) step
+            where step.undone > 1 or step.undone > step.done
+            """),
         new("redrive-goes-on", "A redrive that has not ended goes on.", "Start a node, which goes on with it, or stop it.", """
             select id::text, 'was to go on at ' || next_at from mainstay.redrives where status = 'running' and next_at < mainstay.now() - $1
             """),

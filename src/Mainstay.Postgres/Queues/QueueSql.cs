@@ -303,13 +303,14 @@ internal static class QueueSql
     /// <summary>Partitions for the days to come.</summary>
     public const string AddPartitions = """
         select count(mainstay.add_partition(parent, (mainstay.now() at time zone 'UTC')::date + day))
-        from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs', 'inbox']) parent cross join generate_series(0, 2) day
+        from unnest(array['jobs_done', 'jobs_dead', 'schedule_runs', 'inbox', 'sagas_ended']) parent cross join generate_series(0, 2) day
         """;
 
     /// <summary>Takes the days away that are over. Of messages from outside a day more is kept, so that those which come again just after their time are noticed.</summary>
     public const string DropPartitions = """
         select mainstay.drop_partitions('jobs_done', ((mainstay.now() - $1) at time zone 'UTC')::date), mainstay.drop_partitions('schedule_runs', ((mainstay.now() - $1) at time zone 'UTC')::date),
-            mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date), mainstay.drop_partitions('inbox', ((mainstay.now() - $3 - interval '1 day') at time zone 'UTC')::date)
+            mainstay.drop_partitions('jobs_dead', ((mainstay.now() - $2) at time zone 'UTC')::date), mainstay.drop_partitions('sagas_ended', ((mainstay.now() - $2) at time zone 'UTC')::date),
+            mainstay.drop_partitions('inbox', ((mainstay.now() - $3 - interval '1 day') at time zone 'UTC')::date)
         """;
 
     /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, for unique keys whose time is over, for rates of lanes that nobody uses, and for lanes that wait for a letter that is gone: up to $5 of each.</summary>
@@ -324,14 +325,19 @@ internal static class QueueSql
             delete from mainstay.lane_rates
             where (handler, lane) in (select handler, lane from mainstay.lane_rates where next_at < mainstay.now() - interval '1 day' order by next_at limit $5 for update skip locked)
             returning lane
+        ), early as (
+            delete from mainstay.saga_events
+            where (saga, key, item) in (select saga, key, item from mainstay.saga_events where arrived_at < mainstay.now() - $3 order by arrived_at limit $5 for update skip locked)
+            returning item
         ), freed as (
             delete from mainstay.jobs_unique
             where (handler, unique_key) in (select handler, unique_key from mainstay.jobs_unique where until <= mainstay.now() order by until limit $5 for update skip locked)
             returning job
         )
-        select greatest((select count(*) from discarded), (select count(*) from freed), mainstay.open_forgotten_lanes($5), (select count(*) from rates),
+        select greatest((select count(*) from discarded), (select count(*) from freed), mainstay.open_forgotten_lanes($5), (select count(*) from rates), (select count(*) from early),
             mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5),
             mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $5),
+            mainstay.expire_rest('sagas_ended', 'ended_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $5),
             mainstay.expire_rest('inbox', 'received_at', ((mainstay.now() - $3 - interval '1 day') at time zone 'UTC')::date, $5))
         """;
 }

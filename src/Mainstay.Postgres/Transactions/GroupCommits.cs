@@ -82,10 +82,19 @@ internal sealed class GroupCommits(Database database)
     private async Task CommitAllAsync()
     {
         while (Take() is { Count: > 0 } group)
-            if (group is [var single])
-                await CommitAloneAsync(single);
-            else
-                await CommitAsync(group);
+            try
+            {
+                if (group is [var single])
+                    await CommitAloneAsync(single);
+                else
+                    await CommitAsync(group);
+            }
+            catch (Exception e)
+            {
+                // A mistake of ours: those who come behind must not wait for ever. Who has been told already stays told.
+                foreach (var member in group)
+                    member.Fail(e);
+            }
     }
 
     /// <summary>The next group, in the order of arrival. Empty when nobody waits; the next one to come starts afresh.</summary>

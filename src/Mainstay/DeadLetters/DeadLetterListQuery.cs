@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Text.Json;
@@ -39,15 +38,13 @@ internal sealed class DeadLetterListQuery(OperationDeclaration declaration) : Op
     private ReadOnlyMemory<byte> Body(Call call, DeadLetterEntry[] page, int size, string? next)
     {
         var (format, subject) = (call.Backend.Format, SubjectOf(null));
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-        {
-            format.BeginList(writer, subject);
-            foreach (var entry in page)
-                Shape.Of(typeof(DeadLetterEntry)).Write(writer, entry);
-            format.EndPage(writer, subject, new ResultPage(size, page.Length, next));
-        }
-        return buffer.WrittenMemory;
+        using var json = JsonScratch.Rent();
+        var writer = json.Writer;
+        format.BeginList(writer, subject);
+        foreach (var entry in page)
+            Shape.Of(typeof(DeadLetterEntry)).Write(writer, entry);
+        format.EndPage(writer, subject, new ResultPage(size, page.Length, next));
+        return json.ToArray();
     }
 
     private static DateTimeOffset? Instant(Position? position) => position is null ? null : DateTimeOffset.Parse(position.Value!, CultureInfo.InvariantCulture);

@@ -42,14 +42,21 @@ internal sealed class Handler
 
     public IReadOnlyList<Type> Services { get; }
 
+    /// <summary>The parameters that ask for one of several given inputs.</summary>
+    public IReadOnlyList<ParameterInfo> Asked { get; private init; } = [];
+
     public Task<object?> InvokeAsync(object? input, object? context, IServiceProvider services, CancellationToken cancellation) => _invoke(input, context, services, cancellation);
+
+    /// <summary>What a handler without a context gives for these inputs, when it does not wait for anything.</summary>
+    public object? Compute(object?[] inputs) => _invoke(inputs, null, NoServices.Instance, CancellationToken.None).GetAwaiter().GetResult();
 
     /// <param name="name">The declared name, for messages.</param>
     /// <param name="handler">The lambda or method.</param>
     /// <param name="isService">Tells the types that are services of the application.</param>
     /// <param name="inputType">The type that must be the input, for events; null when the handler decides.</param>
+    /// <param name="given">Types of several inputs, each of which it may ask for. Then the input of a call is an array of them, in this order.</param>
     /// <exception cref="ConfigurationException">MST1002: the signature is not one that can be called.</exception>
-    public static Handler Compile(string name, Delegate handler, Func<Type, bool> isService, Type? inputType = null)
+    public static Handler Compile(string name, Delegate handler, Func<Type, bool> isService, Type? inputType = null, IReadOnlyCollection<Type>? given = null)
     {
         var method = handler.Method;
         var input = Expression.Parameter(typeof(object), "input");
@@ -57,6 +64,8 @@ internal sealed class Handler
         var services = Expression.Parameter(typeof(IServiceProvider), "services");
         var cancellation = Expression.Parameter(typeof(CancellationToken), "cancellation");
         var serviceTypes = new List<Type>();
+        var asked = new List<ParameterInfo>();
+        Type[] inputs = [.. given ?? []];
         Type? inputFound = null;
         var contextFound = HandlerContext.None;
 
@@ -75,11 +84,18 @@ internal sealed class Handler
                 arguments.Add(cancellation);
             else if (type.IsByRef || type.IsPointer)
                 throw Mistake(name, $"takes '{parameter.Name}' by reference", "parameters by value");
+            else if (Array.IndexOf(inputs, type) is >= 0 and var place)
+            {
+                asked.Add(parameter);
+                arguments.Add(Expression.Convert(Expression.ArrayIndex(Expression.Convert(input, typeof(object[])), Expression.Constant(place)), type));
+            }
             else if (type != inputType && (isService(type) || type.IsInterface || parameter.IsDefined(typeof(FromKeyedServicesAttribute))))
             {
                 serviceTypes.Add(type);
                 arguments.Add(Expression.Call(typeof(ServiceProviderServiceExtensions), nameof(ServiceProviderServiceExtensions.GetRequiredService), new[] { type }, services));
             }
+            else if (given is not null)
+                throw Mistake(name, $"takes {type.Name}", $"what is known before it, which is {string.Join(", ", inputs.Select(known => known.Name))}. If {type.Name} is a service, register it with Services before this declaration");
             else if (inputFound is not null)
                 throw Mistake(name, $"takes both {inputFound.Name} and {type.Name} as input", $"one input record. If {type.Name} is a service, register it with Services before this declaration");
             else
@@ -96,6 +112,7 @@ internal sealed class Handler
         return new Handler(inputFound, contextFound, result, serviceTypes,
             Expression.Lambda<Func<object?, object?, IServiceProvider, CancellationToken, Task<object?>>>(body, input, context, services, cancellation).Compile())
         {
+            Asked = asked,
             MayReturnNull = result is null || AdmitsNull(method.ReturnParameter, result, isCommand: contextFound == HandlerContext.UnitOfWork),
         };
     }
@@ -147,4 +164,11 @@ internal sealed class Handler
 
     private static ConfigurationException Mistake(string name, string what, string expected) =>
         new("MST1002", $"The handler of '{name}' {what}, expected {expected}. A handler looks like (PlaceOrder input, UnitOfWork work) => …");
+
+    private sealed class NoServices : IServiceProvider
+    {
+        public static readonly NoServices Instance = new();
+
+        public object? GetService(Type serviceType) => null;
+    }
 }

@@ -52,6 +52,7 @@ internal sealed class BackendModel
             CheckOperation(declaration, mistakes, Check);
         }
         Check(() => OperatorOperations.Check(backend.Operators));
+        mistakes.AddRange(backend.Sagas.Compile(backend.IsService));
         mistakes.AddRange(backend.Queues.Compile(backend.Messages, backend.IsService));
         foreach (var group in backend.Seeds.GroupBy(seed => seed.Name).Where(group => group.Count() > 1))
             mistakes.Add(new ConfigurationException("MST1006", $"Seed '{group.Key}' is declared twice. Its name is stored, so it must be unique."));

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using System.Text.Json;
 
 namespace Mainstay.Internal;
@@ -12,18 +10,16 @@ internal static class ExampleJson
     /// <param name="idOf">An id that exists, for a row type; null to use a made-up one.</param>
     public static string Of(IEnumerable<Member> members, Func<Type, Guid?>? idOf = null)
     {
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
+        using var json = JsonScratch.Rent();
+        var writer = json.Writer;
+        writer.WriteStartObject();
+        foreach (var member in members)
         {
-            writer.WriteStartObject();
-            foreach (var member in members)
-            {
-                writer.WritePropertyName(member.Name);
-                Write(writer, member, idOf);
-            }
-            writer.WriteEndObject();
+            writer.WritePropertyName(member.Name);
+            Write(writer, member, idOf);
         }
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        writer.WriteEndObject();
+        return json.ToString();
     }
 
     public static void Write(Utf8JsonWriter writer, Member member, Func<Type, Guid?>? idOf = null)

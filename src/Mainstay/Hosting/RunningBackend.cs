@@ -82,6 +82,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => isCoalescing = ReadSetting.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
             () => queues = QueueOptions.Of(backend.Configuration) with { KeepsHistory = backend.Surroundings.KeepsHistory },
+            () => backend.Dependencies.Register(backend.Services, backend.Configuration),
             () => auditRetention = AuditSettings.RetentionOf(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),
             () => DevelopmentKeys = SignIn.Prepare(backend, Model));
@@ -162,10 +163,13 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddSingleton(provider => new Authenticator(DevelopmentKeys, provider.GetService<IAuthenticationSchemeProvider>(), provider.GetService<SignatureNonces>() is not null));
         backend.Services.AddSingleton(new Outbox(backend.Messages, desk));
         backend.Services.AddSingleton(new Jobs(backend.Messages, desk, transactor));
+        backend.Services.AddSingleton(new Sagas(transactor, backend.Sagas, desk));
         backend.Services.AddSingleton(new Inbox(backend.Queues, transactor, queues.KeepInbox));
         backend.Services.AddSingleton(new Schedules(new ScheduleStore(Services.Database), backend.Queues, desk));
         backend.Services.AddSingleton(new QueueChecker(Services.Database, queues, backend.Queues));
         backend.Services.AddSingleton(new DeadLetters(transactor, backend.Queues, desk, queues));
+        if (backend.Sagas.Families.Count > 0)
+            backend.Services.AddHostedService(provider => new SagaWatch(transactor, backend.Sagas, provider.GetRequiredService<ILogger<SagaWatch>>()));
         backend.Services.AddHostedService(provider => QueueBlock.CreateService(provider, transactor, backend.Queues, desk, queues));
         backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
         backend.Services.AddHostedService(provider => new AuditKeeper(audit, Services.Clock, provider.GetRequiredService<ILogger<AuditKeeper>>()));

@@ -16,6 +16,7 @@ internal static class Settings
         "Cors:Origins",
         "Cors:Origins:*",
         "DataFolder",
+        "Dependencies:*",
         "DevelopmentKeys",
         "Docs",
         "Idempotency:AnswerBytesMost",

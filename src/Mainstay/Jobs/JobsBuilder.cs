@@ -35,6 +35,17 @@ public sealed class JobsBuilder
         return new ScheduleDeclaration(_block.Model.Add(new QueueHandler(name, handler) { Scheduled = new ScheduledJob(name, schedule) }));
     }
 
+    /// <summary>Declares a saga, as <see cref="Backend.Saga{T}"/> does.</summary>
+    /// <typeparam name="T">The record that begins it: an event of <c>AddOutbox</c> when it is published, else when it is enqueued.</typeparam>
+    /// <param name="name">The stored name, unique, for example <c>fulfil order</c>.</param>
+    /// <param name="version">Which version of its steps this is, from 1.</param>
+    public SagaDeclaration<T> Saga<T>(string name, int version = 1) where T : class
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentOutOfRangeException.ThrowIfLessThan(version, 1);
+        return new SagaDeclaration<T>(_block.Sagas, _block.Sagas.Declare<T>(name, version));
+    }
+
     /// <summary>Declares a queue: handlers that share its room, apart from all others. Again with the same name, it is the same queue.</summary>
     public QueueDeclaration Queue(string name) => _block.Model.Queue(name);
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -61,27 +60,25 @@ internal static class OperationAnswers
     private static ReadOnlyMemory<byte> Document(Call call, StoredOperation operation, string? requestId)
     {
         var (format, subject) = (call.Backend.Format, call.Operation.SubjectOf(null));
-        var buffer = new ArrayBufferWriter<byte>(512 + (operation.Answer?.Body.Length ?? 0));
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-        {
-            format.BeginItem(writer, subject);
-            writer.WriteStartObject();
-            writer.WriteString("id"u8, operation.PublicId);
-            writer.WriteString("operation"u8, operation.Name);
-            writer.WriteString("status"u8, JsonNamingPolicy.CamelCase.ConvertName(operation.Status.ToString()));
-            Write(writer, "createdAt", operation.CreatedAt);
-            Write(writer, "startedAt", operation.StartedAt);
-            Write(writer, "endedAt", operation.EndedAt);
-            Write(writer, "cancelRequestedAt", operation.CancelRequestedAt);
-            writer.WriteNumber("attempts"u8, operation.Attempt);
-            writer.WritePropertyName("result"u8);
-            Write(writer, operation.Status == OperationStatus.Succeeded ? Data(operation.Answer!.Body) : default);
-            writer.WritePropertyName("problem"u8);
-            Write(writer, operation.Status == OperationStatus.Failed ? operation.Answer!.Body : default);
-            writer.WriteEndObject();
-            format.EndItem(writer, subject, requestId);
-        }
-        return buffer.WrittenMemory;
+        using var json = JsonScratch.Rent();
+        var writer = json.Writer;
+        format.BeginItem(writer, subject);
+        writer.WriteStartObject();
+        writer.WriteString("id"u8, operation.PublicId);
+        writer.WriteString("operation"u8, operation.Name);
+        writer.WriteString("status"u8, JsonNamingPolicy.CamelCase.ConvertName(operation.Status.ToString()));
+        Write(writer, "createdAt", operation.CreatedAt);
+        Write(writer, "startedAt", operation.StartedAt);
+        Write(writer, "endedAt", operation.EndedAt);
+        Write(writer, "cancelRequestedAt", operation.CancelRequestedAt);
+        writer.WriteNumber("attempts"u8, operation.Attempt);
+        writer.WritePropertyName("result"u8);
+        Write(writer, operation.Status == OperationStatus.Succeeded ? Data(operation.Answer!.Body) : default);
+        writer.WritePropertyName("problem"u8);
+        Write(writer, operation.Status == OperationStatus.Failed ? operation.Answer!.Body : default);
+        writer.WriteEndObject();
+        format.EndItem(writer, subject, requestId);
+        return json.ToArray();
     }
 
     private static void Write(Utf8JsonWriter writer, string name, DateTimeOffset? time)

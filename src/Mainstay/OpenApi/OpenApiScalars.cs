@@ -94,10 +94,9 @@ internal static class OpenApiScalars
     {
         if (member.Default is null)
             return null;
-        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-            member.Shape.Write(writer, member.Default);
-        return JsonNode.Parse(buffer.WrittenSpan);
+        using var json = JsonScratch.Rent();
+        member.Shape.Write(json.Writer, member.Default);
+        return JsonNode.Parse(json.Written);
     }
 
     private static JsonObject Text(string format, string pattern, int least, int most) => new()

@@ -13,6 +13,7 @@ internal static class OperatorOperations
     public static IEnumerable<Operation> Of(Policy? operators) => operators is null ? [] :
     [
         .. DeadLetterOperations.Of(operators),
+        .. SagaOperations.Of(operators),
         Query(operators, "/queues/verify", (QueueChecker checker, CancellationToken cancellation) => checker.VerifyAsync(cancellation: cancellation)),
     ];
 
@@ -43,7 +44,7 @@ internal static class OperatorOperations
     {
         Method = method,
         Pattern = Prefix + path,
-        Handler = Handler.Compile($"{method} {Prefix}{path}", handler, static type => type == typeof(DeadLetters) || type == typeof(QueueChecker)),
+        Handler = Handler.Compile($"{method} {Prefix}{path}", handler, static type => type == typeof(DeadLetters) || type == typeof(Sagas) || type == typeof(QueueChecker)),
     };
 }
 

@@ -63,7 +63,7 @@ internal sealed class BatchRun(IReadOnlyList<JobRun> runs, QueueHandler handler,
         var job = part[0].Run.Job;
         var cause = part.Count > 1
             ? new Origin(handler.Operation, "system", null, null, null, null)
-            : OriginJson.Read(job.Origin) with { Operation = handler.Operation, Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
+            : job.Cause(OriginJson.Read(job.Origin), handler.Operation);
         return new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation);
     }
 

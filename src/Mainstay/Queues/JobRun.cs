@@ -6,8 +6,8 @@ using Npgsql;
 
 namespace Mainstay.Internal;
 
-/// <summary>How a run ended. Retried, snoozed and released jobs run again; of a lost one, another node decides.</summary>
-internal enum JobOutcome { Done, Retried, Snoozed, Dead, Released, Lost }
+/// <summary>How a run ended. Retried, snoozed and released jobs run again; what one that was given up is a part of goes on without it; of a lost one, another node decides.</summary>
+internal enum JobOutcome { Done, Retried, Snoozed, GivenUp, Dead, Released, Lost }
 
 /// <summary>Why a run is ended from outside.</summary>
 internal enum JobEnd { None, Stopping, Lost }
@@ -31,6 +31,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private static readonly TimeSpan grace = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _ending = new();
+    private readonly IJobPartRun? _part = handler.Part?.Begin(job, services);
     private readonly long _began = services.Clock.GetTimestamp();
     private int _end;
     private long _handledSince;
@@ -143,30 +144,41 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         QueueLog.Failed(services.Log, job.Handler, job.Id, job.Attempt, rule.Attempts, error);
         if (error is StepException { Reason: var reason })
             return await BuryAsync(reason, error);
-        if (job.Attempt >= rule.Attempts)
-            return await BuryAsync(DeadReason.Failed, error);
+        if (job.Attempt >= rule.Attempts || _part?.IsFinal(error) == true)
+            return await GiveUpAsync(DeadReason.Failed, error);
         var pause = rule.Pause(job.Attempt);
         if (AskedPause.In(error) is { } asked && asked > pause)
             pause = asked;
-        return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(() => services.Store.RetryAsync(job, pause, Text(error)), JobOutcome.Retried, pause);
+        if (_part?.Left is { } left && left < pause)
+            pause = left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(() => RetryAsync(pause, error), JobOutcome.Retried, pause);
+    }
+
+    private async Task<bool> RetryAsync(TimeSpan pause, Exception error)
+    {
+        var isRecorded = await services.Store.RetryAsync(job, pause, Text(error));
+        if (isRecorded && _part is not null)
+            await _part.RetriedAsync();
+        return isRecorded;
     }
 
     private async Task<JobOutcome> HandleAsync(object? input, Origin origin)
     {
         using var timeout = new CancellationTokenSource(handler.Timeout, services.Clock);
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _ending.Token);
-        // What the handler changes and publishes comes from this job, in the chain that one request began.
-        var cause = origin with { Operation = handler.Operation, Actor = "system", CausationId = (job.Message ?? job.Id).ToString() };
+        var cause = job.Cause(origin, handler.Operation);
         var request = new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation.Token);
         BeginHandling();
         try
         {
-            if (handler.IsTransactional)
+            if (_part is not null)
+                await _part.RunAsync(request);
+            else if (handler.IsTransactional)
                 await handler.CommitAsync(services, request, input, QueueStore.Complete(job, handler.Placement));
             else
                 await RunOutboundAsync(input, request);
             EndHandling();
-            IsToFinish = !handler.IsTransactional;
+            IsToFinish = _part is null && !handler.IsTransactional;
             return JobOutcome.Done;
         }
         catch (Exception e)
@@ -179,7 +191,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private async Task RunOutboundAsync(object? input, TransactionRequest request)
     {
         await using var scope = services.Scopes.CreateAsyncScope();
-        await handler.Handler.InvokeAsync(input, new Outbound(job, new JobSteps(job, services, request)), scope.ServiceProvider, request.Cancellation);
+        await handler.Handler.InvokeAsync(input, new Outbound(job, new JobSteps(job, services, request, job.Id), job.Id, scope.ServiceProvider), scope.ServiceProvider, request.Cancellation);
         if (services.Transactor.Database.Faults is { } faults)
             await faults.ReachAsync(FaultPoint.BeforeCompletion, request.Origin.Operation);
     }
@@ -194,7 +206,13 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private Task<JobOutcome> ExpireAsync(Exception error)
     {
         QueueLog.Expired(services.Log, job.Handler, job.Id, handler.Retries.GiveUpAfter!.Value);
-        return BuryAsync(DeadReason.Expired, error);
+        return GiveUpAsync(DeadReason.Expired, error);
+    }
+
+    private Task<JobOutcome> GiveUpAsync(string reason, Exception error)
+    {
+        _error = error;
+        return _part?.CanGiveUp == true ? RecordAsync(() => _part.GiveUpAsync(error, Text(error)), JobOutcome.GivenUp) : BuryAsync(reason, error);
     }
 
     private async Task<JobOutcome> BuryAsync(string reason, Exception error)

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Npgsql;
@@ -6,7 +5,11 @@ using Npgsql;
 namespace Mainstay.Internal;
 
 /// <summary>What a handler has done of one job already, kept in the row of the job: it comes with the claim, ends with the job, and only the holder of the fence can add to it.</summary>
-internal sealed class JobSteps(ClaimedJob job, JobRunServices services, TransactionRequest request)
+/// <param name="job">The job.</param>
+/// <param name="services">What its run needs.</param>
+/// <param name="request">What its transactions are made for.</param>
+/// <param name="key">What its keys for others are derived from.</param>
+internal sealed class JobSteps(ClaimedJob job, JobRunServices services, TransactionRequest request, Guid key)
 {
     private const int Most = 100;
     private const int NameMost = 100;
@@ -28,7 +31,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
             return before;
         if (Faults is { } faults)
             await faults.ReachAsync(FaultPoint.BeforeSideEffect, request.Origin.Operation);
-        var value = await step(Key(name));
+        var value = await step(StableKey.Of(key, name).ToString());
         if (Faults is { } later)
             await later.ReachAsync(FaultPoint.AfterSideEffect, request.Origin.Operation);
         var json = Json(name, value);
@@ -128,16 +131,6 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
                 QueueLog.NotRecorded(services.Log, job.Handler, job.Id, e);
                 await Task.Delay(TimeSpan.FromSeconds(1), services.Clock, request.Cancellation);
             }
-    }
-
-    /// <summary>The same for this step of this job at every attempt, and for nothing else: a UUID (version 8, RFC 9562) of both.</summary>
-    private string Key(string name)
-    {
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData([.. job.Id.ToByteArray(bigEndian: true), .. Encoding.UTF8.GetBytes(name)], hash);
-        hash[6] = (byte)((hash[6] & 0x0F) | 0x80);
-        hash[8] = (byte)((hash[8] & 0x3F) | 0x80);
-        return new Guid(hash[..16], bigEndian: true).ToString();
     }
 
     private StepException Mistake(string what) => new(DeadReason.Failed, $"MST2508: '{job.Handler}' {what}");

@@ -11,10 +11,15 @@ public sealed class Outbound
     private readonly ClaimedJob _job;
     private readonly JobSteps _steps;
 
-    internal Outbound(ClaimedJob job, JobSteps steps) => (_job, _steps) = (job, steps);
+    private readonly Guid _key;
+
+    internal Outbound(ClaimedJob job, JobSteps steps, Guid key, IServiceProvider services) => (_job, _steps, _key, Services) = (job, steps, key, services);
+
+    /// <summary>Those of the scope of this run.</summary>
+    internal IServiceProvider Services { get; }
 
     /// <summary>The same at every attempt and for nothing else: the idempotency key to hand to the other side.</summary>
-    public string Key => field ??= _job.Id.ToString();
+    public string Key => field ??= _key.ToString();
 
     /// <summary>The number of this run, from 1. Runs that were given back or put off are not counted.</summary>
     public int Attempt => _job.Attempt;

@@ -18,6 +18,8 @@ internal sealed class QueueBlock
 
     public QueueModel Model { get; } = new();
 
+    public SagaModel Sagas => field ??= new SagaModel(Model);
+
     public QueueOptions Options => _options ?? new QueueOptions();
 
     /// <summary>The block of these services; made and registered by the first who asks.</summary>
@@ -62,6 +64,8 @@ internal sealed class QueueBlock
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<JobDesk>();
         services.AddSingleton(provider => new QueueTransactor(new Transactor(DatabaseOf(provider.GetRequiredService<BlockDatabases>()), new Tables([]), Messages(provider), provider.GetRequiredService<JobDesk>())));
+        services.AddSingleton(provider => new Sagas(provider.GetRequiredService<QueueTransactor>().Transactor, Sagas, provider.GetRequiredService<JobDesk>()));
+        services.AddHostedService(provider => new SagaWatch(provider.GetRequiredService<QueueTransactor>().Transactor, Sagas, provider.GetRequiredService<ILogger<SagaWatch>>()));
         services.AddSingleton(provider => new QueueChecker(provider.GetRequiredService<QueueTransactor>().Transactor.Database, Options, Model));
         services.AddSingleton(provider => new DeadLetters(provider.GetRequiredService<QueueTransactor>().Transactor, Model, provider.GetRequiredService<JobDesk>(), Options));
         services.AddHostedService(provider => CreateService(provider, provider.GetRequiredService<QueueTransactor>().Transactor, Model, provider.GetRequiredService<JobDesk>(), Options));
@@ -88,6 +92,7 @@ internal sealed class QueueBlock
             {
                 mistakes.Add(mistake);
             }
+        mistakes.AddRange(Sagas.Compile(isService));
         mistakes.AddRange(Model.Compile(messages, isService));
         return mistakes.Count == 0 ? messages : throw new ConfigurationException(mistakes);
     }

@@ -7,6 +7,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
 {
     public const string DefaultQueue = "default";
 
+    private Type? _jobType;
     private Type? _element;
     private bool _saysBatch;
     private readonly List<Type> _keyed = [];
@@ -16,12 +17,18 @@ internal sealed class QueueHandler(string name, Delegate declared)
     public string Name { get; } = name;
 
     /// <summary>The type that must be the input; null for a subscription, whose handler says which event it is for.</summary>
-    public Type? JobType { get; init; }
+    public Type? JobType { get => _jobType; init => _jobType = value; }
+
+    /// <summary>What it is called for when that is published or enqueued: an event if it is declared as one, else a job.</summary>
+    public Type? Starter { get; init; }
+
+    /// <summary>What it is a part of, if that says how it is run.</summary>
+    public IJobPart? Part { get; init; }
 
     /// <summary>When it runs by itself; null for what somebody enqueues or publishes.</summary>
     public ScheduledJob? Scheduled { get; init; }
 
-    public bool IsJob => JobType is not null || Scheduled is not null;
+    public bool IsJob => JobType is not null || Scheduled is not null || Part is not null;
 
     public RetryRules Retries { get; } = new();
 
@@ -45,7 +52,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
     public Handler Handler { get; private set; } = null!;
 
     /// <summary>What a payload is read as; null when the handler of a scheduled job does not ask for it.</summary>
-    public Type? Input => _element ?? Handler.Input;
+    public Type? Input => Part is not null ? null : _element ?? Handler.Input;
 
     /// <summary>How much is handled at once; null for one by one.</summary>
     public BatchRule? Batch { get; private set; }
@@ -54,7 +61,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
     public string Operation => field ??= $"{(IsJob ? "job" : "on")} {Name}";
 
     /// <summary>Whether effect and acknowledgement are one commit.</summary>
-    public bool IsTransactional => Handler.Context == HandlerContext.UnitOfWork;
+    public bool IsTransactional => Part?.IsTransactional ?? Handler.Context == HandlerContext.UnitOfWork;
 
     public void InBatches(BatchRule rule)
     {
@@ -117,6 +124,10 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2513: it has two lanes. MST2515: its rate has no key. MST2504: its schedule cannot be understood.</exception>
     public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {
+        if (Part is not null)
+            return;
+        if (Starter is not null && !messages.IsEvent(Starter))
+            _jobType = Starter;
         var list = declared.Method.GetParameters().Select(parameter => parameter.ParameterType).FirstOrDefault(type =>
             type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) && (JobType is null ? !isService(type) : type.GenericTypeArguments[0] == JobType));
         Handler = Handler.Compile(Name, declared, isService, list ?? JobType);

@@ -63,7 +63,7 @@ internal static class QueueMetrics
         }
         if (outcome == JobOutcome.Retried)
             retries.Add(1, new TagList { { "mainstay.handler", job.Handler } });
-        if (outcome is JobOutcome.Done or JobOutcome.Dead && attempts.Enabled)
+        if (outcome is JobOutcome.Done or JobOutcome.GivenUp or JobOutcome.Dead && attempts.Enabled)
             attempts.Record(job.Attempt, new TagList { { "mainstay.handler", job.Handler }, { "mainstay.outcome", Name(outcome) } });
     }
 
@@ -127,6 +127,7 @@ internal static class QueueMetrics
         JobOutcome.Done => "done",
         JobOutcome.Retried => "retried",
         JobOutcome.Snoozed => "snoozed",
+        JobOutcome.GivenUp => "given up",
         JobOutcome.Dead => "dead",
         JobOutcome.Released => "released",
         _ => "lost",

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using Npgsql;
 
@@ -164,15 +163,13 @@ internal abstract class BatchCommand(ResourceModel resource) : ResourceCommand(r
     /// <summary>The rows in the order of the elements; their tags beside them, because one response has no header for each.</summary>
     protected Answer Rows(Call call, BatchElement[] elements, int status)
     {
-        var buffer = new ArrayBufferWriter<byte>(elements.Length * 256);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-        {
-            call.Backend.Format.BeginList(writer, SubjectOf(Resource));
-            foreach (var element in elements)
-                Resource.Table.Write(writer, element.Row!);
-            call.Backend.Format.EndBatch(writer, SubjectOf(Resource), [.. elements.Select(element => ETags.OfRow(element.Version, Resource.Shape))], call.RequestId);
-        }
-        return new Answer(status, buffer.WrittenMemory) { Headers = [new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store")] };
+        using var json = JsonScratch.Rent();
+        var writer = json.Writer;
+        call.Backend.Format.BeginList(writer, SubjectOf(Resource));
+        foreach (var element in elements)
+            Resource.Table.Write(writer, element.Row!);
+        call.Backend.Format.EndBatch(writer, SubjectOf(Resource), [.. elements.Select(element => ETags.OfRow(element.Version, Resource.Shape))], call.RequestId);
+        return new Answer(status, json.ToArray()) { Headers = [new("Content-Type", WireFormat.Json), new("Cache-Control", "no-store")] };
     }
 }
 

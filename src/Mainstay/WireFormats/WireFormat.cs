@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
@@ -199,9 +198,8 @@ public class WireFormat
     /// <summary>A refusal as a complete answer. Its headers are the protocol's business, not the envelope's.</summary>
     internal Answer Problem(ProblemException problem, string requestId)
     {
-        var buffer = new ArrayBufferWriter<byte>(512);
-        using (var writer = new Utf8JsonWriter(buffer, JsonFormat.Writer))
-            WriteProblem(writer, problem, requestId);
+        using var json = JsonScratch.Rent();
+        WriteProblem(json.Writer, problem, requestId);
         var headers = new List<KeyValuePair<string, string>> { new("Content-Type", ProblemMediaType), new("Cache-Control", "no-store") };
         if (problem.RetryAfter is { } after)
             headers.Add(new("Retry-After", ((int)Math.Clamp(Math.Ceiling(after.TotalSeconds), 0, RetryAfterMost)).ToString(CultureInfo.InvariantCulture)));
@@ -210,7 +208,7 @@ public class WireFormat
         var status = StatusOf(problem.Type);
         if (status == 401)
             headers.Add(new("WWW-Authenticate", "Bearer"));
-        return new Answer(status, buffer.WrittenMemory) { Headers = headers };
+        return new Answer(status, json.ToArray()) { Headers = headers };
     }
 
     private static void Write(Utf8JsonWriter writer, FieldError error)

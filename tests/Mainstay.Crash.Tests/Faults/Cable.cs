@@ -30,12 +30,7 @@ internal sealed class Cable(Wire wire, Socket node, Socket server) : IDisposable
             _broken.Cancel();
     }
 
-    public void Dispose()
-    {
-        node.Dispose();
-        server.Dispose();
-        _broken.Dispose();
-    }
+    public void Dispose() => _broken.Dispose();
 
     private async Task FromNodeAsync(CancellationToken cancellation)
     {

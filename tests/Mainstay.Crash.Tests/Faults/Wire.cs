@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using Npgsql;
 
@@ -14,24 +13,18 @@ namespace Mainstay.Tests;
 /// </remarks>
 internal sealed class Wire : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly CancellationTokenSource _stopping = new();
+    private readonly SocketForwarder _forwarder;
     private readonly Lock _lock = new();
     private readonly List<WirePoint> _points = [];
     private readonly List<Cable> _cables = [];
-    private volatile string _socket;
-    private volatile bool _isDown;
 
     public Wire(string connectionString)
     {
-        var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        _socket = SocketOf(settings);
-        _listener.Start();
+        _forwarder = new SocketForwarder(connectionString, ServeAsync);
         ConnectionString = new NpgsqlConnectionStringBuilder(connectionString)
         {
-            Host = "127.0.0.1", Port = ((IPEndPoint)_listener.LocalEndpoint).Port, SslMode = SslMode.Disable, GssEncryptionMode = GssEncryptionMode.Disable, MaxAutoPrepare = 0,
+            Host = "127.0.0.1", Port = _forwarder.Port, SslMode = SslMode.Disable, GssEncryptionMode = GssEncryptionMode.Disable, MaxAutoPrepare = 0,
         }.ConnectionString;
-        _ = AcceptAsync();
     }
 
     public string ConnectionString { get; }
@@ -66,14 +59,14 @@ internal sealed class Wire : IAsyncDisposable
     {
         set
         {
-            _isDown = value;
+            _forwarder.RefusesConnections = value;
             if (value)
                 BreakAll();
         }
     }
 
     /// <summary>Leads to another server from now on. Connections that are open stay where they are until they break.</summary>
-    public void LeadTo(string connectionString) => _socket = SocketOf(new NpgsqlConnectionStringBuilder(connectionString));
+    public void LeadTo(string connectionString) => _forwarder.LeadTo(connectionString);
 
     /// <summary>Holds the wire at a statement, once.</summary>
     /// <param name="statement">Text that is in it and in no other.</param>
@@ -98,8 +91,7 @@ internal sealed class Wire : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync();
-        _listener.Dispose();
+        await _forwarder.DisposeAsync();
         BreakAll();
     }
 
@@ -121,40 +113,14 @@ internal sealed class Wire : IAsyncDisposable
             return _points.Remove(point);
     }
 
-    private async Task AcceptAsync()
+    private async Task ServeAsync(Socket client, Socket server, CancellationToken stopping)
     {
-        try
-        {
-            while (true)
-            {
-                var client = await _listener.AcceptSocketAsync(_stopping.Token);
-                if (_isDown)
-                    client.Dispose();
-                else
-                    _ = ServeAsync(client);
-            }
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
-        {
-            // The scenario has ended.
-        }
-    }
-
-    private async Task ServeAsync(Socket client)
-    {
-        var server = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         using var cable = new Cable(this, client, server);
+        lock (_lock)
+            _cables.Add(cable);
         try
         {
-            client.NoDelay = true;
-            await server.ConnectAsync(new UnixDomainSocketEndPoint(_socket), _stopping.Token);
-            lock (_lock)
-                _cables.Add(cable);
-            await cable.RunAsync(_stopping.Token);
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or IOException or ObjectDisposedException)
-        {
-            // One of the two has gone.
+            await cable.RunAsync(stopping);
         }
         finally
         {
@@ -162,8 +128,6 @@ internal sealed class Wire : IAsyncDisposable
                 _cables.Remove(cable);
         }
     }
-
-    private static string SocketOf(NpgsqlConnectionStringBuilder settings) => $"{settings.Host}/.s.PGSQL.{settings.Port}";
 }
 
 /// <summary>Open, or closed for a while.</summary>

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using Npgsql;
 
@@ -10,24 +9,18 @@ namespace Mainstay.Tests;
 /// </summary>
 internal sealed class CountingProxy : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly EndPoint _server;
-    private readonly CancellationTokenSource _stopping = new();
+    private readonly SocketForwarder _forwarder;
     private readonly Lock _gate = new();
     private readonly List<Socket> _open = [];
     private int _turns;
     private volatile string? _cutBefore;
     private volatile string? _cutAfter;
-    private volatile bool _isDown;
     private volatile bool _cutsForGood;
 
     public CountingProxy(string connectionString)
     {
-        var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        _server = new UnixDomainSocketEndPoint($"{settings.Host}/.s.PGSQL.{settings.Port}");
-        _listener.Start();
-        ConnectionString = new NpgsqlConnectionStringBuilder(connectionString) { Host = "127.0.0.1", Port = ((IPEndPoint)_listener.LocalEndpoint).Port, SslMode = SslMode.Disable }.ConnectionString;
-        _ = AcceptAsync();
+        _forwarder = new SocketForwarder(connectionString, ServeAsync);
+        ConnectionString = new NpgsqlConnectionStringBuilder(connectionString) { Host = "127.0.0.1", Port = _forwarder.Port, SslMode = SslMode.Disable }.ConnectionString;
     }
 
     public string ConnectionString { get; }
@@ -39,7 +32,7 @@ internal sealed class CountingProxy : IAsyncDisposable
     {
         set
         {
-            _isDown = value;
+            _forwarder.RefusesConnections = value;
             if (value)
                 BreakAll();
         }
@@ -55,49 +48,19 @@ internal sealed class CountingProxy : IAsyncDisposable
     /// <param name="forGood">Whether the wire stays down from then on.</param>
     public void CutAfter(string word, bool forGood = false) => (_cutsForGood, _cutAfter) = (forGood, word);
 
-    private async Task AcceptAsync()
+    private async Task ServeAsync(Socket client, Socket server, CancellationToken stopping)
     {
-        try
-        {
-            while (true)
-            {
-                var client = await _listener.AcceptSocketAsync(_stopping.Token);
-                if (_isDown)
-                    client.Dispose();
-                else
-                    _ = ServeAsync(client);
-            }
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
-        {
-            // The test has ended.
-        }
+        lock (_gate)
+            _open.AddRange([client, server]);
+        var wire = new Wire();
+        await await Task.WhenAny(PumpAsync(client, server, wire, isClient: true, stopping), PumpAsync(server, client, wire, isClient: false, stopping));
     }
 
-    private async Task ServeAsync(Socket client)
-    {
-        using var server = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        using (client)
-            try
-            {
-                client.NoDelay = true;
-                await server.ConnectAsync(_server, _stopping.Token);
-                lock (_gate)
-                    _open.AddRange([client, server]);
-                var wire = new Wire();
-                await Task.WhenAny(PumpAsync(client, server, wire, isClient: true), PumpAsync(server, client, wire, isClient: false));
-            }
-            catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
-            {
-                // One of the two has gone.
-            }
-    }
-
-    private async Task PumpAsync(Socket from, Socket to, Wire wire, bool isClient)
+    private async Task PumpAsync(Socket from, Socket to, Wire wire, bool isClient, CancellationToken stopping)
     {
         var buffer = new byte[128 * 1024];
         int count;
-        while ((count = await from.ReceiveAsync(buffer, _stopping.Token)) > 0)
+        while ((count = await from.ReceiveAsync(buffer, stopping)) > 0)
         {
             if (isClient)
             {
@@ -125,7 +88,7 @@ internal sealed class CountingProxy : IAsyncDisposable
                 }
                 wire.Heard(isClient: false);
             }
-            await to.SendAsync(buffer.AsMemory(0, count), _stopping.Token);
+            await to.SendAsync(buffer.AsMemory(0, count), stopping);
         }
     }
 
@@ -141,8 +104,7 @@ internal sealed class CountingProxy : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync();
-        _listener.Dispose();
+        await _forwarder.DisposeAsync();
         BreakAll();
     }
 

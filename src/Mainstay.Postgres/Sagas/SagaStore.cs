@@ -1,0 +1,73 @@
+using System.Text.Json;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>Sagas in the database. What changes something does so in the caller's unit of work.</summary>
+internal static class SagaStore
+{
+    /// <summary>The longest state: the row is written anew with each step.</summary>
+    private const int StateBytesMost = 256 * 1024;
+
+    public static async Task<SagaRow?> LockAsync(UnitOfWork work, Guid id) => (await work.QueryAsync<SagaRow>(SagaSql.Lock(id))).SingleOrDefault();
+
+    public static async Task<SagaRow?> LockByKeyAsync(UnitOfWork work, string saga, string key) => (await work.QueryAsync<SagaRow>(SagaSql.LockByKey(saga, key))).SingleOrDefault();
+
+    public static async Task<SagaRow?> ReadAsync(Database database, Guid id, CancellationToken cancellation)
+    {
+        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { SagaSql.Read(id).ToBatchCommand() } };
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        return (await RowReader.ReadAllAsync<SagaRow>(reader, 1, cancellation)).SingleOrDefault();
+    }
+
+    /// <returns>Whether there was no open one with its key.</returns>
+    public static async Task<bool> InsertAsync(UnitOfWork work, SagaRow row, TimeSpan? within) => await work.ExecuteAsync(SagaSql.Insert(row, within, OriginJson.Write(work.Origin))) == 1;
+
+    /// <summary>Writes how it stands, with the commit.</summary>
+    public static void Save(UnitOfWork work, SagaRow row, SagaStatus status, SagaState state) => work.Record(new BatchItem(SagaSql.Save(row.Id, status, Json(row.Saga, state)).ToBatchCommand()));
+
+    /// <summary>Moves it to those that have ended, with the commit.</summary>
+    public static void End(UnitOfWork work, SagaRow row, SagaStatus outcome, SagaState state) => work.Record(new BatchItem(SagaSql.End(row.Id, outcome, Json(row.Saga, state)).ToBatchCommand()));
+
+    public static Task<IReadOnlyList<Withdrawn>> WithdrawAsync(UnitOfWork work, Guid[] jobs) => jobs.Length == 0 ? Task.FromResult<IReadOnlyList<Withdrawn>>([]) : work.QueryAsync<Withdrawn>(SagaSql.Withdraw(jobs));
+
+    public static Task LockKeyAsync(UnitOfWork work, string saga, string key) => work.ExecuteAsync(SagaSql.LockKey(saga, key));
+
+    public static void Park(UnitOfWork work, string saga, string key, string item, string payload) => work.Record(new BatchItem(SagaSql.Park(saga, key, item, payload).ToBatchCommand()));
+
+    public static Task<IReadOnlyList<ParkedEvent>> TakeParkedAsync(UnitOfWork work, string saga, string key) => work.QueryAsync<ParkedEvent>(SagaSql.TakeParked(saga, key));
+
+    public static async Task<SagaInstance?> FindAsync(Snapshot snapshot, Guid id) => Instance(await snapshot.QueryAsync<Shown>(SagaSql.Find(id)));
+
+    public static async Task<SagaInstance?> FindAsync(UnitOfWork work, Guid id) => Instance(await work.QueryAsync<Shown>(SagaSql.Find(id)));
+
+    public static Task<IReadOnlyList<SagaSummary>> ListAsync(Snapshot snapshot, SagaFilter filter, Guid? before, int size) => snapshot.QueryAsync<SagaSummary>(SagaSql.List(filter, before, size));
+
+    /// <summary>Which of these jobs are dead.</summary>
+    public static Task<IReadOnlyList<SagaLetter>> LettersAsync(UnitOfWork work, Guid[] jobs) => work.QueryAsync<SagaLetter>(SagaSql.Letters(jobs));
+
+    public static async Task<bool> IsOpenJobAsync(UnitOfWork work, Guid job) => (await work.QueryAsync<bool>(SagaSql.IsOpenJob(job)))[0];
+
+    public static SagaState StateOf(string json) => (SagaState)StoredJson.Read(typeof(SagaState), json)!;
+
+    /// <exception cref="InvalidOperationException">MST3104: it is too large.</exception>
+    private static string Json(string saga, SagaState state)
+    {
+        var json = StoredJson.Write(state);
+        return json.Length <= StateBytesMost ? json : throw new InvalidOperationException(
+            $"MST3104: What has happened to one '{saga}' takes {json.Length} characters of JSON, expected at most {StateBytesMost}. Store what is large in a table, and let steps give its id.");
+    }
+
+    private static SagaInstance? Instance(IReadOnlyList<Shown> found) => found.Count == 0 ? null : found[0].ToInstance();
+
+    private sealed record Shown(
+        Guid Id, string Saga, int Version, string Key, SagaStatus Status, DateTimeOffset StartedAt, DateTimeOffset? Deadline, DateTimeOffset? EndedAt, JsonElement Input, string State)
+    {
+        public SagaInstance ToInstance()
+        {
+            var state = StateOf(State);
+            return new(Id, Saga, Version, Key, Status, StartedAt, Deadline, EndedAt, Input, state.Turned, [.. state.Pending.Select(owed => owed.Part)], state.Log);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+
+namespace Mainstay.Internal;
+
+/// <summary>All versions of one saga that this application declares. The newest begins what is new; the others bring to an end what they began.</summary>
+internal sealed class SagaFamily(string name, Type input)
+{
+    private const int KeyCharactersMost = 400;
+
+    /// <summary>How long to wait for a node that has the definition which the saga goes by.</summary>
+    private static readonly TimeSpan elsewhere = TimeSpan.FromSeconds(30);
+
+    private readonly Dictionary<int, SagaDefinition> _versions = [];
+    private readonly HashSet<Type> _events = [];
+
+    public string Name { get; } = name;
+
+    public Type Input { get; } = input;
+
+    public IReadOnlyCollection<SagaDefinition> Versions => _versions.Values;
+
+    public SagaDefinition Newest => _versions[_versions.Keys.Max()];
+
+    public void Add(SagaDefinition definition) => _versions.Add(definition.Version, definition);
+
+    public SagaDefinition? Find(int version) => _versions.GetValueOrDefault(version);
+
+    /// <summary>Whether nobody listens for it yet on behalf of this saga.</summary>
+    public bool Listens(Type @event) => _events.Add(@event);
+
+    /// <summary>Begins one. While one of the same key is open, nothing is begun.</summary>
+    public async Task StartAsync(object input, UnitOfWork work)
+    {
+        var definition = Newest;
+        var id = Guid.CreateVersion7();
+        var key = definition.Key is null ? id.ToString() : KeyOf(definition.Key(input));
+        var state = SagaState.Beginning;
+        var row = new SagaRow(id, Name, definition.Version, definition.Shape, key, SagaStatus.Running, StoredJson.Write(input, Input), StoredJson.Write(state), definition.Within, work.Now);
+        IReadOnlyList<ParkedEvent> early = [];
+        if (_events.Count > 0)
+        {
+            await SagaStore.LockKeyAsync(work, Name, key);
+            early = await SagaStore.TakeParkedAsync(work, Name, key);
+        }
+        if (!await SagaStore.InsertAsync(work, row, definition.Within))
+        {
+            work.AfterCommit(() => SagaMetrics.Repeated(Name));
+            return;
+        }
+        var walk = new SagaWalk(definition, state, input, work.Now);
+        foreach (var parked in early)
+            if (definition.Find(parked.Item) is SagaWait wait)
+                walk.Received(wait, Element(parked.Payload), parked.ArrivedAt);
+        walk.Begin();
+        SagaMoves.Save(work, row, walk);
+        work.AfterCommit(() => SagaMetrics.Started(Name));
+    }
+
+    /// <summary>Hands an event to the instance that it is for; keeps it when there is none yet.</summary>
+    /// <exception cref="SnoozeException">Another node has to do it.</exception>
+    public async Task ReceiveAsync(object @event, UnitOfWork work)
+    {
+        if (WaitOf(Newest, @event) is not { } newest)
+            return;
+        var key = KeyOf(newest.Key(@event));
+        if (await SagaStore.LockByKeyAsync(work, Name, key) is not { } row)
+        {
+            // Whoever begins one just now is waited for, and seen then.
+            await SagaStore.LockKeyAsync(work, Name, key);
+            row = await SagaStore.LockByKeyAsync(work, Name, key);
+            if (row is null)
+            {
+                SagaStore.Park(work, Name, key, newest.Name, StoredJson.Write(@event));
+                work.AfterCommit(() => SagaMetrics.Parked(Name));
+                return;
+            }
+        }
+        if (Find(row.Version) is not { } definition || definition.Shape != row.Shape)
+            throw new SnoozeException(elsewhere);
+        if (WaitOf(definition, @event) is not { } wait)
+            return;
+        var walk = SagaMoves.Walk(definition, row);
+        var timer = walk.State.Pending.FirstOrDefault(owed => owed.Item == wait.Name);
+        if (!walk.Received(wait, Element(StoredJson.Write(@event))))
+        {
+            work.AfterCommit(() => SagaMetrics.Late(Name));
+            return;
+        }
+        if (timer is not null)
+        {
+            // One that is about to run finds that its wait has ended.
+            await SagaStore.WithdrawAsync(work, [timer.Job]);
+            walk.EndWait(timer.Job);
+        }
+        SagaMoves.Save(work, row, walk);
+    }
+
+    /// <summary>Compares what is declared with what was, and refuses what open instances could not go on by.</summary>
+    /// <exception cref="ConfigurationException">MST3105: a definition was changed while instances of it are open.</exception>
+    public async Task CheckAsync(UnitOfWork work, ILogger log)
+    {
+        foreach (var definition in Versions)
+        {
+            var open = (await work.QueryAsync<long>(SagaSql.CountOf(Name, definition.Version, definition.Shape)))[0];
+            if (open > 0)
+            {
+                var before = (await work.QueryAsync<string>(SagaSql.StepsOf(Name, definition.Version))).SingleOrDefault();
+                throw new ConfigurationException("MST3105", $"Saga '{definition.Prefix}' was changed while {open} of its instances are open, which could not go on. "
+                    + $"It was: {before ?? "unknown"}. It is: {definition.Steps}. Declare what is new beside it, as Saga<{Input.Name}>(\"{Name}\", version: {Versions.Max(known => known.Version) + 1}), and leave this one as it was until its instances have ended.");
+            }
+            await work.ExecuteAsync(SagaSql.Define(Name, definition.Version, definition.Shape, definition.Steps));
+        }
+        foreach (var (_, version, count) in await work.QueryAsync<Undeclared>(SagaSql.Undeclared(Name, [.. _versions.Keys])))
+            SagaLog.Undeclared(log, count, Name, version);
+    }
+
+    private static SagaWait? WaitOf(SagaDefinition definition, object @event) => definition.Items.OfType<SagaWait>().FirstOrDefault(wait => wait.Event == @event.GetType());
+
+    private string KeyOf(object? key)
+    {
+        var text = key is IFormattable value ? value.ToString(null, CultureInfo.InvariantCulture) : key?.ToString();
+        return text is { Length: > 0 and <= KeyCharactersMost } ? text
+            : throw new InvalidOperationException($"MST3106: A key of saga '{Name}' is {(string.IsNullOrEmpty(text) ? "empty" : $"{text.Length} characters long")}, expected 1 to {KeyCharactersMost} characters. Take an id.");
+    }
+
+    private static JsonElement Element(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return document.RootElement.Clone();
+    }
+
+    private sealed record Undeclared(string Saga, int Version, int Count);
+}

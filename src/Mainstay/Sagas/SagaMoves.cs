@@ -1,0 +1,49 @@
+namespace Mainstay.Internal;
+
+/// <summary>What becomes of a saga, as statements of the unit of work that holds its row.</summary>
+internal static class SagaMoves
+{
+    /// <summary>Takes up where a saga stands.</summary>
+    /// <exception cref="StepException">MST3103: what is stored of it cannot be read by this definition.</exception>
+    public static SagaWalk Walk(SagaDefinition definition, SagaRow row)
+    {
+        try
+        {
+            return new SagaWalk(definition, SagaStore.StateOf(row.State), StoredJson.Read(definition.Input, row.Input)!, row.Now);
+        }
+        catch (ProblemException e)
+        {
+            throw new StepException(DeadReason.Unreadable, $"MST3103: What is stored of saga '{definition.Prefix}' {row.Id} cannot be read by its present records: {e.Message} Let them read what they have written, and redrive the job.", e);
+        }
+    }
+
+    /// <summary>Makes a saga go back. What is on its way is taken away, or waited for where it runs just now.</summary>
+    /// <param name="work">Holds the row.</param>
+    /// <param name="walk">The saga.</param>
+    /// <param name="why">Why.</param>
+    /// <param name="job">The job that is the cause, if it is one of the saga's.</param>
+    /// <param name="isEnded">Whether that job ends with this, without having been done.</param>
+    /// <param name="by">Who decided it, if somebody did.</param>
+    public static async Task TurnAsync(UnitOfWork work, SagaWalk walk, string why, Guid? job = null, bool isEnded = false, string? by = null)
+    {
+        IReadOnlyList<Withdrawn> withdrawn = await SagaStore.WithdrawAsync(work, walk.Others(job ?? Guid.Empty));
+        walk.Turn(why, isEnded ? [.. withdrawn, new Withdrawn(job!.Value, 0)] : withdrawn, by);
+    }
+
+    /// <summary>Writes where it stands, and the jobs that it has to have next, with the commit.</summary>
+    public static void Save(UnitOfWork work, SagaRow row, SagaWalk walk)
+    {
+        foreach (var start in walk.Starts)
+            work.Record(new JobRow(start.Job, start.Part.Handler.Name, row.Id, StoredJson.Write(new SagaJob(row.Id)), work.Origin) { After = Earlier(start, row.Left) });
+        if (walk.Outcome is { } outcome)
+        {
+            SagaStore.End(work, row, outcome, walk.State);
+            work.AfterCommit(() => SagaMetrics.Ended(row.Saga, outcome));
+        }
+        else
+            SagaStore.Save(work, row, walk.Status, walk.State);
+    }
+
+    /// <summary>A wait is not longer than the saga may take.</summary>
+    private static TimeSpan? Earlier(SagaStart start, TimeSpan? left) => start.After is { } after && left < after ? left > TimeSpan.Zero ? left : TimeSpan.Zero : start.After;
+}

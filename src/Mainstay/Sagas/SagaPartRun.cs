@@ -1,0 +1,146 @@
+using System.Text.Json;
+
+namespace Mainstay.Internal;
+
+/// <summary>
+/// One run of a job of a saga. A unit of work holds the row of the saga from its beginning, so that all that happens to one instance happens one after the other; what reaches out of the
+/// process takes the row when it has come back.
+/// </summary>
+internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices services) : IJobPartRun
+{
+    /// <summary>How long to wait for a node that has the definition which the saga goes by.</summary>
+    private static readonly TimeSpan elsewhere = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long to try to record what has happened outside.</summary>
+    private static readonly TimeSpan patience = TimeSpan.FromSeconds(30);
+
+    public TimeSpan? Left { get; private set; }
+
+    public bool CanGiveUp => part is SagaStepPart { IsUndo: false };
+
+    private Guid Saga => job.Message ?? throw new StepException(DeadReason.Unreadable, $"MST3103: The job {job.Id} of '{job.Handler}' belongs to no saga. Only sagas enqueue it; discard it.");
+
+    public async Task RunAsync(TransactionRequest request)
+    {
+        if (part.IsTransactional)
+            await MoveAsync(request, async (work, walk, row) =>
+            {
+                if (IsTooLate(row) || IsInVain(walk))
+                    await TurnAsync(work, walk);
+                else
+                    await part.EndAsync(work, walk, job, await part.InvokeAsync(walk.Facts, _ => work, services.Scopes, work.Cancellation));
+            });
+        else
+            await ReachOutAsync(request);
+    }
+
+    /// <summary>A saga that has turned while this ran could not withdraw it then. Now it can: nobody runs it until its pause is over.</summary>
+    public async Task RetriedAsync()
+    {
+        if (!IsForward || await SagaStore.ReadAsync(services.Transactor.Database, Saga, CancellationToken.None) is not { } seen || !SagaMoves.Walk(part.Definition, seen).HasTurned)
+            return;
+        await services.Transactor.RunAsync(Request(), async work =>
+        {
+            if (await SagaStore.LockAsync(work, Saga) is { } row && SagaMoves.Walk(part.Definition, row) is { HasTurned: true } walk)
+            {
+                await SagaMoves.TurnAsync(work, walk, "It has turned already.");
+                SagaMoves.Save(work, row, walk);
+            }
+            return new Completed<bool>(true);
+        });
+    }
+
+    public bool IsFinal(Exception error) => CanGiveUp && error is ProblemException { Type: var type } && !ProblemCatalogue.All.Contains(type);
+
+    public async Task<bool> GiveUpAsync(Exception error, string text)
+    {
+        try
+        {
+            var step = (SagaStep)part.Item;
+            await MoveAsync(Request(), async (work, walk, _) =>
+            {
+                walk.Failed(step, job.Id, text, IsFinal(error));
+                await SagaMoves.TurnAsync(work, walk, $"'{step.Name}' {(IsFinal(error) ? "was refused" : "failed")}: {text}", job.Id);
+            });
+            return true;
+        }
+        catch (Exception e) when (QueueSql.IsFenced(e))
+        {
+            return false;
+        }
+    }
+
+    private async Task ReachOutAsync(TransactionRequest request)
+    {
+        JsonElement? result = null;
+        var isDone = false;
+        if (await SagaStore.ReadAsync(services.Transactor.Database, Saga, request.Cancellation) is { } before)
+        {
+            Check(before);
+            var walk = SagaMoves.Walk(part.Definition, before);
+            if (walk.Expects(job.Id) && !IsTooLate(before) && !IsInVain(walk))
+            {
+                var key = StableKey.Of(Saga, job.Handler);
+                await ReachAsync(FaultPoint.BeforeSideEffect, request);
+                result = await part.InvokeAsync(walk.Facts, scope => new Outbound(job, new JobSteps(job, services, request, key), key, scope), services.Scopes, request.Cancellation);
+                isDone = true;
+                await ReachAsync(FaultPoint.AfterSideEffect, request);
+            }
+        }
+        await ReachAsync(FaultPoint.BeforeCompletion, request);
+        await MoveAsync(Patient(request), (work, walk, _) => isDone ? part.EndAsync(work, walk, job, result) : TurnAsync(work, walk));
+    }
+
+    /// <summary>Moves the saga on and ends the job, in one transaction. A job that the saga does not have any more only ends.</summary>
+    private Task<bool> MoveAsync(TransactionRequest request, Func<UnitOfWork, SagaWalk, SagaRow, Task> move) => services.Transactor.RunAsync(
+        request with { IsKeyed = true },     // the row of the job is: a commit whose answer was lost has deleted it
+        async work =>
+        {
+            if (await SagaStore.LockAsync(work, Saga) is { } row)
+            {
+                Check(row);
+                var walk = SagaMoves.Walk(part.Definition, row);
+                if (walk.Expects(job.Id))
+                {
+                    await move(work, walk, row);
+                    SagaMoves.Save(work, row, walk);
+                }
+            }
+            return new Completed<bool>(true) { First = QueueStore.Complete(job, part.Handler.Placement) };
+        });
+
+    /// <summary>The deadline is over, or the saga has turned before this step was begun.</summary>
+    private Task TurnAsync(UnitOfWork work, SagaWalk walk) =>
+        SagaMoves.TurnAsync(work, walk, $"It has not come to its end within {part.Definition.Within}.", job.Id, isEnded: true);
+
+    private async ValueTask ReachAsync(string point, TransactionRequest request)
+    {
+        if (services.Transactor.Database.Faults is { } faults)
+            await faults.ReachAsync(point, request.Origin.Operation);
+    }
+
+    private bool IsForward => part is not SagaStepPart { IsUndo: true };
+
+    private bool IsTooLate(SagaRow row) => IsForward && row.IsLate;
+
+    /// <summary>Nothing new is begun once it has turned.</summary>
+    private bool IsInVain(SagaWalk walk) => IsForward && walk.HasTurned;
+
+    /// <exception cref="SnoozeException">Another node has to do it.</exception>
+    private void Check(SagaRow row)
+    {
+        Left = IsForward ? row.Left : null;
+        if (row.Shape == part.Definition.Shape)
+            return;
+        SagaLog.OtherShape(services.Log, part.Definition.Prefix, row.Id, elsewhere);
+        throw new SnoozeException(elsewhere);
+    }
+
+    private TransactionRequest Request()
+    {
+        var cause = job.Cause(OriginJson.Read(job.Origin), part.Handler.Operation);
+        return new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(patience, services.Clock), CancellationToken.None);
+    }
+
+    private TransactionRequest Patient(TransactionRequest request) => request with { Deadline = Deadline.After(patience, services.Clock), Cancellation = CancellationToken.None };
+}

@@ -1,0 +1,38 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Mainstay.Internal;
+
+/// <summary>Compares what is declared with what is open, at the start. Then counts the sagas that stand until somebody decides, and says so when there are more than before.</summary>
+internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<SagaWatch> log) : PeriodicService(TimeSpan.FromSeconds(15), transactor.Database.Clock)
+{
+    private readonly Dictionary<string, long> _known = [];
+
+    /// <exception cref="ConfigurationException">MST3105: a definition was changed while instances of it are open.</exception>
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await model.CheckAsync(transactor, log, cancellationToken);
+        await base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task TurnAsync(CancellationToken stopping)
+    {
+        if (model.Families.Count == 0)
+            return;
+        var found = new Dictionary<string, long>();
+        await using (var command = transactor.Database.Source.CreateCommand(SagaSql.CountStuck))
+        await using (var reader = await command.ExecuteReaderAsync(stopping))
+            while (await reader.ReadAsync(stopping))
+                found[reader.GetString(0)] = reader.GetInt64(1);
+        foreach (var saga in model.Families.Select(family => family.Name))
+        {
+            var count = found.GetValueOrDefault(saga);
+            if (count > _known.GetValueOrDefault(saga))
+                SagaLog.Stuck(log, count, saga);
+            _known[saga] = count;
+            SagaMetrics.Stuck(saga, count);
+        }
+    }
+
+    protected override void LogPostponed(Exception error) => SagaLog.NotWatched(log, error);
+}
