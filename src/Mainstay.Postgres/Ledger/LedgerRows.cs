@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Npgsql;
 
 namespace Mainstay.Internal;
@@ -14,13 +15,23 @@ internal static class LedgerRows
 
     public static LedgerPosting Posting(NpgsqlDataReader row) => new(Id<LedgerTransfer>.From(row.GetGuid(0)), Instant(row, 1)!.Value, row.GetBoolean(2));
 
-    public static LedgerEntry[] Reversed(NpgsqlDataReader row) =>
-        [.. row.GetFieldValue<Guid[]>(0).Zip(row.GetFieldValue<long[]>(1), (account, amount) => LedgerEntry.Of(Id<LedgerAccount>.From(account), checked(-amount)))];
+    public static LedgerRecord Record(NpgsqlDataReader row) => new(
+        new LedgerTransfer([.. row.GetFieldValue<Guid[]>(1).Zip(row.GetFieldValue<long[]>(2), (account, amount) => LedgerEntry.Of(Id<LedgerAccount>.From(account), amount))])
+        {
+            Id = Id<LedgerTransfer>.From(row.GetGuid(0)), Key = Text(row, 3), EffectiveAt = Instant(row, 4), Description = Text(row, 5), Reference = Text(row, 6), Metadata = Json(row, 7),
+            Reverses = row.IsDBNull(8) ? null : Id<LedgerTransfer>.From(row.GetGuid(8)), Captures = row.IsDBNull(9) ? null : Id<LedgerHold>.From(row.GetGuid(9)),
+            Rest = row.GetBoolean(10) ? LedgerRest.Released : LedgerRest.Held,
+        },
+        Instant(row, 11)!.Value, row.IsDBNull(12) ? null : Id<LedgerTransfer>.From(row.GetGuid(12)), Json(row, 13));
 
     public static LedgerHold Hold(NpgsqlDataReader row) => new(Id<LedgerHold>.From(row.GetGuid(0)), Id<LedgerAccount>.From(row.GetGuid(1)), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4), Instant(row, 5)!.Value, Instant(row, 6));
 
     public static LedgerLine Line(NpgsqlDataReader row) => new(row.GetInt64(0), Id<LedgerTransfer>.From(row.GetGuid(1)), row.GetInt64(2), row.GetInt64(3), Instant(row, 4)!.Value, Instant(row, 5)!.Value,
-        row.IsDBNull(6) ? null : row.GetString(6), row.IsDBNull(7) ? null : row.GetString(7));
+        Text(row, 6), Text(row, 7));
+
+    private static string? Text(NpgsqlDataReader row, int ordinal) => row.IsDBNull(ordinal) ? null : row.GetString(ordinal);
+
+    private static JsonElement? Json(NpgsqlDataReader row, int ordinal) => row.IsDBNull(ordinal) ? null : JsonElement.Parse(row.GetString(ordinal));
 
     private static DateTimeOffset? Instant(NpgsqlDataReader row, int ordinal) => row.IsDBNull(ordinal) ? null : row.GetFieldValue<DateTimeOffset>(ordinal);
 }

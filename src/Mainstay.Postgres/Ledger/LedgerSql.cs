@@ -18,6 +18,13 @@ internal static class LedgerSql
         where
         """;
 
+    private const string TransferText = """
+        select transfer.id, transfer.accounts, transfer.amounts, transfer.key, transfer.effective_at, transfer.description, transfer.reference, transfer.metadata::text, transfer.reverses, transfer.hold,
+            transfer.releases_rest, transfer.at, (select reversal.id from mainstay.ledger_transfers reversal where reversal.reverses = transfer.id), transfer.origin::text
+        from mainstay.ledger_transfers transfer
+        where
+        """;
+
     private const string StatementText = """
         select entry.seq, entry.transfer, entry.amount * account.sign, entry.balance * account.sign, entry.at, coalesce(entry.effective_at, entry.at), transfer.description, transfer.reference
         from mainstay.ledger_accounts account
@@ -49,8 +56,9 @@ internal static class LedgerSql
         return Command("select mainstay.ledger_lock($1, $2)", SqlValue.Plain<Guid[]>([.. holds]), SqlValue.Plain<Guid[]>([.. accounts]));
     }
 
-    /// <summary>The entries of a transfer; no row when there is none.</summary>
-    public static NpgsqlBatchCommand FindEntries(Id<LedgerTransfer> transfer) => Command("select accounts, amounts from mainstay.ledger_transfers where id = $1", SqlValue.Plain(transfer.Value));
+    public static NpgsqlBatchCommand FindTransfer(Id<LedgerTransfer> id) => Command($"{TransferText} transfer.id = $1", SqlValue.Plain(id.Value));
+
+    public static NpgsqlBatchCommand FindTransfer(string key) => Command($"{TransferText} transfer.key = $1", SqlValue.Text(key));
 
     public static NpgsqlBatchCommand Open(NewLedgerAccount account) => Command("select mainstay.ledger_open($1, $2, $3, $4, $5, $6)",
         SqlValue.Plain(account.Id.Value), SqlValue.Text(account.Code), SqlValue.Text(account.Currency), SqlValue.Plain((short)(account.Side == LedgerSide.Debit ? 1 : -1)), Bigint(account.Least), SqlValue.Plain(account.IsDeferred));

@@ -109,7 +109,14 @@ public sealed record LedgerTransfer
     }
 }
 
-/// <summary>A transfer that is recorded.</summary>
+/// <summary>A transfer as it was recorded, and what belongs to it since.</summary>
+/// <param name="Transfer">What it says.</param>
+/// <param name="At">When it was recorded, by the database's clock.</param>
+/// <param name="ReversedBy">The transfer that has taken it back, if one has.</param>
+/// <param name="Cause">What caused it, as JSON: <c>operation</c> and <c>actor</c>, and <c>requestId</c>, <c>traceParent</c>, <c>causationId</c>, <c>correlationId</c> where there are any. Null for plain SQL that did not say.</param>
+public sealed record LedgerRecord(LedgerTransfer Transfer, DateTimeOffset At, Id<LedgerTransfer>? ReversedBy, JsonElement? Cause);
+
+/// <summary>A transfer that is recorded now, or was before.</summary>
 /// <param name="Transfer">Its id: of a repetition by key, that of the first.</param>
 /// <param name="At">When it was recorded, by the database's clock.</param>
 /// <param name="IsNew">False for the repetition of one that was recorded before. After a lost connection it may be false for the first one too.</param>

@@ -75,7 +75,9 @@ public sealed class Ledger
     {
         ArgumentNullException.ThrowIfNull(transfer);
         transfer.Check();
-        return LedgerMetrics.MeasureAsync(() => _session.TransferAsync(transfer, cancellation));
+        // Asked before the span begins, which is not what causes it.
+        var origin = _session.Origin;
+        return LedgerMetrics.MeasureAsync(() => _session.TransferAsync(transfer, origin, cancellation));
     }
 
     /// <summary>Takes a transfer back by a new one with the opposite entries. A transfer is taken back once; the same reversal again, by its id or key, gives what was recorded first.</summary>
@@ -86,8 +88,19 @@ public sealed class Ledger
     /// <exception cref="ProblemException"><c>not-found</c>: there is no such transfer. <c>transfer-reversed</c>: another one has taken it back. And those of <see cref="TransferAsync"/>.</exception>
     public async Task<LedgerPosting> ReverseAsync(Id<LedgerTransfer> original, Id<LedgerTransfer>? id = null, string? description = null, CancellationToken cancellation = default)
     {
-        var entries = await _session.FindAsync(() => LedgerSql.FindEntries(original), LedgerRows.Reversed, cancellation) ?? throw ProblemCatalogue.NotFound.Because($"There is no transfer '{original}'.");
+        var known = await FindTransferAsync(original, cancellation) ?? throw ProblemCatalogue.NotFound.Because($"There is no transfer '{original}'.");
+        LedgerEntry[] entries = [.. known.Transfer.Entries.Select(entry => LedgerEntry.Of(entry.Account, checked(-entry.Amount)))];
         return await TransferAsync(new LedgerTransfer(entries) { Id = id ?? Id<LedgerTransfer>.New(), Reverses = original, Description = description }, cancellation);
+    }
+
+    /// <summary>The transfer with this id as it was recorded, or null.</summary>
+    public Task<LedgerRecord?> FindTransferAsync(Id<LedgerTransfer> id, CancellationToken cancellation = default) => _session.FindAsync(() => LedgerSql.FindTransfer(id), LedgerRows.Record, cancellation);
+
+    /// <summary>The transfer with this <see cref="LedgerTransfer.Key"/> as it was recorded, or null.</summary>
+    public Task<LedgerRecord?> FindTransferAsync(string key, CancellationToken cancellation = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(key);
+        return _session.FindAsync(() => LedgerSql.FindTransfer(key), LedgerRows.Record, cancellation);
     }
 
     /// <summary>Sets an amount aside. It is captured by a transfer that names it in <see cref="LedgerTransfer.Captures"/>.</summary>

@@ -3,7 +3,7 @@ using Npgsql;
 namespace Mainstay.Internal;
 
 /// <summary>
-/// Records transfers that commit by themselves, several in one commit. While one group is on its way, those that come collect behind it and make the next one; nobody waits for a timer. So an account
+/// Records transfers that commit by themselves, several in one commit. While a few groups are on their way, those that come collect behind them and make the next one; nobody waits for a timer. So an account
 /// that every transfer touches is locked once for many of them, and the disk is waited for once.
 /// </summary>
 /// <remarks>
@@ -15,11 +15,14 @@ internal sealed class LedgerGroups(Transactor transactor, TimeSpan timeout)
     /// <summary>So many versions of an account's row fit on its page, beside those of a neighbour.</summary>
     public const int MembersMost = 32;
 
+    /// <summary>Groups on their way at once: while the database is at one, this process reads and writes another.</summary>
+    private static readonly int sendersMost = Math.Clamp(Environment.ProcessorCount / 2, 2, 4);
+
     private static readonly TimeSpan lockMost = TimeSpan.FromMilliseconds(200);
 
     private readonly Lock _gate = new();
     private readonly Queue<Member> _waiting = new();
-    private bool _isSending;
+    private int _senders;
 
     /// <summary>A batch whose first statement limits those that follow.</summary>
     public static NpgsqlBatch Batch(NpgsqlConnection connection, TimeSpan left, TimeSpan lockMost)
@@ -32,14 +35,15 @@ internal sealed class LedgerGroups(Transactor transactor, TimeSpan timeout)
     public async Task<LedgerPosting> TransferAsync(LedgerTransfer transfer, Origin origin, CancellationToken cancellation)
     {
         var member = new Member(transfer, origin, Deadline.After(timeout, transactor.Database.Clock), cancellation);
-        bool isFirst;
+        bool isMore;
         lock (_gate)
         {
             _waiting.Enqueue(member);
-            isFirst = !_isSending;
-            _isSending = true;
+            isMore = _senders < sendersMost;
+            if (isMore)
+                _senders++;
         }
-        if (isFirst)
+        if (isMore)
             // Outside of the call that happens to be first: its trace and its log scope are not those of the others.
             using (ExecutionContext.SuppressFlow())
                 _ = Task.Run(SendAllAsync, CancellationToken.None);
@@ -62,7 +66,8 @@ internal sealed class LedgerGroups(Transactor transactor, TimeSpan timeout)
             while (group.Count < MembersMost && _waiting.TryDequeue(out var member))
                 if (member.Take())
                     group.Add(member);
-            _isSending = group.Count > 0;
+            if (group.Count == 0)
+                _senders--;
         }
         return group;
     }

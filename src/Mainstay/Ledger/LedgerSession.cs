@@ -16,7 +16,7 @@ internal abstract class LedgerSession
     /// <exception cref="ProblemException">The ledger has refused it.</exception>
     public abstract Task<List<T>> QueryAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation);
 
-    public virtual Task<LedgerPosting> TransferAsync(LedgerTransfer transfer, CancellationToken cancellation) => OneAsync(() => LedgerSql.Transfer(transfer, Origin), LedgerRows.Posting, cancellation);
+    public virtual Task<LedgerPosting> TransferAsync(LedgerTransfer transfer, Origin origin, CancellationToken cancellation) => OneAsync(() => LedgerSql.Transfer(transfer, origin), LedgerRows.Posting, cancellation);
 
     public async Task<T> OneAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation) => (await QueryAsync(statement, read, cancellation))[0];
 
@@ -43,7 +43,7 @@ internal sealed class LedgerAlone(Transactor transactor) : LedgerSession
 
     public override Database Database => transactor.Database;
 
-    public override Task<LedgerPosting> TransferAsync(LedgerTransfer transfer, CancellationToken cancellation) => _groups.TransferAsync(transfer, Origin, cancellation);
+    public override Task<LedgerPosting> TransferAsync(LedgerTransfer transfer, Origin origin, CancellationToken cancellation) => _groups.TransferAsync(transfer, origin, cancellation);
 
     public override async Task<List<T>> QueryAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation)
     {

@@ -55,6 +55,25 @@ public sealed class LedgerTests(PostgresFixture postgres) : LedgerDatabaseTests(
     }
 
     [Fact]
+    public async Task A_recorded_transfer_is_read_with_what_caused_it_and_what_has_reversed_it()
+    {
+        var (bank, ada) = (await BankAsync(), await WalletAsync("ada"));
+        var transfer = LedgerTransfer.Between(bank.Id, ada.Id, 1000) with { Key = "order 1", Description = "first", Reference = "order", Metadata = System.Text.Json.JsonSerializer.SerializeToElement(new { order = 1 }), EffectiveAt = new DateTimeOffset(2026, 1, 31, 0, 0, 0, TimeSpan.Zero) };
+        var posting = await Ledger.TransferAsync(transfer, Stop);
+        var reversal = await Ledger.ReverseAsync(posting.Transfer, cancellation: Stop);
+
+        var record = (await Ledger.FindTransferAsync("order 1", Stop)).ShouldNotBeNull();
+
+        record.Transfer.Entries.ShouldBe(transfer.Entries, ignoreOrder: true);
+        (record.Transfer with { Metadata = null }).ShouldBe(new LedgerTransfer(record.Transfer.Entries) { Id = transfer.Id, Key = "order 1", Description = "first", Reference = "order", EffectiveAt = transfer.EffectiveAt });
+        record.Transfer.Metadata!.Value.GetProperty("order").GetInt32().ShouldBe(1);
+        (record.At, record.ReversedBy).ShouldBe((posting.At, reversal.Transfer));
+        record.Cause!.Value.GetProperty("operation").GetString().ShouldBe("application");
+        (await Ledger.FindTransferAsync(reversal.Transfer, Stop))!.Transfer.Reverses.ShouldBe(transfer.Id);
+        (await Ledger.FindTransferAsync("order 2", Stop)).ShouldBeNull();
+    }
+
+    [Fact]
     public async Task A_transfer_sums_to_zero_in_each_currency()
     {
         var (bank, ada) = (await BankAsync(), await WalletAsync("ada"));
