@@ -134,10 +134,10 @@ public sealed class TestNode
     /// <summary>So that advancing the clock is over the lease of this one, while the nodes that live renew theirs.</summary>
     private async Task NoteKilledAsync()
     {
-        if (Running.Services.Desk.Runner is not QueueEngine engine)
+        if (Running.Services.Desk.Runner is not { } runner)
             return;
         await using var command = _run.Source.CreateCommand("insert into mainstay_testing.killed (node) values ($1)");
-        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = engine.Node });
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = runner.Node });
         await command.ExecuteNonQueryAsync();
     }
 }

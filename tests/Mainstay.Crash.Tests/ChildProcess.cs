@@ -15,6 +15,7 @@ internal abstract class ChildProcess(string name, string logFile) : IDisposable
     private readonly ConcurrentQueue<string> _lastLines = new();
     private readonly StreamWriter _log = new(new FileStream(logFile, FileMode.Append, FileAccess.Write, FileShare.ReadWrite));
     private readonly Lock _logLock = new();
+    private readonly Lock _inputLock = new();
     private readonly List<(int Id, DateTime At)> _deaths = [];
     private Process? _process;
 
@@ -41,8 +42,11 @@ internal abstract class ChildProcess(string name, string logFile) : IDisposable
         start.WorkingDirectory = Path.GetDirectoryName(logFile);
         if (_process is { HasExited: true })
             _deaths.Add(Death(_process));
-        _process?.Dispose();
-        _process = new Process { StartInfo = start };
+        lock (_inputLock)
+        {
+            _process?.Dispose();
+            _process = new Process { StartInfo = start };
+        }
         _process.OutputDataReceived += (_, line) => Hear(line.Data);
         _process.ErrorDataReceived += (_, line) => Hear(line.Data);
         Hear("-- start");
@@ -52,10 +56,16 @@ internal abstract class ChildProcess(string name, string logFile) : IDisposable
     }
 
     /// <summary>Says a line to it.</summary>
+    /// <exception cref="InvalidOperationException">It has not been started yet.</exception>
+    /// <exception cref="IOException">It does not run any more.</exception>
     public void Tell(string line)
     {
-        _process!.StandardInput.WriteLine(line);
-        _process.StandardInput.Flush();
+        lock (_inputLock)
+        {
+            var input = _process?.StandardInput ?? throw new InvalidOperationException($"The {name} has not been started yet.");
+            input.WriteLine(line);
+            input.Flush();
+        }
     }
 
     public bool Signal(int signal) => !HasExited && Signals.Send(Id, signal);

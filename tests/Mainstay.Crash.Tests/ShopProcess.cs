@@ -107,14 +107,21 @@ internal static class Ports
 
 internal static class Wait
 {
+    private static readonly TimeSpan stepMost = TimeSpan.FromSeconds(5);
+
     public static async Task UntilAsync(string what, TimeSpan timeout, Func<Task<bool>> condition, CancellationToken cancellation, Func<string>? details = null)
     {
-        var began = TimeProvider.System.GetTimestamp();
+        var waited = TimeSpan.Zero;
+        var asked = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            if (TimeProvider.System.GetElapsedTime(began) > timeout)
+            if (waited > timeout)
                 throw new TimeoutException($"Waited {timeout.TotalSeconds:0} s in vain until {what}.\n{details?.Invoke()}");
             await Task.Delay(20, cancellation);
+            // A machine that was paused has kept everybody from doing what is waited for.
+            var step = TimeProvider.System.GetElapsedTime(asked);
+            waited += step < stepMost ? step : stepMost;
+            asked = TimeProvider.System.GetTimestamp();
         }
     }
 }

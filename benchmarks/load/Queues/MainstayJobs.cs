@@ -48,9 +48,9 @@ internal sealed class MainstayJobs(string connectionString) : IJobQueue
             if (atMost is { } most)
                 queue.AtMost(most);
             jobs.Job<BareJob>("bare", (BareJob job, Outbound outbound) => seen!.Add(job.DueAt)).Queue(queue.Name);
-            jobs.Job<EffectJob>("effect", async (EffectJob job, UnitOfWork work) =>
+            jobs.Job<EffectJob>("effect", (EffectJob job, UnitOfWork work) =>
             {
-                await work.ExecuteAsync($"insert into effects (due_at) values ({job.DueAt})");
+                work.Execute($"insert into effects (due_at) values ({job.DueAt})");
                 seen!.Add(job.DueAt);
             }).Queue(queue.Name);
         }, new QueueOptions { ConnectionString = connectionString, Workers = seen is null ? 0 : Workers });

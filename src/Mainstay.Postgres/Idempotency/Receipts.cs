@@ -169,7 +169,7 @@ internal sealed class Receipts(Database database, TimeSpan lifetime, int answerB
     }
 
     /// <summary>A receipt alone: without changes of ours, nobody needs to be named as their origin.</summary>
-    private static NpgsqlBatchCommand Insert(ReceiptRow receipt, bool keepsView) => CommitSql.Of(receipt, [], nobody, keepsView, limits: null);
+    private static NpgsqlBatchCommand Insert(ReceiptRow receipt, bool keepsView) => CommitSql.Of(receipt, [], nobody, keepsView).Command;
 
     private static NpgsqlBatchCommand LockTimeout(TimeSpan wait)
     {

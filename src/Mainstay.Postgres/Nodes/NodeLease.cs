@@ -7,7 +7,7 @@ namespace Mainstay.Internal;
 /// This process as the holder of leases: one row, renewed for everything that it holds. The database decides when the lease is over; the process stops relying on
 /// it earlier, by its own monotonic clock, so that it has stopped when others begin.
 /// </summary>
-internal sealed class NodeLease(Database database, TimeSpan length)
+internal sealed class NodeLease(Database database, TimeSpan length, UnknownWork unknown)
 {
     private static readonly string name = $"{Environment.MachineName}:{Environment.ProcessId}";
 
@@ -43,10 +43,12 @@ internal sealed class NodeLease(Database database, TimeSpan length)
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = Id });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
         command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = length, NpgsqlDbType = NpgsqlDbType.Interval });
+        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = unknown.WithoutLanes });
+        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = unknown.WithoutPriorities });
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
         Others = (int)reader.GetInt64(0);
-        var news = new NodeNews(reader.IsDBNull(1) ? null : reader.GetTimeSpan(1), reader.GetBoolean(2), reader.GetBoolean(3));
+        var news = new NodeNews(reader.IsDBNull(1) ? null : reader.GetTimeSpan(1), reader.GetBoolean(2), reader.GetBoolean(3), reader.GetBoolean(4));
         lock (_lock)
         {
             NoteLoss_NeedsLock();
@@ -102,4 +104,10 @@ internal sealed class NodeLease(Database database, TimeSpan length)
 /// <param name="FirstEnd">How long it is until the first lease of another node is over, unless that is renewed before; null when no other is alive.</param>
 /// <param name="HasOrphans">Whether a node whose lease is over holds jobs, which are to be taken back.</param>
 /// <param name="HasRedrives">Whether a redrive goes on.</param>
-internal readonly record struct NodeNews(TimeSpan? FirstEnd, bool HasOrphans, bool HasRedrives);
+/// <param name="HasAstray">Whether there is work that its handlers do not look for.</param>
+internal readonly record struct NodeNews(TimeSpan? FirstEnd, bool HasOrphans, bool HasRedrives, bool HasAstray);
+
+/// <summary>What handlers do not look for, although another release or plain SQL may have recorded it.</summary>
+/// <param name="WithoutLanes">Handlers whose work is ready when it arrives.</param>
+/// <param name="WithoutPriorities">Handlers all of whose work is ordinary.</param>
+internal sealed record UnknownWork(string[] WithoutLanes, string[] WithoutPriorities);

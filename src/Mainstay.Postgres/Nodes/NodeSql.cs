@@ -5,7 +5,7 @@ internal static class NodeSql
 {
     /// <summary>
     /// Renews the one lease of a node, whatever it holds, and tells what nodes want to know as often: how many others are alive and when the first of their leases will be
-    /// over, whether somebody dead holds jobs, and whether a redrive goes on.
+    /// over, whether somebody dead holds jobs, whether a redrive goes on, and whether there is work that the handlers in $4 and $5 do not look for.
     /// </summary>
     public const string Extend = """
         with lease as (
@@ -16,7 +16,7 @@ internal static class NodeSql
         )
         select others.count, others.first_end,
             exists (select from mainstay.nodes lost where lease_until <= mainstay.now() and exists (select from mainstay.jobs where node = lost.id and state = 1)),
-            exists (select from mainstay.redrives where status = 'running')
+            exists (select from mainstay.redrives where status = 'running'), mainstay.has_astray($4, $5)
         from others
         """;
 

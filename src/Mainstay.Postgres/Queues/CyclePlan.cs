@@ -40,6 +40,11 @@ internal sealed record CyclePlan
 /// <param name="Admission">What was let into lanes.</param>
 internal sealed record CycleResult(List<ClaimedJob> Claimed, TimeSpan? NextDue, TimeSpan? NextStart, Admission Admission);
 
+/// <summary>What a node is told that has had nothing to do.</summary>
+/// <param name="HasWork">Whether there is something to claim or to admit.</param>
+/// <param name="NextDue">How long until something becomes due; null when nothing does.</param>
+internal readonly record struct WorkFound(bool HasWork, TimeSpan? NextDue);
+
 /// <summary>How to decide about what arrives for a handler.</summary>
 /// <param name="Handler">Its stored name.</param>
 /// <param name="Places">How many of one lane may be ready or running at the same time.</param>

@@ -49,6 +49,9 @@ internal sealed class JobDesk
 /// <summary>What runs jobs on a node, as seen by those who write them.</summary>
 internal interface IJobRunner
 {
+    /// <summary>Under whose lease it runs jobs.</summary>
+    Guid Node { get; }
+
     /// <returns>The node whose lease a row of this handler may be born under, with a slot kept for it; null when it shall wait in the queue.</returns>
     Guid? Reserve(string handler);
 

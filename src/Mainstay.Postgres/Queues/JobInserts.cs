@@ -7,7 +7,7 @@ namespace Mainstay.Internal;
 internal static class JobInserts
 {
     /// <summary>The statements that write the rows: one for all that are ordinary, and one each for those with a lane, a tenant or a priority and those with a unique key.</summary>
-    public static IEnumerable<NpgsqlBatchCommand> Of(IReadOnlyList<JobRow> rows)
+    public static IEnumerable<BatchItem> Of(IReadOnlyList<JobRow> rows)
     {
         if (rows.All(IsOrdinary))
             return [Ordinary(rows)];
@@ -20,26 +20,26 @@ internal static class JobInserts
     }
 
     /// <summary>Gives one row for each: the id of the job that there is in the end.</summary>
-    public static NpgsqlBatchCommand Unique(IReadOnlyList<JobRow> rows)
+    public static BatchItem Unique(IReadOnlyList<JobRow> rows)
     {
         var command = new NpgsqlBatchCommand(QueueSql.InsertUnique);
         AddWork(command, rows);
         AddArray(command, NpgsqlDbType.Text, rows, row => row.Unique!.Value.Key);
         AddArray(command, NpgsqlDbType.Interval, rows, row => row.Unique!.Value.For);
         AddPlace(command, rows);
-        return command;
+        return new BatchItem(command);
     }
 
     private static bool IsOrdinary(JobRow row) => row.Unique is null && !row.IsToBeAdmitted && row.Priority == JobPriority.Normal;
 
-    private static NpgsqlBatchCommand Placed(IReadOnlyList<JobRow> rows)
+    private static BatchItem Placed(IReadOnlyList<JobRow> rows)
     {
         var command = new NpgsqlBatchCommand(QueueSql.InsertPlaced);
         AddWork(command, rows);
         AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Message);
         AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Node);
         AddPlace(command, rows);
-        return command;
+        return new BatchItem(command);
     }
 
     private static void AddPlace(NpgsqlBatchCommand command, IReadOnlyList<JobRow> rows)
@@ -50,7 +50,7 @@ internal static class JobInserts
     }
 
     /// <summary>What most commits have.</summary>
-    private static NpgsqlBatchCommand One(JobRow row)
+    private static BatchItem One(JobRow row)
     {
         var command = new NpgsqlBatchCommand(QueueSql.InsertOne);
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = row.Id });
@@ -61,10 +61,10 @@ internal static class JobInserts
         command.Parameters.Add(new NpgsqlParameter<DateTime?> { TypedValue = row.At?.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
         command.Parameters.Add(new NpgsqlParameter<Guid?> { TypedValue = row.Message, NpgsqlDbType = NpgsqlDbType.Uuid });
         command.Parameters.Add(new NpgsqlParameter<Guid?> { TypedValue = row.Node, NpgsqlDbType = NpgsqlDbType.Uuid });
-        return command;
+        return new BatchItem(command) { WithLimits = QueueSql.InsertOneWithLimits };
     }
 
-    private static NpgsqlBatchCommand Ordinary(IReadOnlyList<JobRow> rows)
+    private static BatchItem Ordinary(IReadOnlyList<JobRow> rows)
     {
         if (rows is [var one])
             return One(one);
@@ -72,7 +72,7 @@ internal static class JobInserts
         AddWork(command, rows);
         AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Message);
         AddArray(command, NpgsqlDbType.Uuid, rows, row => row.Node);
-        return command;
+        return new BatchItem(command);
     }
 
     private static void AddWork(NpgsqlBatchCommand command, IReadOnlyList<JobRow> rows)

@@ -26,6 +26,9 @@ internal sealed record QueueCheck(string Name, string Expected, string NextStep,
             select id::text, format('%s is in state %s with fence %s, attempt %s, node %s', handler, state, fence, attempt, coalesce(node::text, 'none'))
             from mainstay.jobs where (state = 1 and (fence < 1 or attempt < 1 or node is null)) or (state <> 1 and node is not null) or attempt < 0
             """),
+        new("known-state", "A job has a state and a priority that somebody looks for.", "Let it be claimed: update mainstay.jobs set state = 0, priority = 0, node = null, seq = nextval('mainstay.jobs_seq_seq') where id = '…'.", """
+            select id::text, format('%s is in state %s with priority %s', handler, state, priority) from mainstay.jobs where state not between 0 and 5 or priority not between -1 and 1
+            """),
         new("due-time-of-delayed", "What is delayed has a time at which it becomes ready.",
             "Make it due: update mainstay.jobs set due_at = mainstay.now() where id = '…'.", """
             select id::text, handler || ' is delayed without end' from mainstay.jobs where state = 2 and due_at is null

@@ -1,6 +1,10 @@
 namespace Mainstay.Internal;
 
 /// <summary>All statements about jobs. States: 0 ready, 1 leased, 2 delayed, 3 suspect, 4 arrived, 5 waiting in its lane.</summary>
+/// <remarks>
+/// Whatever names rows by their id says <c>state + 0 = 1</c>. Statistics that were taken while nothing was leased promise that next to no row is, and then the planner
+/// reads all that is leased, by the index of the nodes, instead of the one row by its id. It cannot do that with a sum.
+/// </remarks>
 internal static class QueueSql
 {
     /// <summary>What a row becomes when it may run again: at the end of the order, and alone if a process has died with it. One that has no place in its lane yet, or in the order of its tenant, asks for it.</summary>
@@ -25,6 +29,8 @@ internal static class QueueSql
 
     /// <summary>The same for one job, which is what most commits have: reading lists of one costs PostgreSQL a fifth of the whole insert.</summary>
     public const string InsertOne = $"{InsertFrom}(values ($1::uuid, $2::text, $3::json, $4::json, $5::interval, $6::timestamptz, $7::uuid, $8::uuid)){AsWork}";
+
+    public static readonly string InsertOneWithLimits = $"{InsertOne} where {Limits.Condition(9)}";
 
     private const string InsertFrom = """
         insert into mainstay.jobs (id, handler, message, payload, origin, state, due_at, first_due_at, node, attempt, fence)
@@ -67,7 +73,6 @@ internal static class QueueSql
     /// </summary>
     public const string KeepPlans = "select set_config('enable_seqscan', 'off', true)";
 
-    /// <remarks>The sum keeps the planner from comparing all that is leased with all that is done, which it takes for little whenever its statistics are old.</remarks>
     private const string Finish = $"""
         finished as (
             delete from mainstay.jobs job using unnest($1, $2) as done (id, fence)
@@ -94,12 +99,10 @@ internal static class QueueSql
         """;
 
     private const string Claim = """
-        claimed as (
-            update mainstay.jobs
+        update mainstay.jobs
             set state = 1, node = $3, attempt = attempt + 1, fence = fence + 1
             where ctid = any(array(select place from ready union all select place from suspect)) and state in (0, 3)
             returning id, handler, message, payload, origin, attempt, fence, crashes, seq, mainstay.now() - coalesce(first_due_at, created_at) as age, priority, steps
-        )
         """;
 
     /// <summary>
@@ -109,7 +112,7 @@ internal static class QueueSql
     /// </summary>
     /// <remarks>
     /// The rows to update are named by an array of their places, so that there is one plan, whatever the statistics say: they are wrong whenever the queue is
-    /// filled or emptied at once.
+    /// filled or emptied at once. The update is the statement itself and gives its rows as it goes, in no order: to collect and sort them would cost a tenth more.
     /// </remarks>
     public const string Cycle = $"""
         with {Finish}, ready as materialized (
@@ -121,8 +124,8 @@ internal static class QueueSql
             where {IsAlive}
         ), suspect as materialized (
             select ctid as place from mainstay.jobs where state = 3 and handler = any($6) and {IsAlive} limit $10 for update skip locked
-        ), {Claim}
-        select * from claimed order by priority, seq
+        )
+        {Claim}
         """;
 
     /// <summary>
@@ -145,13 +148,15 @@ internal static class QueueSql
                 select waiting.place {Waiting}
             ) found
             where {IsAlive}
-        ), {Claim}, paced as (
+        ), claimed as (
+            {Claim}
+        ), paced as (
             update mainstay.queue_rates rate
             set next_at = greatest(rate.next_at, mainstay.now() - (rooms.burst - 1) * rooms.spacing) + taken.count * rooms.spacing
             from rooms cross join lateral (select count(*) from claimed where claimed.handler = any(rooms.handlers)) taken
             where rate.queue = rooms.name and rooms.spacing is not null and taken.count > 0
         )
-        select * from claimed order by priority, seq
+        select * from claimed
         """;
 
     /// <summary>How many milliseconds it is until one of these queues may begin another job; null when all may.</summary>
@@ -166,7 +171,7 @@ internal static class QueueSql
     /// </summary>
     public const string Complete = $"""
         with finished as (
-            delete from mainstay.jobs where id = $1 and fence = $2 and state = 1
+            delete from mainstay.jobs where id = $1 and fence = $2 and state + 0 = 1
             returning id, handler, attempt, node, created_at
         ), history as (
             {Done}
@@ -174,11 +179,13 @@ internal static class QueueSql
         select mainstay.require_lease(exists (select from finished))
         """;
 
+    public static readonly string CompleteWithLimits = $"{Complete} where {Limits.Condition(3)}";
+
     /// <summary>The same for several that had their effect in one transaction: all of them, or none.</summary>
     public const string CompleteAll = $"""
         with finished as (
             delete from mainstay.jobs job using unnest($1, $2) as done (id, fence)
-            where job.id = done.id and job.fence = done.fence and job.state = 1
+            where job.id = done.id and job.fence = done.fence and job.state + 0 = 1
             returning job.id, job.handler, job.attempt, job.node, job.created_at
         ), history as (
             {Done}
@@ -190,7 +197,7 @@ internal static class QueueSql
     public const string WriteStep = """
         with written as (
             update mainstay.jobs set steps = coalesce(steps, '{}') || jsonb_build_object($3::text, $4::text)
-            where id = $1 and fence = $2 and state = 1
+            where id = $1 and fence = $2 and state + 0 = 1
             returning id
         )
         select mainstay.require_lease(exists (select from written))
@@ -218,20 +225,20 @@ internal static class QueueSql
     public const string Retry = $"""
         update mainstay.jobs
         set state = 2, node = null, due_at = mainstay.now() + $3, errors = {AddError}
-        where id = $1 and fence = $2 and state = 1
+        where id = $1 and fence = $2 and state + 0 = 1
         """;
 
     /// <summary>A run that is put off; the attempt does not count.</summary>
     public const string Snooze = """
         update mainstay.jobs
         set state = 2, node = null, due_at = mainstay.now() + $3, attempt = attempt - 1
-        where id = $1 and fence = $2 and state = 1
+        where id = $1 and fence = $2 and state + 0 = 1
         """;
 
     /// <summary>The last failed attempt. A key that it had is free for the next one; its lane is stopped until that is dealt with.</summary>
     public const string Bury = $"""
         with gone as (
-            delete from mainstay.jobs where id = $1 and fence = $2 and state = 1 returning *
+            delete from mainstay.jobs where id = $1 and fence = $2 and state + 0 = 1 returning *
         ), freed as (
             delete from mainstay.jobs_unique known using gone where known.handler = gone.handler and known.unique_key = gone.unique_key
         ), stopped as (
@@ -246,7 +253,7 @@ internal static class QueueSql
         update mainstay.jobs job
         set {Ready}, attempt = attempt - 1
         from unnest($1, $2) as held (id, claim)
-        where job.id = held.id and job.fence = held.claim and job.state = 1
+        where job.id = held.id and job.fence = held.claim and job.state + 0 = 1
         """;
 
     /// <summary>Makes ready what is due.</summary>
@@ -255,6 +262,9 @@ internal static class QueueSql
         set {Ready}
         where id = any(array(select id from mainstay.jobs where state = 2 and due_at <= mainstay.now() order by due_at limit 1000 for update skip locked))
         """;
+
+    /// <summary>Whether there is something for these handlers ($1), with these priorities ($2) and not below these floors ($3), or something to be admitted for those ($4); and the time until something becomes due.</summary>
+    public const string LookForWork = "select has_work, due_in from mainstay.look_for_work($1, $2, $3, $4)";
 
     /// <summary>How many milliseconds it is to the next that becomes due; null when none does.</summary>
     public const string NextDue = "select (extract(epoch from min(due_at) - mainstay.now()) * 1000)::double precision from mainstay.jobs where state = 2";

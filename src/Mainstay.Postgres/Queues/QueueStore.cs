@@ -39,7 +39,7 @@ internal sealed class QueueStore(Database database)
         Identify(command.Parameters, job);
         if (isAwaited)
             command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = placement.AsksForTurns });
-        return new BatchItem(command);
+        return new BatchItem(command) { WithLimits = isAwaited ? null : QueueSql.CompleteWithLimits };
     }
 
     /// <summary>The same for several jobs with one effect.</summary>
@@ -108,13 +108,28 @@ internal sealed class QueueStore(Database database)
         while (await reader.ReadAsync())
             claimed.Add(new ClaimedJob(reader.GetGuid(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetGuid(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4),
                 reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9), (JobPriority)reader.GetInt16(10), reader.IsDBNull(11) ? null : reader.GetString(11)));
+        claimed.Sort(static (one, other) => (one.Priority, one.Seq).CompareTo((other.Priority, other.Seq)));
         var nextStart = paced.Length > 0 ? await ReadTimeAsync(reader) : null;
         var nextDue = plan.AsksForNextDue ? await ReadTimeAsync(reader) : null;
         return new CycleResult(claimed, nextDue, nextStart, admission);
     }
 
-    private static async Task<TimeSpan?> ReadTimeAsync(NpgsqlDataReader reader) =>
-        await reader.NextResultAsync() && await reader.ReadAsync() && !reader.IsDBNull(0) ? TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(0), 0, 1e9)) : null;
+    /// <summary>Asks in one statement whether a turn would find something.</summary>
+    public async Task<WorkFound> LookForWorkAsync(IReadOnlyList<(string Name, JobPriority Priority, long Floor)> handlers, string[] admitted)
+    {
+        await using var command = database.Source.CreateCommand(QueueSql.LookForWork);
+        Add(command.Parameters, [.. handlers.Select(handler => handler.Name)]);
+        Add(command.Parameters, handlers.Select(handler => handler.Priority));
+        Add(command.Parameters, handlers.Select(handler => handler.Floor));
+        Add(command.Parameters, admitted);
+        await using var reader = await command.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        return new WorkFound(reader.GetBoolean(0), ReadTime(reader, 1));
+    }
+
+    private static async Task<TimeSpan?> ReadTimeAsync(NpgsqlDataReader reader) => await reader.NextResultAsync() && await reader.ReadAsync() ? ReadTime(reader, 0) : null;
+
+    private static TimeSpan? ReadTime(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : TimeSpan.FromMilliseconds(Math.Clamp(reader.GetDouble(column), 0, 1e9));
 
     /// <summary>Makes ready what handlers do not look for: work in lanes where they have none, and with priorities that they do not know.</summary>
     /// <returns>Whether there was any.</returns>
@@ -253,8 +268,8 @@ internal sealed class QueueStore(Database database)
         Add(command.Parameters, [.. plan.Queues.Select(queue => queue.Most)]);
         Add(command.Parameters, [.. plan.Handlers.Select(handler => handler.Name)]);
         Add(command.Parameters, [.. plan.Handlers.Select(handler => handler.Queue)]);
-        command.Parameters.Add(new NpgsqlParameter<short[]> { TypedValue = [.. plan.Handlers.Select(handler => (short)handler.Priority)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint });
-        command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = [.. plan.Handlers.Select(handler => handler.Floor)] });
+        Add(command.Parameters, plan.Handlers.Select(handler => handler.Priority));
+        Add(command.Parameters, plan.Handlers.Select(handler => handler.Floor));
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = plan.SuspectsMost });
         if (hasLimits)
             AddLimits(command.Parameters, [.. plan.Queues.Select(queue => queue.Limit)]);
@@ -299,7 +314,7 @@ internal sealed class QueueStore(Database database)
         Add(command.Parameters, [.. lanes.Select(lane => lane.Places)]);
         command.Parameters.Add(new NpgsqlParameter<short[]> { TypedValue = [.. lanes.Select(lane => (short)lane.AfterDeath)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint });
         command.Parameters.Add(new NpgsqlParameter<TimeSpan?[]> { TypedValue = [.. lanes.Select(lane => lane.Spacing)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Interval });
-        command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = [.. lanes.Select(lane => lane.Floor)] });
+        Add(command.Parameters, lanes.Select(lane => lane.Floor));
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = AdmittedMost });
         return command;
     }
@@ -319,6 +334,11 @@ internal sealed class QueueStore(Database database)
     private static void Add(NpgsqlParameterCollection parameters, Guid[] values) => parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid });
 
     private static void Add(NpgsqlParameterCollection parameters, int[] values) => parameters.Add(new NpgsqlParameter<int[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer });
+
+    private static void Add(NpgsqlParameterCollection parameters, IEnumerable<JobPriority> values) =>
+        parameters.Add(new NpgsqlParameter<short[]> { TypedValue = [.. values.Select(value => (short)value)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint });
+
+    private static void Add(NpgsqlParameterCollection parameters, IEnumerable<long> values) => parameters.Add(new NpgsqlParameter<long[]> { TypedValue = [.. values] });
 
     private static void Add(NpgsqlParameterCollection parameters, string[] values) => parameters.Add(new NpgsqlParameter<string[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
 }

@@ -3,17 +3,6 @@ namespace Mainstay.Internal;
 /// <summary>All statements that look how the queues are, without counting what is in them.</summary>
 internal static class QueueWatchSql
 {
-    /// <summary>How long the row that has been ready longest has been so, for each handler ($1). The first of its index in each priority.</summary>
-    public const string Ages = """
-        select known.name, (extract(epoch from mainstay.now() - min(head.since)))::double precision
-        from unnest($1) as known (name)
-        cross join generate_series(-1, 1) as level (priority)
-        left join lateral (
-            select coalesce(due_at, created_at) as since from mainstay.jobs where handler = known.name and priority = level.priority and state = 0 order by seq limit 1
-        ) head on true
-        group by known.name
-        """;
-
     /// <summary>How many rows are ready for each handler ($1), counted up to $2, and how large the table is, in pages.</summary>
     public const string Depths = """
         select known.name, (select count(*) from (select from mainstay.jobs where handler = known.name and state = 0 limit $2) counted), pg_relation_size('mainstay.jobs') / current_setting('block_size')::bigint
@@ -24,10 +13,20 @@ internal static class QueueWatchSql
     public const string Sample = "select handler, count(*) from mainstay.jobs tablesample system ($1) where state = 0 and handler = any($2) group by handler";
 
     /// <summary>
-    /// Who keeps an old view of this database, so that rows which are gone cannot be removed: transactions, prepared ones, and replication slots, with how long
-    /// they have done so where that is known. Those of other roles are seen with the rights of pg_read_all_stats only.
+    /// How long the row that has been ready longest has been so, for each handler ($1): the first of its index in each priority. And who keeps an old view of this
+    /// database, so that rows which are gone cannot be removed: transactions, prepared ones, and replication slots, with how long they have done so where that is
+    /// known. Those of other roles are seen with the rights of pg_read_all_stats only.
     /// </summary>
-    public const string Holders = """
+    /// <remarks>One statement for both, because a node that waits asks it all day.</remarks>
+    public const string Look = $"""
+        select '{Age}' as kind, known.name, null::integer as pid, null as application, null as query, (extract(epoch from mainstay.now() - min(head.since)))::double precision as seconds, '' as horizon
+        from unnest($1) as known (name)
+        cross join generate_series(-1, 1) as level (priority)
+        left join lateral (
+            select coalesce(due_at, created_at) as since from mainstay.jobs where handler = known.name and priority = level.priority and state = 0 order by seq limit 1
+        ) head on true
+        group by known.name
+        union all
         select 'transaction', pid || ' ' || xact_start, pid, application_name, left(query, 200), (extract(epoch from clock_timestamp() - xact_start))::double precision, ''
         from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid() and coalesce(backend_xmin, backend_xid) is not null and xact_start is not null and backend_type <> 'autovacuum worker'
@@ -41,4 +40,7 @@ internal static class QueueWatchSql
         select 'standby', pid || ' ' || backend_start, pid, application_name, null, null, backend_xmin::text
         from pg_stat_replication where backend_xmin is not null
         """;
+
+    /// <summary>The kind of the rows that are no holders.</summary>
+    public const string Age = "age";
 }

@@ -15,21 +15,21 @@ internal sealed class QueueWatchStore(Database database)
     /// <summary>The ages of all handlers and who holds an old view.</summary>
     public async Task<QueueLook> LookAsync(string[] handlers, CancellationToken cancellation)
     {
-        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
-        await using var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(Work.Timeouts(timeout, timeout));
-        batch.BatchCommands.Add(Of(QueueWatchSql.Ages, Names(handlers)));
-        batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueWatchSql.Holders));
-        await using var reader = await batch.ExecuteReaderAsync(cancellation);
-        await reader.NextResultAsync(cancellation);
+        await using var command = database.Source.CreateCommand(QueueWatchSql.Look);
+        command.CommandTimeout = (int)timeout.TotalSeconds;
+        command.Parameters.Add(Names(handlers));
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
         var ages = new Dictionary<string, TimeSpan?>();
-        while (await reader.ReadAsync(cancellation))
-            ages[reader.GetString(0)] = reader.IsDBNull(1) ? null : TimeSpan.FromSeconds(Math.Max(0, reader.GetDouble(1)));
-        await reader.NextResultAsync(cancellation);
         var holders = new List<SnapshotHolder>();
         while (await reader.ReadAsync(cancellation))
-            holders.Add(new SnapshotHolder(reader.GetString(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetInt32(2), Text(reader, 3), Text(reader, 4),
-                reader.IsDBNull(5) ? null : TimeSpan.FromSeconds(Math.Max(0, reader.GetDouble(5))), Text(reader, 6)));
+        {
+            var (kind, name) = (reader.GetString(0), reader.GetString(1));
+            TimeSpan? age = reader.IsDBNull(5) ? null : TimeSpan.FromSeconds(Math.Max(0, reader.GetDouble(5)));
+            if (kind == QueueWatchSql.Age)
+                ages[name] = age;
+            else
+                holders.Add(new SnapshotHolder(kind, name, reader.IsDBNull(2) ? null : reader.GetInt32(2), Text(reader, 3), Text(reader, 4), age, Text(reader, 6)));
+        }
         return new QueueLook(ages, holders);
     }
 

@@ -46,11 +46,11 @@ internal static class CommitSql
     /// <param name="changes">What was changed.</param>
     /// <param name="origin">Who changed it, and through what.</param>
     /// <param name="keepsView">Whether the transaction keeps one view of the data, so it is stricter than read committed.</param>
-    /// <param name="limits">The timeouts to set. Only where <see cref="CanCarryLimits"/>.</param>
-    public static NpgsqlBatchCommand Of(ReceiptRow? receipt, IReadOnlyList<RowChange> changes, Origin origin, bool keepsView, Limits? limits)
+    public static BatchItem Of(ReceiptRow? receipt, IReadOnlyList<RowChange> changes, Origin origin, bool keepsView)
     {
         var entries = changes.Count switch { 0 => Rows.None, 1 => Rows.One, _ => Rows.Many };
-        var command = new NpgsqlBatchCommand(texts[Place(receipt is null ? Rows.None : Rows.One, entries, keepsView, limits is not null)]);
+        string Text(bool setsLimits) => texts[Place(receipt is null ? Rows.None : Rows.One, entries, keepsView, setsLimits)];
+        var command = new NpgsqlBatchCommand(Text(setsLimits: false));
         var parameters = command.Parameters;
         if (receipt is not null)
             AddReceipt(parameters, receipt);
@@ -58,12 +58,8 @@ internal static class CommitSql
             AddEntry(parameters, changes[0], origin);
         else if (entries == Rows.Many)
             AddEntries(parameters, [.. changes.Select(change => (change, origin))]);
-        if (limits is { } set)
-        {
-            parameters.Add(SqlValue.Text(Limits.Milliseconds(set.Statement)));
-            parameters.Add(SqlValue.Text(Limits.Milliseconds(set.Lock)));
-        }
-        return command;
+        // Only where it selects exactly once: a condition of one that selects several rows would be asked for each.
+        return new BatchItem(command) { WithLimits = receipt is not null || entries == Rows.One ? Text(setsLimits: true) : null };
     }
 
     /// <summary>Of several units of work that are committed together.</summary>
@@ -76,9 +72,6 @@ internal static class CommitSql
             AddEntries(command.Parameters, changes);
         return command;
     }
-
-    /// <summary>Whether the statement exists, and selects exactly once: a condition of one that selects several rows would be asked for each.</summary>
-    public static bool CanCarryLimits(ReceiptRow? receipt, IReadOnlyList<RowChange> changes) => receipt is not null || changes.Count == 1;
 
     private static int Place(Rows receipts, Rows entries, bool keepsView, bool setsLimits) => (12 * (int)receipts) + (4 * (int)entries) + (keepsView ? 2 : 0) + (setsLimits ? 1 : 0);
 
@@ -106,7 +99,7 @@ internal static class CommitSql
             text.Append(receipt).Append(entry);
         List<string> conditions = [];
         if (setsLimits)
-            conditions.Add($"set_config('statement_timeout', {Next()}, true) is not null and set_config('lock_timeout', {Next()}, true) is not null");
+            conditions.Add(Limits.Condition(number + 1));
         if (receipts != Rows.None && keepsView)
             conditions.Add(PresentView);
         if (receipts != Rows.None)

@@ -213,7 +213,7 @@ internal sealed class GroupCommits(Database database)
         foreach (var (sql, rows) in tables)
             statements.Add(new BatchItem(sql.InsertRows(rows)));
         if (jobs.Length > 0)
-            statements.AddRange(JobInserts.Of(jobs).Select(command => new BatchItem(command)));
+            statements.AddRange(JobInserts.Of(jobs));
         return statements;
     }
 

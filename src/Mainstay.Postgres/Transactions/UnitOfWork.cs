@@ -22,6 +22,7 @@ public sealed class UnitOfWork
     private readonly List<BatchItem> _sent = [];
     private List<ILateWrites>? _late;
     private bool _storesJobs;
+    private bool _hasUnreadResults;
     private Action? _afterCommit;
 
     internal UnitOfWork(Work work, WorkContext context)
@@ -73,6 +74,16 @@ public sealed class UnitOfWork
         var items = Drain();
         items.Add(new BatchItem(sql.ToBatchCommand()));
         return await _work.ExecuteAsync(items, Cancellation);
+    }
+
+    /// <summary>
+    /// Records a statement whose result the handler does not need; it is sent at the commit, with whatever else is recorded, or before the next query. So a handler that
+    /// only writes takes one round trip. Changes made this way have no audit entry.
+    /// </summary>
+    public void Execute(Sql sql)
+    {
+        _hasUnreadResults = true;
+        Record(new BatchItem(sql.ToBatchCommand()));
     }
 
     /// <summary>Records a new row; it is sent with the next query or at the commit.</summary>
@@ -199,7 +210,13 @@ public sealed class UnitOfWork
         return found;
     }
 
-    internal async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatchCommand command) => await _work.ReadAsync(Drain(), command, Cancellation);
+    internal async Task<NpgsqlDataReader> ReadAsync(NpgsqlBatchCommand command)
+    {
+        // Nobody knows whether a statement of the application gives rows too, so it goes before, and what comes next is the answer to the query.
+        if (_hasUnreadResults)
+            await _work.ExecuteAsync(Drain(), Cancellation);
+        return await _work.ReadAsync(Drain(), command, Cancellation);
+    }
 
     /// <summary>The version a row will have after the commit, if this unit of work knows it.</summary>
     internal long? VersionOf(Type type, Guid id) => _known.TryGetValue((type, id), out var known) ? known.Version : null;
@@ -261,7 +278,7 @@ public sealed class UnitOfWork
             return Record(row).Id;
         Demand(row);
         _storesJobs = true;
-        await using var reader = await ReadAsync(JobInserts.Unique([row]));
+        await using var reader = await ReadAsync(JobInserts.Unique([row]).Command);
         await reader.ReadAsync(Cancellation);
         return reader.GetGuid(0);
     }
@@ -274,40 +291,37 @@ public sealed class UnitOfWork
         var items = new List<BatchItem>(_recorded.Count + 3);
         if (first is { } condition)
             items.Add(condition);
-        var carriesLimits = first is null && CommitSql.CanCarryLimits(receipt, _changes);
-        if (carriesLimits)
-            await _work.OpenAsync(); // what is left is what is left behind the wait for a connection; else the client would give up before the server does
         if (receipt is not null || _changes.Count > 0)
-            items.Add(new BatchItem(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView, carriesLimits ? _work.LimitsOfCommit : null)));
+            items.Add(CommitSql.Of(receipt, _changes, _context.Origin, _work.KeepsView));
         Drain(items);
         if (_jobs.Count == 0)
-            await SendAsync(items, carriesLimits);
+            await SendAsync(items);
         else
-            await CommitJobsAsync(items, carriesLimits);
+            await CommitJobsAsync(items);
         if (_storesJobs)
             _context.Desk.Wake();
         _afterCommit?.Invoke();
     }
 
-    private async Task SendAsync(List<BatchItem> items, bool carriesLimits)
+    private async Task SendAsync(List<BatchItem> items)
     {
         if (_work.Faults is { } faults)
             await faults.ReachAsync(FaultPoint.BeforeCommit, Origin.Operation);
         foreach (var late in _late ?? [])
             items.AddRange(late.Statements());
-        await _work.CommitAsync(items, carriesLimits);
+        await _work.CommitAsync(items);
         if (_work.Faults is { } later)
             await later.ReachAsync(FaultPoint.AfterCommit, Origin.Operation);
     }
 
     /// <summary>Jobs go with the last batch, and whatever of them this node has room for runs here as soon as that is committed.</summary>
-    private async Task CommitJobsAsync(List<BatchItem> items, bool carriesLimits)
+    private async Task CommitJobsAsync(List<BatchItem> items)
     {
         _context.Desk.Reserve(_jobs);
         try
         {
-            items.AddRange(JobInserts.Of(_jobs).Select(command => new BatchItem(command)));
-            await SendAsync(items, carriesLimits);
+            items.AddRange(JobInserts.Of(_jobs));
+            await SendAsync(items);
         }
         catch (Exception e)
         {
@@ -342,6 +356,7 @@ public sealed class UnitOfWork
                 _sent.Add(item);
         }
         _recorded.Clear();
+        _hasUnreadResults = false;
     }
 
     private RowChange Record(ChangeKind kind, TableModel table, object? before, object? after, int? element = null)

@@ -14,7 +14,7 @@ namespace Mainstay.Internal;
 ///   reads first      [begin, timeouts, read] … [read] … [writes…, commit]           1 per read + 1
 /// </code>
 /// Timeouts are transaction-local settings, so nothing depends on the session and a transaction-mode pooler is safe. Of a transaction that only
-/// writes they travel within its first statement (<see cref="CommitSql"/>). The connection is taken from the pool for the first round trip, not
+/// writes they travel within its first statement, if that can carry them (<see cref="BatchItem.WithLimits"/>). The connection is taken from the pool for the first round trip, not
 /// before: while a handler computes, somebody else can use it.
 /// </remarks>
 internal sealed class Work(Database database, Deadline deadline, IsolationLevel isolation, bool isReadOnly, CancellationToken opening) : IAsyncDisposable
@@ -41,9 +41,9 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
     /// <summary>The longest wait for a lock; by default half of what is left of the deadline.</summary>
     public TimeSpan LockMost { get; init; } = TimeSpan.MaxValue;
 
-    /// <summary>The timeouts that the first statement of the commit has to set; null when they are set already, or there are none.</summary>
+    /// <summary>The timeouts that are still to be set; null when they are set already, or there are none.</summary>
     /// <exception cref="ProblemException"><c>deadline-exceeded</c></exception>
-    public Limits? LimitsOfCommit => _begun ? null : Limits.Of(Left(), LockMost);
+    private Limits? LimitsToSet => _begun ? null : Limits.Of(Left(), LockMost);
 
     /// <summary>Whether the last batch, the one that commits, has been sent. From then on a broken connection leaves the outcome unknown.</summary>
     public bool IsCommitting { get; private set; }
@@ -88,15 +88,15 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
     }
 
     /// <summary>Runs the last statements and commits.</summary>
-    /// <param name="items">The statements.</param>
-    /// <param name="carriesLimits">Whether the first of them sets <see cref="LimitsOfCommit"/>.</param>
-    public async Task CommitAsync(IReadOnlyList<BatchItem> items, bool carriesLimits = false)
+    public async Task CommitAsync(IReadOnlyList<BatchItem> items)
     {
         if (items.Count > 0 || _begun)
         {
             var needsBegin = !_begun && KeepsView;
             var batch = await BatchAsync(needsBegin);
-            if (!carriesLimits)
+            if (items is [{ WithLimits: { } text } first, ..])
+                SetLimits(first.Command, text);
+            else
                 SetLimits(batch);
             Add(batch, items);
             if (_begun || needsBegin)
@@ -175,10 +175,20 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
     /// <returns>How many results of the batch come from it.</returns>
     private int SetLimits(NpgsqlBatch batch)
     {
-        if (LimitsOfCommit is not { } limits)
+        if (LimitsToSet is not { } limits)
             return 0;
         batch.BatchCommands.Add(Timeouts(limits.Statement, limits.Lock));
         return 1;
+    }
+
+    /// <summary>Lets a statement set them with what else it does: one of its own would cost PostgreSQL about as much as the row that is written.</summary>
+    private void SetLimits(NpgsqlBatchCommand command, string text)
+    {
+        if (LimitsToSet is not { } limits)
+            return;
+        command.CommandText = text;
+        command.Parameters.Add(SqlValue.Text(Limits.Milliseconds(limits.Statement)));
+        command.Parameters.Add(SqlValue.Text(Limits.Milliseconds(limits.Lock)));
     }
 
     /// <summary>Limits for the statements that follow in the same transaction, and for nothing else.</summary>
@@ -203,7 +213,11 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
 }
 
 /// <summary>A recorded statement. <paramref name="Change"/> says which change of the unit of work it is, so that a violation can name it.</summary>
-internal readonly record struct BatchItem(NpgsqlBatchCommand Command, bool YieldsRows = false, RowChange? Change = null);
+internal readonly record struct BatchItem(NpgsqlBatchCommand Command, bool YieldsRows = false, RowChange? Change = null)
+{
+    /// <summary>The same statement, which also sets the timeouts of the transaction, by two parameters more; null when it cannot. For the first of a commit.</summary>
+    public string? WithLimits { get; init; }
+}
 
 /// <summary>How long the statements of a transaction may take, and how long they may wait for a lock.</summary>
 internal readonly record struct Limits(TimeSpan Statement, TimeSpan Lock)
@@ -211,6 +225,10 @@ internal readonly record struct Limits(TimeSpan Statement, TimeSpan Lock)
     /// <summary>A lock is waited for half of the time that is left, so that the other half can be used to answer.</summary>
     public static Limits? Of(TimeSpan left, TimeSpan lockMost) =>
         left == TimeSpan.MaxValue ? null : new Limits(left, left / 2 < lockMost ? left / 2 : lockMost);
+
+    /// <summary>A condition that sets both and holds. It is asked before whatever the statement locks, so that the wait for that is limited by it already.</summary>
+    /// <param name="number">The number of the first of its two parameters.</param>
+    public static string Condition(int number) => $"set_config('statement_timeout', ${number}, true) is not null and set_config('lock_timeout', ${number + 1}, true) is not null";
 
     public static string Milliseconds(TimeSpan time) => ((long)Math.Max(1, time.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture);
 }

@@ -31,12 +31,11 @@ internal sealed class BatchRun(IReadOnlyList<JobRun> runs, QueueHandler handler,
         if (part.Count == 0)
             return;
         var leader = part[0].Run;
-        using var timeout = new CancellationTokenSource(handler.Timeout, services.Clock);
-        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, leader.Ending);
+        using var limits = leader.BeginLimits();
         leader.BeginHandling();
         try
         {
-            await handler.CommitAsync(services, Request(part, cancellation.Token), Inputs(part), QueueStore.Complete([.. part.Select(member => member.Run.Job)], handler.Placement));
+            await handler.CommitAsync(services, Request(part, limits.Token), Inputs(part), () => QueueStore.Complete([.. part.Select(member => member.Run.Job)], handler.Placement));
             leader.EndHandling();
             foreach (var (run, _) in part)
                 run.Record(JobOutcome.Done);
@@ -45,10 +44,11 @@ internal sealed class BatchRun(IReadOnlyList<JobRun> runs, QueueHandler handler,
         catch (Exception e)
         {
             leader.EndHandling();
-            if (part.Count == 1 || !leader.IsFaultOfOne(e, timeout.IsCancellationRequested))
+            var isLate = limits.IsLate;
+            if (part.Count == 1 || !leader.IsFaultOfOne(e, isLate))
             {
                 foreach (var (run, _) in part)
-                    run.Record(await run.FailAsync(e, timeout.IsCancellationRequested));
+                    run.Record(await run.FailAsync(e, isLate));
                 return;
             }
             QueueLog.Halved(services.Log, handler.Name, part.Count, e);

@@ -14,8 +14,8 @@ internal static class CallerRows
         if (rows.Count == 0)
             return unique;
         await using var batch = new NpgsqlBatch(open.Connection, open);
-        foreach (var command in JobInserts.Of(rows))
-            batch.BatchCommands.Add(command);
+        foreach (var insert in JobInserts.Of(rows))
+            batch.BatchCommands.Add(insert.Command);
         await using var reader = await batch.ExecuteReaderAsync(cancellation);
         while (await reader.ReadAsync(cancellation))
             unique.Add(reader.GetGuid(0));

@@ -18,6 +18,7 @@ internal sealed class ClaimFloor(TimeProvider clock)
     private long _next;
     private long _movedAt = clock.GetTimestamp();
     private long _restedAt = clock.GetTimestamp();
+    private bool _hasToRest;
 
     /// <summary>Whether the last claim got all that it asked for.</summary>
     public bool HasBacklog { get; set; }
@@ -27,13 +28,16 @@ internal sealed class ClaimFloor(TimeProvider clock)
         var now = clock.GetTimestamp();
         if (clock.GetElapsedTime(_movedAt, now) >= lag)
             (_lagging, _next, _movedAt) = (_next, _tight, now);
-        if (clock.GetElapsedTime(_restedAt, now) >= rest)
+        if (_hasToRest || clock.GetElapsedTime(_restedAt, now) >= rest)
         {
-            _restedAt = now;
+            (_hasToRest, _restedAt) = (false, now);
             return 0;
         }
         return HasBacklog ? _tight : _lagging;
     }
+
+    /// <summary>The next look begins at the beginning: there is something that was found there.</summary>
+    public void Rest() => _hasToRest = true;
 
     /// <summary>The place behind the highest that has been claimed here.</summary>
     public long Tight => _tight;

@@ -54,6 +54,9 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
 
     private JobEnd End => (JobEnd)Volatile.Read(ref _end);
 
+    /// <summary>Read when somebody asks: a handler that reaches out mostly does not.</summary>
+    private Origin Origin => field ??= OriginJson.Read(job.Origin);
+
     /// <summary>How long ago it was to run first: by the database's clock until the claim, and by this process's since it began.</summary>
     private TimeSpan Age => job.Age + services.Clock.GetElapsedTime(_began);
 
@@ -70,6 +73,9 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         if (Interlocked.CompareExchange(ref _end, (int)JobEnd.Lost, (int)JobEnd.None) == (int)JobEnd.None)
             _ending.Dispose();
     }
+
+    /// <summary>Begins the time that a handler has, which also ends when the run is ended from outside.</summary>
+    public RunLimits BeginLimits() => new(handler.Timeout, services.Clock, _ending.Token);
 
     /// <summary>Notes that a handler begins with it, alone or as the first of several.</summary>
     public void BeginHandling() => Volatile.Write(ref _handledSince, services.Clock.GetTimestamp());
@@ -89,10 +95,9 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
 
     public async Task RunAsync()
     {
-        var origin = OriginJson.Read(job.Origin);
-        using var activity = QueueMetrics.StartRun(job, handler, origin.TraceParent);
+        using var activity = QueueMetrics.StartRun(job, handler, QueueMetrics.IsTraced ? Origin.TraceParent : null);
         var (ended, input) = await PrepareAsync();
-        var outcome = ended ?? await HandleAsync(input, origin);
+        var outcome = ended ?? await HandleAsync(input);
         Record(outcome);
         if (activity is not null)
             QueueMetrics.End(activity, outcome, _error);
@@ -103,7 +108,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
 
     /// <summary>Reads the input.</summary>
     /// <returns>How it ended already, when it is not to be handled at all.</returns>
-    public async Task<(JobOutcome? Ended, object? Input)> PrepareAsync()
+    public async ValueTask<(JobOutcome? Ended, object? Input)> PrepareAsync()
     {
         if (PutOff is { } time)
             return (await RunsAgainAsync(() => services.Store.SnoozeAsync(job, time), JobOutcome.Snoozed, time), null);
@@ -162,21 +167,19 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         return isRecorded;
     }
 
-    private async Task<JobOutcome> HandleAsync(object? input, Origin origin)
+    private async Task<JobOutcome> HandleAsync(object? input)
     {
-        using var timeout = new CancellationTokenSource(handler.Timeout, services.Clock);
-        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _ending.Token);
-        var cause = job.Cause(origin, handler.Operation);
-        var request = new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation.Token);
+        using var limits = BeginLimits();
+        var deadline = Deadline.After(handler.Timeout, services.Clock);
         BeginHandling();
         try
         {
             if (_part is not null)
-                await _part.RunAsync(request);
+                await _part.RunAsync(Request(deadline, limits.Token));
             else if (handler.IsTransactional)
-                await handler.CommitAsync(services, request, input, QueueStore.Complete(job, handler.Placement));
+                await handler.CommitAsync(services, Request(deadline, limits.Token), input, () => QueueStore.Complete(job, handler.Placement));
             else
-                await RunOutboundAsync(input, request);
+                await RunOutboundAsync(input, deadline, limits.Token);
             EndHandling();
             IsToFinish = _part is null && !handler.IsTransactional;
             return JobOutcome.Done;
@@ -184,16 +187,24 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         catch (Exception e)
         {
             EndHandling();
-            return await FailAsync(e, timeout.IsCancellationRequested);
+            return await FailAsync(e, limits.IsLate);
         }
     }
 
-    private async Task RunOutboundAsync(object? input, TransactionRequest request)
+    private async Task RunOutboundAsync(object? input, Deadline deadline, CancellationToken cancellation)
     {
         await using var scope = services.Scopes.CreateAsyncScope();
-        await handler.Handler.InvokeAsync(input, new Outbound(job, new JobSteps(job, services, request, job.Id), job.Id, scope.ServiceProvider), scope.ServiceProvider, request.Cancellation);
+        var steps = new JobSteps(job, services, () => Request(deadline, cancellation), job.Id, cancellation);
+        await handler.Handler.InvokeAsync(input, new Outbound(job, steps, job.Id, scope.ServiceProvider), scope.ServiceProvider, cancellation);
         if (services.Transactor.Database.Faults is { } faults)
-            await faults.ReachAsync(FaultPoint.BeforeCompletion, request.Origin.Operation);
+            await faults.ReachAsync(FaultPoint.BeforeCompletion, handler.Operation);
+    }
+
+    /// <summary>What the handler changes and publishes comes from this job, in the chain that one request began.</summary>
+    private TransactionRequest Request(Deadline deadline, CancellationToken cancellation)
+    {
+        var cause = job.Cause(Origin, handler.Operation);
+        return new TransactionRequest(User.System(cause.Operation), cause, deadline, cancellation);
     }
 
     private async Task<JobOutcome> RunsAgainAsync(Func<Task<bool>> record, JobOutcome outcome, TimeSpan pause)
@@ -256,6 +267,34 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             text = text[..ErrorLengthMost];
         // There and back again, unpaired surrogates have become replacement characters, also the one that the cut may have left.
         return Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)).Replace('\0', '\uFFFD');
+    }
+}
+
+/// <summary>Ends a handler when its time is over, and when its run is ended from outside.</summary>
+internal sealed class RunLimits : IDisposable
+{
+    private readonly CancellationTokenSource _source;
+    private readonly CancellationTokenRegistration _fromOutside;
+    private readonly CancellationToken _ending;
+    private readonly Deadline _deadline;
+    private readonly TimeProvider _clock;
+
+    public RunLimits(TimeSpan timeout, TimeProvider clock, CancellationToken ending)
+    {
+        (_clock, _ending, _deadline) = (clock, ending, Deadline.After(timeout, clock));
+        _source = new CancellationTokenSource(timeout, clock);
+        _fromOutside = ending.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), _source);
+    }
+
+    public CancellationToken Token => _source.Token;
+
+    /// <summary>Whether the time was over, whatever else has happened since.</summary>
+    public bool IsLate => _source.IsCancellationRequested && (!_ending.IsCancellationRequested || _deadline.Left(_clock) <= TimeSpan.Zero);
+
+    public void Dispose()
+    {
+        _fromOutside.Dispose();
+        _source.Dispose();
     }
 }
 

@@ -9,7 +9,8 @@ namespace Mainstay.Internal;
 /// <param name="services">What its run needs.</param>
 /// <param name="request">What its transactions are made for.</param>
 /// <param name="key">What its keys for others are derived from.</param>
-internal sealed class JobSteps(ClaimedJob job, JobRunServices services, TransactionRequest request, Guid key)
+/// <param name="cancellation">Ends the run.</param>
+internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Func<TransactionRequest> request, Guid key, CancellationToken cancellation)
 {
     private const int Most = 100;
     private const int NameMost = 100;
@@ -20,7 +21,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
     private Dictionary<string, string?>? _done;
     private int _bytes;
 
-    public CancellationToken Cancellation => request.Cancellation;
+    public CancellationToken Cancellation => cancellation;
 
     private IFaultPoints? Faults => services.Transactor.Database.Faults;
 
@@ -30,10 +31,10 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
         if (Begin<T>(name, out var before))
             return before;
         if (Faults is { } faults)
-            await faults.ReachAsync(FaultPoint.BeforeSideEffect, request.Origin.Operation);
+            await faults.ReachAsync(FaultPoint.BeforeSideEffect, request().Origin.Operation);
         var value = await step(StableKey.Of(key, name).ToString());
         if (Faults is { } later)
-            await later.ReachAsync(FaultPoint.AfterSideEffect, request.Origin.Operation);
+            await later.ReachAsync(FaultPoint.AfterSideEffect, request().Origin.Operation);
         var json = Json(name, value);
         await WriteAsync(name, json);
         return value;
@@ -45,7 +46,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
         if (Begin<T>(name, out var before))
             return before;
         // Without a key: when the answer to the commit is lost, only the row knows, and the next run reads it.
-        return await services.Transactor.RunAsync(request, async work =>
+        return await services.Transactor.RunAsync(request(), async work =>
         {
             var value = await step(work);
             return new Completed<T>(value) { First = QueueStore.WriteStep(job, name, Json(name, value)) };
@@ -58,7 +59,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(name.Length, NameMost, nameof(name));
         StoredJson.Check(typeof(T), $"Step '{name}' of '{job.Handler}'");
-        request.Cancellation.ThrowIfCancellationRequested();
+        cancellation.ThrowIfCancellationRequested();
         string? json;
         lock (_lock)
         {
@@ -129,7 +130,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Transact
             catch (NpgsqlException e) when (DatabaseErrors.IsUnavailable(e))
             {
                 QueueLog.NotRecorded(services.Log, job.Handler, job.Id, e);
-                await Task.Delay(TimeSpan.FromSeconds(1), services.Clock, request.Cancellation);
+                await Task.Delay(TimeSpan.FromSeconds(1), services.Clock, cancellation);
             }
     }
 

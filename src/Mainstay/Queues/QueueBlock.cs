@@ -48,12 +48,12 @@ internal sealed class QueueBlock
     public static QueueService CreateService(IServiceProvider provider, Transactor transactor, QueueModel model, JobDesk desk, QueueOptions options)
     {
         var database = transactor.Database.Apart;
-        var lease = new NodeLease(database, options.Lease);
+        var lease = new NodeLease(database, options.Lease, new UnknownWork([.. model.WithoutLanes.Select(lane => lane.Handler)], model.WithoutPriorities));
         var store = new QueueStore(database);
         var log = provider.GetRequiredService<ILogger<QueueService>>();
         var engine = new QueueEngine(new JobRunServices(transactor, store, provider.GetRequiredService<IServiceScopeFactory>(), log), lease, model, options);
         return new QueueService(engine, new Scheduler(new ScheduleStore(database), lease, model.Schedules, desk, database.Clock, log), new Redriver(transactor, desk, log),
-            new QueueWatch(new QueueWatchStore(database), model, desk, options, database.Clock, log), store, lease, desk, options, model.Sources.Count > 0, database.Clock, log);
+            new QueueWatch(new QueueWatchStore(database), model, desk, options, database.Clock, log), store, lease, desk, options, model, database.Clock, log);
     }
 
     private void Register(IServiceCollection services)

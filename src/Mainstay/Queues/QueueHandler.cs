@@ -91,13 +91,13 @@ internal sealed class QueueHandler(string name, Delegate declared)
     }
 
     /// <summary>Runs the handler in a transaction that also does what <paramref name="first"/> says, or not at all.</summary>
-    public Task CommitAsync(JobRunServices services, TransactionRequest request, object? input, BatchItem first) => services.Transactor.RunAsync(
+    public Task CommitAsync(JobRunServices services, TransactionRequest request, object? input, Func<BatchItem> first) => services.Transactor.RunAsync(
         request with { IsKeyed = true },     // the row is: a commit whose answer was lost has deleted it, so the next run is refused
         async work =>
         {
             await using var scope = services.Scopes.CreateAsyncScope();
             await Handler.InvokeAsync(input, work, scope.ServiceProvider, work.Cancellation);
-            return new Completed<bool>(true) { First = first };
+            return new Completed<bool>(true) { First = first() };
         });
 
     public void Unique<T>(Func<T, object?> key, TimeSpan? per) where T : class => (Placement.Unique, Placement.UniqueFor) = (Key(key), per);

@@ -67,6 +67,9 @@ internal static class QueueMetrics
             attempts.Record(job.Attempt, new TagList { { "mainstay.handler", job.Handler }, { "mainstay.outcome", Name(outcome) } });
     }
 
+    /// <summary>Whether anybody wants spans.</summary>
+    public static bool IsTraced => source.HasListeners();
+
     /// <summary>A span of its own, linked to the request that caused it.</summary>
     public static Activity? StartRun(ClaimedJob job, QueueHandler handler, string? traceParent)
     {

@@ -15,6 +15,12 @@ internal sealed class QueueModel
 
     public IReadOnlyList<ScheduledJob> Schedules => [.. _handlers.Select(handler => handler.Scheduled).OfType<ScheduledJob>()];
 
+    /// <summary>The handlers whose work is ready when it arrives.</summary>
+    public LaneRule[] WithoutLanes => [.. _handlers.Where(handler => !handler.Placement.IsAdmitted).Select(handler => handler.Lanes)];
+
+    /// <summary>The handlers all of whose work is ordinary.</summary>
+    public string[] WithoutPriorities => [.. _handlers.Where(handler => handler.Placement.Priority is null).Select(handler => handler.Name)];
+
     public QueueHandler Add(QueueHandler handler)
     {
         _handlers.Add(handler);

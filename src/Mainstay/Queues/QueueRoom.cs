@@ -6,13 +6,14 @@ namespace Mainstay.Internal;
 /// </summary>
 internal sealed class QueueRoom(int number, int slots, QueueLimit? limit = null)
 {
-    private const int AheadMost = 500;
+    private const int AheadMost = 1000;
     private static readonly TimeSpan aheadTime = TimeSpan.FromMilliseconds(50);
 
     private readonly Queue<ClaimedJob> _ahead = new();
     private long _windowStart;
     private int _endedInWindow;
     private int _aheadWanted;
+    private int _asked;
     private int _claims;
 
     public int Number => number;
@@ -28,13 +29,15 @@ internal sealed class QueueRoom(int number, int slots, QueueLimit? limit = null)
     /// <summary>Whether a row may be born here: nobody waits who was there before it, on this node or on others.</summary>
     public bool IsIdle => limit is null && Free > 0 && _ahead.Count == 0 && !MayHaveMore;
 
-    /// <summary>How many to claim now; 0 while enough is at hand.</summary>
-    public int Wanted => !MayHaveMore || HasEnough ? 0 : Free + _aheadWanted - _ahead.Count;
+    /// <summary>How many to claim now; 0 while enough is at hand or on its way.</summary>
+    public int Wanted => !MayHaveMore || HasEnough ? 0 : Math.Max(0, Free + _aheadWanted - AtHand);
 
     /// <summary>Whether more will be claimed as soon as some of what is at hand has begun.</summary>
     public bool ClaimsSoon => MayHaveMore && HasEnough;
 
-    private bool HasEnough => Free == 0 && _ahead.Count > _aheadWanted / 2;
+    private bool HasEnough => AtHand > Free + (_aheadWanted / 2);
+
+    private int AtHand => _ahead.Count + _asked;
 
     /// <summary>
     /// In which order the next claim looks for priorities. An age from which on low work went before high would be the end of priorities as soon as a backlog has grown old, so
@@ -50,6 +53,12 @@ internal sealed class QueueRoom(int number, int slots, QueueLimit? limit = null)
     public void TakeSlot() => Free--;
 
     public void GiveSlot() => Free++;
+
+    /// <summary>A claim is on its way that may bring so many.</summary>
+    public void Ask(int most) => _asked += most;
+
+    /// <summary>It has come back, or nobody knows what it brought.</summary>
+    public void Answered(int most) => _asked -= most;
 
     public void Put(ClaimedJob job) => _ahead.Enqueue(job);
 

@@ -8,7 +8,7 @@ namespace Mainstay.Internal;
 /// The queues of this process: takes the lease of the node before anything is claimed under it, keeps it while the engine runs and until that has come to an end,
 /// and does what any node may do for all: take back the work of the dead, keep the partitions of the history.
 /// </summary>
-internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redriver redriver, QueueWatch watch, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, bool hasInbox, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
+internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redriver redriver, QueueWatch watch, QueueStore store, NodeLease lease, JobDesk desk, QueueOptions options, QueueModel model, TimeProvider clock, ILogger<QueueService> log) : BackgroundService, IAsyncDisposable
 {
     private static readonly TimeSpan partitionPace = TimeSpan.FromHours(1);
 
@@ -21,7 +21,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if ((engine.Handlers.Length == 0 && !hasInbox) || !await RegisterAsync(stoppingToken))
+        if ((engine.Handlers.Length == 0 && model.Sources.Count == 0) || !await RegisterAsync(stoppingToken))
             return;
         var hints = new NodeHints(store.Database, lease);
         desk.Others = hints;
@@ -33,7 +33,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
         if (options.Workers > 0 && engine.Handlers.Length > 0)
         {
-            desk.Runner = engine;
+            desk.Runner = engine.Arriving;
             await engine.RunAsync(stoppingToken);
         }
         else
@@ -83,7 +83,8 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                     engine.Wake();
                 if (news.HasOrphans)
                     await ReapAsync(hasStopped);
-                await AdoptAsync(hasStopped);
+                if (news.HasAstray)
+                    await AdoptAsync(hasStopped);
                 if (news.HasRedrives)
                     redriver.Wake();
                 strays = await ReturnStraysAsync(strays, hasStopped);
@@ -141,7 +142,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
     /// <summary>Another release may have left work in lanes or with priorities that this one does not declare, and plain SQL may have named some. The engine looks after those that it does.</summary>
     private async Task AdoptAsync(CancellationToken cancellation)
     {
-        if (await store.AdoptAsync(engine.WithoutLanes, engine.WithoutPriorities, cancellation))
+        if (await store.AdoptAsync(model.WithoutLanes, model.WithoutPriorities, cancellation))
             engine.Wake();
     }
 

@@ -82,7 +82,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
             {
                 var key = StableKey.Of(Saga, job.Handler);
                 await ReachAsync(FaultPoint.BeforeSideEffect, request);
-                result = await part.InvokeAsync(walk.Facts, scope => new Outbound(job, new JobSteps(job, services, request, key), key, scope), services.Scopes, request.Cancellation);
+                result = await part.InvokeAsync(walk.Facts, scope => new Outbound(job, new JobSteps(job, services, () => request, key, request.Cancellation), key, scope), services.Scopes, request.Cancellation);
                 isDone = true;
                 await ReachAsync(FaultPoint.AfterSideEffect, request);
             }

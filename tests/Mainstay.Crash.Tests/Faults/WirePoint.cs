@@ -74,8 +74,8 @@ internal static class Statements
 {
     public static string Of(string name) => name switch
     {
-        // The end of all kinds of claims.
-        "claim" => "select * from claimed order by",
+        // What all kinds of claims have.
+        "claim" => "set state = 1, node = $3",
         "admit" => QueueSql.Admit,
         "complete" => QueueSql.Complete,
         "complete in lane" => QueueSql.CompleteInLane,

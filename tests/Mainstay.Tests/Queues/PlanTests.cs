@@ -22,26 +22,43 @@ public sealed class PlanTests(PostgresFixture postgres) : OwnDatabaseTests(postg
         const string claim = "('{}', '{}', '01890a5d-ac96-774b-bcce-b302099a8057', '{0}', '{100}', '{write,other}', '{0,0}', '{0,0}', '{0,0}', 1";
         await using var connection = await Source.OpenConnectionAsync(Stop);
         await using var transaction = await connection.BeginTransactionAsync(Stop);
-        async Task<string> PlanAsync(string sql)
-        {
-            await using var command = new NpgsqlCommand(sql, connection);
-            await using var reader = await command.ExecuteReaderAsync(Stop);
-            var lines = new List<string>();
-            while (await reader.ReadAsync(Stop))
-                lines.Add(reader.GetString(0));
-            return string.Join('\n', lines);
-        }
-
         await using (var prepare = new NpgsqlCommand($"{QueueSql.KeepPlans}; set local plan_cache_mode = force_generic_plan; prepare claim (uuid[], int[], uuid, int[], int[], text[], int[], smallint[], bigint[], int{types}) as {statement}", connection))
             await prepare.ExecuteNonQueryAsync(Stop);
-        var empty = await PlanAsync($"explain execute claim{claim}{limits})");
+        var empty = await PlanAsync(connection, $"explain execute claim{claim}{limits})");
         await using (var fill = new NpgsqlCommand("insert into mainstay.jobs (id, handler, payload) select gen_random_uuid(), 'write', '{}' from generate_series(1, 30000)", connection))
             await fill.ExecuteNonQueryAsync(Stop);
-        var full = await PlanAsync($"explain execute claim{claim}{limits})");
+        var full = await PlanAsync(connection, $"explain execute claim{claim}{limits})");
 
         empty.ShouldNotContain("Seq Scan");
         full.ShouldNotContain("Seq Scan");
         full.ShouldContain("Tid Scan on jobs");
+    }
+
+    [Theory]
+    [InlineData(QueueSql.Complete, "uuid, integer", "'01890a5d-ac96-774b-bcce-b302099a8057', 1")]
+    [InlineData(QueueSql.CompleteAll, "uuid[], integer[]", "'{01890a5d-ac96-774b-bcce-b302099a8057}', '{1}'")]
+    [InlineData(QueueSql.Release, "uuid[], integer[]", "'{01890a5d-ac96-774b-bcce-b302099a8057}', '{1}'")]
+    public async Task An_end_finds_its_row_by_its_id_also_when_statistics_know_of_no_lease(string statement, string types, string values)
+    {
+        await using var connection = await Source.OpenConnectionAsync(Stop);
+        await using var transaction = await connection.BeginTransactionAsync(Stop);
+        await using (var prepare = new NpgsqlCommand($"insert into mainstay.jobs (id, handler, payload) select gen_random_uuid(), 'write', '{{}}' from generate_series(1, 5000); analyze mainstay.jobs; set local plan_cache_mode = force_generic_plan; prepare ending ({types}) as {statement}", connection))
+            await prepare.ExecuteNonQueryAsync(Stop);
+
+        var plan = await PlanAsync(connection, $"explain execute ending ({values})");
+
+        plan.ShouldContain("jobs_pkey");
+        plan.ShouldNotContain("jobs_node_idx");
+    }
+
+    private static async Task<string> PlanAsync(NpgsqlConnection connection, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        await using var reader = await command.ExecuteReaderAsync(Stop);
+        var lines = new List<string>();
+        while (await reader.ReadAsync(Stop))
+            lines.Add(reader.GetString(0));
+        return string.Join('\n', lines);
     }
 
     private sealed record Write(string Text);

@@ -105,6 +105,11 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : OwnDatabaseTes
         insert into mainstay.jobs (id, handler, state, node, payload) values ('{Node}', 'elsewhere', 0, gen_random_uuid(), json_build_object())
         """);
 
+    [Theory]
+    [InlineData(6, 0)]
+    [InlineData(0, 2)]
+    public Task A_job_that_nobody_looks_for_is_found(int state, int priority) => ShouldFindAsync("known-state", $"insert into mainstay.jobs (id, handler, state, priority, payload) values ('{Node}', 'elsewhere', {state}, {priority}, json_build_object())");
+
     [Fact]
     public Task A_delay_without_end_is_found() => ShouldFindAsync("due-time-of-delayed", $"""
         alter table mainstay.jobs drop constraint jobs_due_check;

@@ -32,6 +32,13 @@ public sealed class WireFixture(PostgresFixture postgres) : IAsyncLifetime
                     throw ProblemOf.NotNow.Because("Not now.");
                 work.Update(counter with { Value = counter.Value + input.By });
             }).Allow(Policy.Anyone).Refuses(ProblemOf.Declare(backend));
+            backend.Command("POST /v1/counters/raise", (Wanted input, UnitOfWork work) => work.Execute($"update counters set value = value + 1 where name = {input.Name}")).Allow(Policy.Anyone);
+            backend.Command("POST /v1/counters/raise-and-see", async (Wanted input, UnitOfWork work) =>
+            {
+                work.Execute($"update counters set value = value + 1 where name = {input.Name} returning -1");
+                work.Insert(new Counter(Id<Counter>.New(), "witness", 1));
+                return new Raised((await work.QueryAsync<long>($"select max(value)::bigint from counters where name = {input.Name}"))[0]);
+            }).Allow(Policy.Anyone);
             backend.Query("GET /v1/counters/count", (Snapshot snapshot) => snapshot.QueryAsync<long>($"select count(*) from counters")).Allow(Policy.Anyone);
         });
         // Polling for messages would be counted too; without subscribers of anything due, the dispatcher is asked to rest by stopping it.
@@ -47,6 +54,8 @@ public sealed class WireFixture(PostgresFixture postgres) : IAsyncLifetime
             await Proxy.DisposeAsync();
     }
 }
+
+public sealed record Raised(long Value);
 
 internal static class ProblemOf
 {
@@ -100,6 +109,18 @@ public sealed class RoundTripTests(WireFixture wire) : IClassFixture<WireFixture
         (await TurnsAsync(async i => (await Ann.PostAsync("/v1/counters", new { name = "x", value = i })).Expect(201))).ShouldBe(1);
         (await TurnsAsync(async i => (await Ann.PostAsync("/v1/counters", new { name = "x", value = i }, $"Idempotency-Key: create-{i}")).Expect(201))).ShouldBe(1);
         (await TurnsAsync(async i => (await Ann.PostAsync("/v1/counters/make", new { name = "x" }, $"Idempotency-Key: make-{i}")).Expect(204))).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_recorded_statement_goes_with_the_commit_or_before_a_query_whatever_it_gives()
+    {
+        (await Ann.PostAsync("/v1/counters", new { name = "raised", value = 0 })).Expect(201);
+
+        (await TurnsAsync(async i => (await Ann.PostAsync("/v1/counters/raise", new { name = "raised" }, $"Idempotency-Key: raise-{i}")).Expect(204))).ShouldBe(1);
+        var seen = (await Ann.PostAsync("/v1/counters/raise-and-see", new { name = "raised" }, "Idempotency-Key: raise-and-see")).Expect(200);
+
+        seen.Data.GetProperty("value").GetInt64().ShouldBe(6);
+        (await CountAsync("witness")).ShouldBe(1);
     }
 
     [Fact]

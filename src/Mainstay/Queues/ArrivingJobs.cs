@@ -1,0 +1,66 @@
+namespace Mainstay.Internal;
+
+/// <summary>What this process commits, on its way to the engine: a row that is born leased has its slot before the commit, and runs as soon as that has succeeded.</summary>
+internal sealed class ArrivingJobs(QueueState state, QueueSlots slots, NodeLease lease, TimeProvider clock) : IJobRunner
+{
+    public Guid Node => lease.Id;
+
+    public Guid? Reserve(string handler)
+    {
+        if (state.Rooms.Find(handler) is not { } entry)
+            return null;
+        lock (state.Lock)
+        {
+            if (state.Stops || !entry.Room.IsIdle || !lease.IsHeld)
+                return null;
+            entry.Room.TakeSlot();
+            return Node;
+        }
+    }
+
+    public bool Committed(IReadOnlyList<JobRow> rows)
+    {
+        bool isWaiting = false, othersMayHelp = false;
+        foreach (var row in rows)
+            if (row.Node is not null)
+                Start(ClaimedJob.Born(row));
+            else if (row.IsDelayed)
+                state.DueIn(row.At is { } at ? at - clock.GetUtcNow() : row.After!.Value);
+            else if (state.Rooms.Find(row.Handler) is { } entry)
+            {
+                isWaiting = true;
+                othersMayHelp |= entry.Room.Free == 0;
+            }
+            else
+                othersMayHelp = true;
+        if (isWaiting)
+            Wake();
+        return othersMayHelp;
+    }
+
+    public void Dropped(IReadOnlyList<JobRow> rows, bool isInDoubt)
+    {
+        foreach (var row in rows)
+            if (row.Node is not null)
+                lock (state.Lock)
+                {
+                    row.Node = null;
+                    state.Rooms[row.Handler].Room.GiveSlot();
+                    state.MayHoldStrays |= isInDoubt;
+                }
+        state.Turn();
+    }
+
+    public void Wake() => state.Wake();
+
+    private void Start(ClaimedJob job)
+    {
+        SlotRun? begun;
+        lock (state.Lock)
+            begun = state.Stops ? null : slots.Begin_NeedsLock(job);
+        if (begun is { } run)
+            slots.Start(run);
+        else
+            _ = Task.Run(() => slots.GiveBackAsync([job]));
+    }
+}

@@ -1,0 +1,50 @@
+namespace Mainstay.Internal;
+
+/// <summary>What has been done and is to be ended in the database, with the next turn. Every member is to be used under the engine's lock.</summary>
+internal sealed class EndedJobs(TimeProvider clock)
+{
+    /// <summary>How long ends may wait for the claim that they can go with, while enough has been claimed ahead.</summary>
+    private static readonly TimeSpan pause = TimeSpan.FromMilliseconds(10);
+
+    private List<(Guid Id, int Fence)> _finished = [];
+    private List<(Guid Id, int Fence)> _first = [];
+    private Deadline _waitUntil;
+
+    public int Count => _finished.Count + _first.Count;
+
+    public bool HasAny => _finished.Count > 0 || HasAwaited;
+
+    /// <summary>Whether others wait for one of them.</summary>
+    public bool HasAwaited => _first.Count > 0;
+
+    /// <summary>Whether they need not be a commit of their own yet.</summary>
+    public bool MayWait => !HasAwaited && _waitUntil.Left(clock) > TimeSpan.Zero;
+
+    /// <summary>When they are to be ended at the latest.</summary>
+    public Deadline At => HasAny ? _waitUntil : Deadline.Never;
+
+    /// <param name="job">What has been done.</param>
+    /// <param name="isAwaited">Whether others may wait for its end, so that it comes before the next claim.</param>
+    public void Add(ClaimedJob job, bool isAwaited)
+    {
+        if (!HasAny)
+            _waitUntil = Deadline.After(pause, clock);
+        (isAwaited ? _first : _finished).Add((job.Id, job.Fence));
+    }
+
+    public bool Has(Guid id, int fence) => _finished.Contains((id, fence)) || _first.Contains((id, fence));
+
+    public (IReadOnlyList<(Guid Id, int Fence)> Finished, IReadOnlyList<(Guid Id, int Fence)> First) Take()
+    {
+        var taken = (_finished, _first);
+        (_finished, _first) = ([], []);
+        return taken;
+    }
+
+    /// <summary>Nobody knows whether they have been ended. Ending twice ends once.</summary>
+    public void PutBack(CyclePlan plan)
+    {
+        _finished.AddRange(plan.Finished);
+        _first.AddRange(plan.FinishedFirst);
+    }
+}
