@@ -1,14 +1,21 @@
 namespace Mainstay.Internal;
 
-/// <summary>How the database of a test becomes empty again. Rows of the framework are deleted and not truncated, because nodes are at their tables all the time.</summary>
+/// <summary>
+/// How the database of a test becomes empty again. Done by the superuser, past the triggers that keep an application from taking back what is final. Rows of queues are deleted and
+/// not truncated, because nodes are at their tables all the time.
+/// </summary>
 internal static class ResetSql
 {
     public const string Framework = """
+        set session_replication_role = replica;
         delete from mainstay.jobs;
         delete from mainstay.jobs_done;
         delete from mainstay.jobs_dead;
         delete from mainstay.jobs_unique;
         delete from mainstay.jobs_stopped;
+        delete from mainstay.sagas;
+        delete from mainstay.sagas_ended;
+        delete from mainstay.saga_events;
         delete from mainstay.redrives;
         delete from mainstay.inbox;
         delete from mainstay.operations;
@@ -20,9 +27,9 @@ internal static class ResetSql
         delete from mainstay_testing.sent;
         """;
 
-    /// <summary>The tables of the application, all at once because they refer to each other; null when there are none.</summary>
-    public const string Application = """
-        select 'truncate ' || string_agg(format('public.%I', table_name), ', ') || ' restart identity cascade'
-        from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'
-        """;
+    /// <summary>The tables whose rows are the application's.</summary>
+    public const string Tables = "select format('%I.%I', table_schema, table_name) from information_schema.tables where table_type = 'BASE TABLE' and (table_schema = 'public' or (table_schema = 'mainstay' and table_name like 'ledger\\_%')) order by 1";
+
+    /// <summary>Empties tables, all at once because they refer to each other.</summary>
+    public static string Truncate(IEnumerable<string> tables) => $"truncate {string.Join(", ", tables)} restart identity cascade;";
 }

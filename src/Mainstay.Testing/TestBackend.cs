@@ -246,15 +246,8 @@ public sealed class TestBackend : IAsyncDisposable
     public async Task ResetAsync()
     {
         await DrainAsync(new DrainOptions { AllowsDeadLetters = true });
-        await using var connection = await Database.OpenConnectionAsync();
-        await using (var find = new NpgsqlCommand(ResetSql.Application, connection))
-            if (await find.ExecuteScalarAsync() is string truncate)
-            {
-                await using var command = new NpgsqlCommand(truncate, connection);
-                await command.ExecuteNonQueryAsync();
-            }
-        await using (var command = new NpgsqlCommand(ResetSql.Framework, connection))
-            await command.ExecuteNonQueryAsync();
+        var tables = await _run.TablesAsync();
+        await _run.Server.ExecuteInAsync(_run.DatabaseName, ResetSql.Framework + (tables.Count > 0 ? ResetSql.Truncate(tables) : ""));
     }
 
     /// <summary>

@@ -120,7 +120,7 @@ public sealed class TestNode
         backend.Services.AddSingleton<TimeProvider>(_ => _run.Clock);
         backend.Services.AddSingleton<IPostConfigureOptions<HttpClientFactoryOptions>>(new FakedClients(_run.Fakes, this));
         TestSignIn.AddTo(backend.Services, _run.Users);
-        backend.Surroundings = new Surroundings { Clock = _run.Clock, Faults = new NodeFaults(this, _run), FindDatabase = async model => Own(await _run.FindDatabaseAsync(model), backend.Name) };
+        backend.Surroundings = new Surroundings { Clock = _run.Clock, Faults = new NodeFaults(this, _run), KeepsHistory = false, FindDatabase = async model => Own(await _run.FindDatabaseAsync(model), backend.Name) };
     }
 
     /// <summary>The node goes to the server by a path of its own, which can be cut, and under a name of its own.</summary>

@@ -44,6 +44,17 @@ internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDi
         return _connectionString;
     }
 
+    /// <summary>The names of the tables whose rows are the application's, quoted.</summary>
+    public async Task<List<string>> TablesAsync()
+    {
+        await using var command = Source.CreateCommand(ResetSql.Tables);
+        await using var reader = await command.ExecuteReaderAsync();
+        List<string> tables = [];
+        while (await reader.ReadAsync())
+            tables.Add(reader.GetString(0));
+        return tables;
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (DatabaseName.Length > 0)

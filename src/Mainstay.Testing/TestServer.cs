@@ -27,6 +27,7 @@ internal sealed class TestServer
     private static Task<TestServer>? shared;
 
     private readonly ConcurrentDictionary<string, Lazy<Task>> _templates = new();
+    private readonly ConcurrentDictionary<string, Task<string>> _spares = new();
     private readonly EmbeddedServer _server;
     private readonly NpgsqlDataSource _administrator;
 
@@ -51,14 +52,22 @@ internal sealed class TestServer
     public async Task<(string Name, string ConnectionString)> CreateDatabaseAsync(BackendModel model)
     {
         var template = await TemplateAsync(model);
-        var name = $"test_{Environment.ProcessId}_{RandomNumberGenerator.GetHexString(10, lowercase: true)}";
-        // Without a checkpoint, which the other strategy needs twice.
-        await ExecuteAsync($"create database {name} template {template} owner mainstay strategy wal_log");
+        var name = await (_spares.TryRemove(template, out var spare) ? spare : CopyAsync(template));
+        // The next test of the kind finds its database made. Of several that ask at once, one has the spare and the others make their own.
+        _ = _spares.GetOrAdd(template, CopyAsync);
         return (name, ConnectionString(name));
     }
 
     /// <summary>Ends whoever is still connected.</summary>
     public Task DropDatabaseAsync(string name) => ExecuteAsync($"drop database if exists {name} with (force)");
+
+    /// <summary>Does something in a database as the superuser.</summary>
+    public async Task ExecuteInAsync(string database, string sql)
+    {
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_server.AdministratorConnectionString) { Database = database, Pooling = false }.ConnectionString);
+        await connection.OpenAsync();
+        await ExecuteAsync(connection, sql);
+    }
 
     /// <summary>Ends all connections of a name to a database.</summary>
     /// <returns>How many there were.</returns>
@@ -79,10 +88,33 @@ internal sealed class TestServer
             File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
         var embedded = await EmbeddedServer.StartAsync(new EmbeddedServerOptions { Name = "testing", DataFolder = folder, StopTimeout = TimeSpan.FromSeconds(5) }, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
         // Not awaited by anybody, because the process has no other moment after its last test.
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => embedded.DisposeAsync().AsTask().GetAwaiter().GetResult();
         var server = new TestServer(embedded);
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => server.EndAsync().GetAwaiter().GetResult();
         await server.PrepareAsync();
         return server;
+    }
+
+    private async Task EndAsync()
+    {
+        try
+        {
+            foreach (var spare in _spares.Values)
+                await DropDatabaseAsync(await spare);
+        }
+        catch (NpgsqlException)
+        {
+            // The next process removes what is left of this one.
+        }
+        await _administrator.DisposeAsync();
+        await _server.DisposeAsync();
+    }
+
+    /// <summary>By files: the pages of a template are on the disk, so there is nothing to be gained by writing all of them to the log.</summary>
+    private async Task<string> CopyAsync(string template)
+    {
+        var name = $"test_{Environment.ProcessId}_{RandomNumberGenerator.GetHexString(10, lowercase: true)}";
+        await ExecuteAsync($"create database {name} template {template} owner mainstay strategy file_copy");
+        return name;
     }
 
     private async Task PrepareAsync()
@@ -97,7 +129,7 @@ internal sealed class TestServer
 
     private Task<string> TemplateAsync(BackendModel model)
     {
-        // The day is part of it because partitions are made for days.
+        // The day is part of it so that those which nobody needs any more are known by it.
         var day = TimeProvider.System.GetUtcNow().ToString("yyyyMMdd", CultureInfo.InvariantCulture);
         var content = string.Join('\n', [.. SchemaStart.Script(model.Tables.Models), Own()]);
         var name = $"template_{day}_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)))[..16]}";
@@ -141,7 +173,6 @@ internal sealed class TestServer
     {
         await using var database = new Database(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString, "mainstay-testing", TimeProvider.System);
         await SchemaStart.RunAsync(database.Source, model.Tables.Models, SchemaMode.Apply, NullLogger.Instance, CancellationToken.None);
-        await new QueueStore(database).AddPartitionsAsync(CancellationToken.None);
         await new SharedKeys(database, TimeProvider.System).RenewAsync(CancellationToken.None);
         await using var command = database.Source.CreateCommand(Own());
         await command.ExecuteNonQueryAsync();

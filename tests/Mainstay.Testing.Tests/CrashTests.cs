@@ -108,6 +108,32 @@ public sealed class CrashTests
     }
 
     [Fact]
+    public async Task A_node_that_is_stopped_gives_back_what_it_has_at_once()
+    {
+        var begun = new TaskCompletionSource();
+        await using var shop = await TestBackend.StartAsync(() =>
+        {
+            var backend = Shop.Declare();
+            backend.Job<Attempted>("held", async (Attempted job, Outbound outbound) =>
+            {
+                if (begun.TrySetResult())
+                    await Task.Delay(Timeout.InfiniteTimeSpan, outbound.Cancellation);
+            });
+            return backend;
+        }, new TestOptions { Settings = new Dictionary<string, string?> { ["Mainstay:Queues:Drain"] = "00:00:00.1" } });
+        await shop.WorkAsync(work => { work.Enqueue(new Attempted(1)); return Task.CompletedTask; });
+        await begun.Task;
+
+        await shop.Node.StopAsync();
+        var other = await shop.StartNodeAsync();
+        await shop.DrainAsync();
+
+        shop.Applied("held").Single().Attempt.ShouldBe(1);
+        shop.Node.ShouldBeSameAs(other);
+        shop.Nodes.Select(node => (node.Number, node.IsAlive)).ShouldBe([(1, false), (2, true)]);
+    }
+
+    [Fact]
     public async Task Nodes_that_live_keep_their_leases_over_any_time()
     {
         var goOn = new TaskCompletionSource();

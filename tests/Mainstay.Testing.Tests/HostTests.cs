@@ -1,4 +1,9 @@
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Mainstay.Tests;
 
@@ -33,6 +38,47 @@ public sealed class HostTests
         (await shop.As("ann", "customer").PostAsync("/v1/orders", body)).Expect(404);
         (await shop.Anonymous.PostAsync("/v1/orders", body, "Authorization: Test 00112233")).Expect(401);
         (await shop.Anonymous.GetAsync("/v1/products", "Authorization: Bearer unknown")).Expect(401);
+    }
+
+    [Fact]
+    public async Task A_way_to_sign_in_that_the_application_has_goes_on_beside_that_of_the_test()
+    {
+        await using var shop = await TestBackend.StartAsync(() =>
+        {
+            var backend = Shop.Declare();
+            backend.Services.AddAuthentication("badge").AddScheme<AuthenticationSchemeOptions, Badges>("badge", null);
+            backend.Query("GET /v1/me", (Snapshot snapshot) => Task.FromResult(snapshot.User.Id)).Allow(Policy.Permission("me.read"));
+            return backend;
+        });
+
+        (await shop.As(new User("ann", permissions: ["me.read"])).GetAsync("/v1/me")).Expect(200).Data.GetString().ShouldBe("ann");
+        (await shop.Anonymous.GetAsync("/v1/me", "Authorization: Badge bob")).Expect(200).Data.GetString().ShouldBe("bob");
+        (await shop.Anonymous.GetAsync("/v1/me")).Expect(401);
+    }
+
+    [Fact]
+    public async Task A_backend_that_tests_share_is_empty_after_a_reset()
+    {
+        await using var shop = await TestBackend.StartAsync(() => Shop.Declare());
+        for (var test = 0; test < 2; test++)
+        {
+            await shop.InsertAsync(tea);
+            (await shop.As("ann", "customer").PostAsync("/v1/orders", new PlaceOrder(tea.Id, 10), "Idempotency-Key: \"1\"")).Expect(201).Header("Idempotency-Replayed").ShouldBeNull();
+            shop.Published<OrderPlaced>().Count.ShouldBe(1);
+            await ExecuteAsync(shop, "insert into mainstay.ledger_currencies (code, decimals) values ('EUR', 2)");
+
+            await shop.ResetAsync();
+
+            (await shop.As("sue", "staff").GetAsync("/v1/orders")).Expect(200).Data.GetArrayLength().ShouldBe(0);
+            shop.Applied().ShouldBeEmpty();
+            shop.Enqueued<AskForReview>().ShouldBeEmpty();
+        }
+    }
+
+    private static async Task ExecuteAsync(TestBackend shop, string sql)
+    {
+        await using var command = shop.Database.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
     }
 
     [Fact]
@@ -78,3 +124,10 @@ public sealed class HostTests
 }
 
 public sealed record Greeting(string Text);
+
+internal sealed class Badges(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder) : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+{
+    protected override Task<AuthenticateResult> HandleAuthenticateAsync() => Task.FromResult(Request.Headers.Authorization.ToString().Split(' ') is ["Badge", var id]
+        ? AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new ClaimsIdentity([new Claim("sub", id), new Claim("permission", "me.read")], "badge")), "badge"))
+        : AuthenticateResult.NoResult());
+}

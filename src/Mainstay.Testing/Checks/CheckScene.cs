@@ -10,9 +10,6 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
     /// <summary>The id of the user that signs in, which rows that belong to somebody belong to.</summary>
     private const string UserId = "check-1";
 
-    /// <summary>Of every table of the application: its name, how many rows it has, and a number that changes with their content.</summary>
-    private const string Tables = "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1";
-
     public TestBackend Shop => shop;
 
     public Operation Operation => operation;
@@ -56,11 +53,7 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
     public async Task<SortedDictionary<string, (long Rows, string Content)>> EffectsAsync()
     {
         await shop.DrainAsync(new DrainOptions { AllowsDeadLetters = true });
-        List<string> tables = ["mainstay_testing.sent"];
-        await using (var command = shop.Database.CreateCommand(Tables))
-        await using (var reader = await command.ExecuteReaderAsync())
-            while (await reader.ReadAsync())
-                tables.Add(SqlName.Quote(reader.GetString(0)));
+        List<string> tables = ["mainstay_testing.sent", .. await shop.Run.TablesAsync()];
         var effects = new SortedDictionary<string, (long, string)>(StringComparer.Ordinal);
         foreach (var table in tables)
         {

@@ -81,7 +81,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             () => longRunning = LongRunningOptions.Of(backend.Configuration),
             () => isCoalescing = ReadSetting.Of(backend.Configuration),
             () => idempotency = IdempotencySettings.Of(backend.Configuration),
-            () => queues = QueueOptions.Of(backend.Configuration),
+            () => queues = QueueOptions.Of(backend.Configuration) with { KeepsHistory = backend.Surroundings.KeepsHistory },
             () => backend.Dependencies.Register(backend.Services, backend.Configuration),
             () => auditRetention = AuditSettings.RetentionOf(backend.Configuration),
             () => ListenAddresses.Check(backend.Configuration["urls"]),

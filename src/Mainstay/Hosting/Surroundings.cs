@@ -9,6 +9,9 @@ internal sealed record Surroundings
     /// <inheritdoc cref="Database.Faults"/>
     public IFaultPoints? Faults { get; init; }
 
+    /// <summary>Whether the days of the history are made and dropped. That of a test ends with its database, and is kept in the partitions for the rest.</summary>
+    public bool KeepsHistory { get; init; } = true;
+
     /// <summary>Gives the connection string, once it is known what is declared. Null: the configuration says it, or there is a private server.</summary>
     public Func<BackendModel, Task<string>>? FindDatabase { get; init; }
 }

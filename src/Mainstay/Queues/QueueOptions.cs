@@ -39,6 +39,9 @@ public sealed record QueueOptions
     /// <summary>How long repetitions of a message from outside are recognized. Default: 7 days.</summary>
     public TimeSpan KeepInbox { get; init; } = TimeSpan.FromDays(7);
 
+    /// <inheritdoc cref="Surroundings.KeepsHistory"/>
+    internal bool KeepsHistory { get; init; } = true;
+
     internal Retention Retention => new(KeepDone, KeepDead, KeepDiscarded, KeepInbox);
 
     /// <summary>From configuration under <c>Mainstay:Queues</c>.</summary>

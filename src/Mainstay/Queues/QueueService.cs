@@ -29,7 +29,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         desk.Redrives = redriver.Wake;
         lease.Lost = engine.LeaseLost;
         using var hasStopped = new CancellationTokenSource();
-        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken), KeepHistoryAsync(stoppingToken),
+        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken), options.KeepsHistory ? KeepHistoryAsync(stoppingToken) : Task.CompletedTask,
             options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
         if (options.Workers > 0 && engine.Handlers.Length > 0)
         {
@@ -52,7 +52,8 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             try
             {
                 await lease.ExtendAsync(stopping);
-                await AddPartitionsAsync(stopping);
+                if (options.KeepsHistory)
+                    await AddPartitionsAsync(stopping);
                 await store.AddRatesAsync(engine.PacedQueues, stopping);
                 foreach (var (handler, count) in await store.CountOrphansAsync(engine.Handlers, stopping))
                     QueueLog.Orphans(log, count, handler);

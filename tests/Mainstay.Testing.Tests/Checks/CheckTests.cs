@@ -78,7 +78,7 @@ public sealed class CheckTests
 
         var found = await Should.ThrowAsync<CheckException>(() => Check(declare, "POST /v1/notes: applies a duplicate once", null).RunAsync(shop));
 
-        found.Message.ShouldContain("the second request with one Idempotency-Key has changed \"products\" again");
+        found.Message.ShouldContain("the second request with one Idempotency-Key has changed public.products again");
     }
 
     [Fact]

@@ -47,6 +47,25 @@ public sealed class FakeTests
     }
 
     [Fact]
+    public async Task A_declared_dependency_is_played_too()
+    {
+        await using var shop = await TestBackend.StartAsync(() =>
+        {
+            var backend = Shop.Declare();
+            backend.Dependency("payments", "https://payments.example.com");
+            backend.Job<Charge>("charge", (Charge job, Outbound outbound) => outbound.PostAsync("payments", "/charges", job)).Retry(3);
+            return backend;
+        });
+        shop.Fake("payments").On("POST /charges").Dies().Answers(201, new Charge("done"));
+        await shop.WorkAsync(work => { work.Enqueue(new Charge("1")); return Task.CompletedTask; });
+
+        await shop.PassAsync(TimeSpan.FromMinutes(1));
+
+        shop.Applied("charge").Single().Attempt.ShouldBe(2);
+        shop.Called("payments").Select(call => (call.Read<Charge>(), call.IdempotencyKey)).Distinct().Single().Item1.ShouldBe(new Charge("1"));
+    }
+
+    [Fact]
     public async Task Routes_are_told_apart_and_the_last_that_fits_answers()
     {
         await using var shop = await TestBackend.StartAsync(Paying);
