@@ -50,7 +50,7 @@ shop.Command("POST /v1/orders", async (PlaceOrder input, UnitOfWork work) =>
         work.Publish(new OrderPlaced(order.Id, product.Id, order.Quantity, order.Total));
         return order;
     })
-    .Allow(customer).Refuses(outOfStock);
+    .Allow(customer).Refuses(outOfStock).Sends<OrderPlaced>();
 
 shop.Command("POST /v1/orders/{id}/cancel", async (CancelOrder input, UnitOfWork work) =>
     {

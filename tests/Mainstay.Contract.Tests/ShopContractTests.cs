@@ -43,6 +43,16 @@ public sealed class ShopContractTests
         result.Output.ShouldContain("clients that read data[].discount");
     }
 
+    [Fact]
+    public async Task The_picture_of_the_shop_is_checked_in_and_true()
+    {
+        var described = await Command.RunAsync(Command.Of(Path.Combine(AppContext.BaseDirectory, "Mainstay.Contract.Shop"), "describe"), TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);
+
+        described.ExitCode.ShouldBe(0, described.Errors);
+        described.Output.ReplaceLineEndings("\n").Trim().ShouldBe((await File.ReadAllTextAsync(Path.Combine(contracts, "..", "shop.md"), TestContext.Current.CancellationToken)).ReplaceLineEndings("\n").Trim(),
+            "samples/shop.md is what 'dotnet run samples/shop.cs -- describe' prints. Write it anew and check it in.");
+    }
+
     /// <summary>The program itself, as a pipeline runs it: there is no database, and the address could not be listened on.</summary>
     private static Task<CommandResult> CheckAsync(string folder) => Command.RunAsync(
         Command.Of(Path.Combine(AppContext.BaseDirectory, "Mainstay.Contract.Shop"), "contract", "check", "--folder", folder, "--urls", "http://192.0.2.1:1", "--ConnectionStrings:mainstay=Host=192.0.2.1"),

@@ -11,6 +11,9 @@ internal sealed class MessageCatalogue
     private readonly Dictionary<Type, (string Name, List<(string Name, Placement Placement)> Subscriptions)> _events = [];
     private readonly Dictionary<Type, (string Name, Placement Placement)> _jobs = [];
 
+    /// <summary>The events with who listens to each, in the order in which they were declared.</summary>
+    public IEnumerable<(string Name, IReadOnlyList<string> Subscriptions)> Events => _events.Values.Select(entry => (entry.Name, (IReadOnlyList<string>)[.. entry.Subscriptions.Select(subscription => subscription.Name)]));
+
     public IEnumerable<string> Names => _events.Values.Select(entry => entry.Name);
 
     /// <exception cref="ConfigurationException">MST2102: the name or the type is taken. MST1003: the type cannot be stored.</exception>

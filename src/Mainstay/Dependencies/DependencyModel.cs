@@ -11,6 +11,8 @@ internal sealed class DependencyModel
 
     private readonly Dictionary<string, DependencyDeclaration> _declared = new(StringComparer.OrdinalIgnoreCase);
 
+    public IReadOnlyCollection<DependencyDeclaration> Declared => _declared.Values;
+
     public DependencyDeclaration Add(DependencyDeclaration dependency)
     {
         _declared.TryAdd(dependency.Name, dependency);

@@ -9,6 +9,7 @@ internal static class CommandLine
     [
         new("contract check", ["folder"], ContractCommand.Check),
         new("contract write", ["folder", "breaking"], ContractCommand.Write),
+        new("describe", [], DescribeCommand.Print),
         new("schema script", [], (_, model, output) => SchemaCommand.Print(model, output)),
     ];
 

@@ -19,6 +19,7 @@ public static class JobsExtensions
         ArgumentNullException.ThrowIfNull(declare);
         var block = QueueBlock.Of(services, nameof(AddJobs), options);
         declare(new JobsBuilder(block));
+        block.RegisterSagas(services);
         services.AddSingleton(provider => new Schedules(new ScheduleStore(provider.GetRequiredService<QueueTransactor>().Transactor.Database), block.Model, provider.GetRequiredService<JobDesk>()));
         return services.AddSingleton(provider => new Jobs(block.Messages(provider), provider.GetRequiredService<JobDesk>(), provider.GetRequiredService<QueueTransactor>().Transactor));
     }

@@ -56,6 +56,15 @@ internal sealed class QueueBlock
             new QueueWatch(new QueueWatchStore(database), model, desk, options, database.Clock, log), store, lease, desk, options, model, database.Clock, log);
     }
 
+    /// <summary>Adds what sagas need, if any were declared.</summary>
+    public void RegisterSagas(IServiceCollection services)
+    {
+        if (Sagas.Families.Count == 0)
+            return;
+        services.AddSingleton(provider => new Sagas(provider.GetRequiredService<QueueTransactor>().Transactor, Sagas, provider.GetRequiredService<JobDesk>()));
+        services.AddHostedService(provider => new SagaWatch(provider.GetRequiredService<QueueTransactor>().Transactor, Sagas, provider.GetRequiredService<ILogger<SagaWatch>>()));
+    }
+
     private void Register(IServiceCollection services)
     {
         Database DatabaseOf(BlockDatabases databases) => databases.Get(Options.ConnectionString, "MST2104", nameof(QueueOptions));
@@ -64,8 +73,6 @@ internal sealed class QueueBlock
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<JobDesk>();
         services.AddSingleton(provider => new QueueTransactor(new Transactor(DatabaseOf(provider.GetRequiredService<BlockDatabases>()), new Tables([]), Messages(provider), provider.GetRequiredService<JobDesk>())));
-        services.AddSingleton(provider => new Sagas(provider.GetRequiredService<QueueTransactor>().Transactor, Sagas, provider.GetRequiredService<JobDesk>()));
-        services.AddHostedService(provider => new SagaWatch(provider.GetRequiredService<QueueTransactor>().Transactor, Sagas, provider.GetRequiredService<ILogger<SagaWatch>>()));
         services.AddSingleton(provider => new QueueChecker(provider.GetRequiredService<QueueTransactor>().Transactor.Database, Options, Model));
         services.AddSingleton(provider => new DeadLetters(provider.GetRequiredService<QueueTransactor>().Transactor, Model, provider.GetRequiredService<JobDesk>(), Options));
         services.AddHostedService(provider => CreateService(provider, provider.GetRequiredService<QueueTransactor>().Transactor, Model, provider.GetRequiredService<JobDesk>(), Options));

@@ -17,8 +17,6 @@ internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<
 
     protected override async Task TurnAsync(CancellationToken stopping)
     {
-        if (model.Families.Count == 0)
-            return;
         var found = new Dictionary<string, long>();
         await using (var command = transactor.Database.Source.CreateCommand(SagaSql.CountStuck))
         await using (var reader = await command.ExecuteReaderAsync(stopping))

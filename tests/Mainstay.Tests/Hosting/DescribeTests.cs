@@ -1,0 +1,70 @@
+using Mainstay.Internal;
+
+namespace Mainstay.Tests;
+
+/// <summary>What the declarations say of themselves. Neither a database nor an address is needed.</summary>
+public sealed class DescribeTests
+{
+    [Fact]
+    public void Everything_that_is_declared_is_listed_and_who_listens_to_what_is_drawn()
+    {
+        using var output = new StringWriter();
+        using var folder = new TemporaryFolder();
+        var backend = Backend.Create("shop", ["describe", $"--Mainstay:DataFolder={folder.Path}"]);
+        backend.Event<Placed>("order.placed");
+        backend.Event<Paid>("order.paid");
+        backend.Command("POST /v1/orders", (UnitOfWork work) => work.Publish(new Placed("1"))).Allow(Policy.Role("customer")).Sends<Placed>();
+        backend.On("count \"units\"", (Placed placed, UnitOfWork work) => { });
+        backend.Job<Mail>("send mail", (Mail mail, Outbound outbound) => { });
+        backend.Job("tidy", Schedule.Cron("0 3 * * *"), (UnitOfWork work) => { });
+        backend.Dependency("payments", "https://payments.example.com");
+        backend.Saga<Placed>("fulfil").By(placed => placed.Order)
+            .Step("charge", (Outbound outbound) => Task.CompletedTask, undo: (Outbound outbound) => Task.CompletedTask)
+            .Wait<Paid>("paid", paid => paid.Order, TimeSpan.FromHours(1))
+            .When("is large", (Placed placed) => placed.Order.Length > 3, then => then.Step("check", (UnitOfWork work) => Task.CompletedTask));
+
+        CommandLine.Run(backend, output).ShouldBe(0);
+
+        var text = output.ToString().ReplaceLineEndings("\n");
+        text.ShouldContain("| `POST /v1/orders` | role customer | order.placed |");
+        text.ShouldContain("| order.placed | count \"units\", fulfil |");
+        text.ShouldContain("| order.paid | fulfil: paid |");
+        text.ShouldContain("| tidy | cron 0 3 * * * in UTC | once | default |");
+        text.ShouldContain("| payments | https://payments.example.com/ |");
+        text.ShouldContain("| charge, can be undone | yes |");
+        text.ShouldContain("""
+            ```mermaid
+            flowchart LR
+              n0["POST /v1/orders"]
+              n1(["order.placed"])
+              n0 --> n1
+              n2("count #quot;units#quot;<br/>once")
+              n1 --> n2
+              n3[/"fulfil"/]
+              n1 --> n3
+              n4(["order.paid"])
+              n4 --> n3
+              n5{{"cron 0 3 * * * in UTC"}}
+              n6("tidy<br/>once")
+              n5 --> n6
+              n7["charge"]
+              n3 --> n7
+              n8["undo charge"]
+              n7 -.-> n8
+              n9["wait: paid"]
+              n7 --> n9
+              n10{"is large"}
+              n9 --> n10
+              n11["check"]
+              n10 --> n11
+              n12[["payments"]]
+            ```
+            """.ReplaceLineEndings("\n"));
+    }
+
+    private sealed record Placed(string Order);
+
+    private sealed record Paid(string Order);
+
+    private sealed record Mail(string To);
+}
