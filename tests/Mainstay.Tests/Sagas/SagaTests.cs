@@ -228,14 +228,14 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
     {
         await using var app = await StartAsync(saga => saga
             .Step("book", (Outbound outbound) => Call("book", outbound), undo: (Outbound outbound) => Call("undo book", outbound))
-            .Step("ship", (Outbound outbound) => { _calls.Enqueue("ship|"); throw new IOException("Away."); }, options: step => step.Retry(10, TimeSpan.FromHours(1), TimeSpan.FromHours(2)))
+            .Step("ship", (Outbound outbound) => { _calls.Enqueue("ship|"); throw new IOException("Away."); }, undo: (Outbound outbound) => Call("undo ship", outbound), step => step.Retry(10, TimeSpan.FromHours(1), TimeSpan.FromHours(2)).UndoIfUnknown())
             .Within(TimeSpan.FromMilliseconds(500)));
 
         await EnqueueAsync(app, "a");
         var ended = await EndedAsync(app, "a", SagaStatus.Compensated);
 
         Effects.First().ShouldBe("book");
-        Effects.Last().ShouldBe("undo book");
+        Effects.TakeLast(2).ShouldBe(["undo ship", "undo book"]);
         ended.Turned.ShouldBe("It has not come to its end within 00:00:00.5000000.");
     }
 
