@@ -60,7 +60,7 @@ app.MapGet("/trips/{trip}", async (string trip, Sagas sagas) =>
     foreach (var status in new SagaStatus?[] { null, SagaStatus.Completed, SagaStatus.Compensated })
         if (await sagas.ListAsync(new SagaFilter { Saga = "book trip", Key = trip, Status = status }, size: 1) is [var found])
             return Results.Ok(await sagas.FindAsync(found.Id));
-    return Results.NotFound();
+    return Results.Ok(new { status = "accepted" });     // and not begun yet
 });
 
 await app.StartAsync();

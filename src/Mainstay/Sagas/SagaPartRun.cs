@@ -34,14 +34,17 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
             await ReachOutAsync(request);
     }
 
-    /// <summary>A saga that has turned while this ran could not withdraw it then. Now it can: nobody runs it until its pause is over.</summary>
+    /// <summary>
+    /// A saga that has turned while this ran could not withdraw it then. Now it can: nobody runs it until its pause is over. Whoever turns it just now is waited for: without the lock, one would look before
+    /// the other's commit, and the other before this one's.
+    /// </summary>
     public async Task RetriedAsync()
     {
-        if (!IsForward || await SagaStore.ReadAsync(services.Transactor.Database, Saga, CancellationToken.None) is not { } seen || !SagaMoves.Walk(part.Definition, seen).HasTurned)
+        if (!IsForward)
             return;
         await services.Transactor.RunAsync(Request(), async work =>
         {
-            if (await SagaStore.LockAsync(work, Saga) is { } row && SagaMoves.Walk(part.Definition, row) is { HasTurned: true } walk)
+            if (await SagaStore.LockAsync(work, Saga) is { } row && SagaMoves.Walk(part.Definition, row) is { HasTurned: true } walk && walk.Expects(job.Id))
             {
                 await SagaMoves.TurnAsync(work, walk, "It has turned already.");
                 SagaMoves.Save(work, row, walk);

@@ -1,19 +1,22 @@
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Mainstay.Internal;
 
 /// <summary>Compares what is declared with what is open, at the start. Then counts the sagas that stand until somebody decides, and says so when there are more than before.</summary>
-internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<SagaWatch> log) : PeriodicService(TimeSpan.FromSeconds(15), transactor.Database.Clock)
+internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<SagaWatch> log) : PeriodicService(TimeSpan.FromSeconds(15), transactor.Database.Clock), IHostedLifecycleService
 {
     private readonly Dictionary<string, long> _known = [];
 
     /// <exception cref="ConfigurationException">MST3105: a definition was changed while instances of it are open.</exception>
-    public override async Task StartAsync(CancellationToken cancellationToken)
-    {
-        await model.CheckAsync(transactor, log, cancellationToken);
-        await base.StartAsync(cancellationToken);
-    }
+    public Task StartingAsync(CancellationToken cancellationToken) => model.CheckAsync(transactor, log, cancellationToken);
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     protected override async Task TurnAsync(CancellationToken stopping)
     {

@@ -6,7 +6,7 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>
-/// Sagas whose nodes, and whose server, are killed at every boundary of their steps, forward and back. Twelve kills; MAINSTAY_CRASH_KILLS asks for more, MAINSTAY_CRASH_SEED repeats the order of events.
+/// Sagas whose nodes, and whose server, are killed at every boundary of their steps, forward and back. Six kills; MAINSTAY_CRASH_KILLS asks for more, MAINSTAY_CRASH_SEED repeats the order of events.
 /// </summary>
 [Collection(nameof(Alone))]
 public sealed class JourneyTests(DisturbedServer server, ITestOutputHelper output) : IClassFixture<DisturbedServer>
@@ -25,7 +25,7 @@ public sealed class JourneyTests(DisturbedServer server, ITestOutputHelper outpu
     [Fact]
     public async Task Every_journey_is_made_to_its_end_or_taken_back_each_step_once()
     {
-        _left = LongForm.Kills ?? 12;
+        _left = LongForm.Kills ?? 6;
         var seed = LongForm.Seed ?? Random.Shared.Next(1, 1_000_000);
         output.WriteLine($"Seed {seed}, {_left} kills. Repeat with MAINSTAY_CRASH_SEED={seed} MAINSTAY_CRASH_KILLS={_left}");
         await using var scene = await Scene.CreateAsync(server);
@@ -42,7 +42,7 @@ public sealed class JourneyTests(DisturbedServer server, ITestOutputHelper outpu
         var begun = await feeding;
         var disorder = clock.Elapsed;
         var survivor = await scene.SurviveAsync(settings => settings with { MakesJourneys = true, Workers = 8, Lease = TimeSpan.FromSeconds(3) });
-        await EndAsync(scene);
+        await EndAsync(scene, survivor.Services.GetRequiredService<DeadLetters>());
 
         Say($"{_kills.Values.Sum()} kills in {disorder.TotalSeconds:0} s, everything ended {(clock.Elapsed - disorder).TotalSeconds:0.0} s after the last: {begun} journeys, {await scene.ScalarAsync<string>("select coalesce(string_agg(outcome || ' ' || count, ', '), 'none') from (select outcome, count(*) from mainstay.sagas_ended group by outcome) ended")}");
         foreach (var (what, count) in _kills)
@@ -52,15 +52,21 @@ public sealed class JourneyTests(DisturbedServer server, ITestOutputHelper outpu
         report.Findings.SelectMany(finding => finding.Rows.Select(row => $"{finding.Check}: {row.Row} {row.Detail}")).Concat(report.Unfinished).ShouldBeEmpty();
     }
 
-    private static async Task EndAsync(Scene scene)
+    /// <summary>Innocent jobs that were with three nodes which died are dead letters then, and their sagas are stuck. An operator has them tried again.</summary>
+    private static async Task EndAsync(Scene scene, DeadLetters letters)
     {
         try
         {
-            await Wait.UntilAsync("every journey has ended", Scene.Patience, () => scene.ScalarAsync<bool>("select not exists (select from mainstay.sagas) and not exists (select from mainstay.jobs)"), Stop);
+            await Wait.UntilAsync("every journey has ended", Scene.Patience, async () =>
+            {
+                foreach (var letter in await letters.ListAsync(new DeadLetterFilter { Reason = "crashed" }, cancellation: Stop))
+                    await letters.RedriveAsync(letter.Id, "it was in bad company", cancellation: Stop);
+                return await scene.ScalarAsync<bool>("select not exists (select from mainstay.sagas) and not exists (select from mainstay.jobs) and not exists (select from mainstay.jobs_dead)");
+            }, Stop);
         }
         catch (TimeoutException e)
         {
-            throw new TimeoutException($"{e.Message}\n{await scene.ScalarAsync<string>("select json_build_object('sagas', (select json_agg(saga) from (select * from mainstay.sagas limit 5) saga), 'jobs', (select json_agg(job) from (select * from mainstay.jobs limit 10) job), 'counts', (select json_agg(row) from (select handler, state, count(*) from mainstay.jobs group by handler, state) row))::text")}");
+            throw new TimeoutException($"{e.Message}\n{await scene.ScalarAsync<string>("select json_build_object('sagas', (select json_agg(row_to_json(open)) from (select * from mainstay.sagas limit 5) open), 'jobs', (select json_agg(job) from (select * from mainstay.jobs limit 10) job), 'counts', (select json_agg(row) from (select handler, state, count(*) from mainstay.jobs group by handler, state) row))::text")}");
         }
     }
 
@@ -72,7 +78,8 @@ public sealed class JourneyTests(DisturbedServer server, ITestOutputHelper outpu
                 select journey.id, journey.key, journey.outcome, entry ->> 'item' as item, entry ->> 'event' as event, number
                 from journey cross join lateral json_array_elements(state -> 'log') with ordinality as log (entry, number)
             )
-            select 'begun twice, or lost: ' || key from begun where (select count(*) from journey where journey.key = begun.key) <> 1
+            select 'ended ' || (select count(*) from journey where journey.key = begun.key) || ' times: ' || key || coalesce(', open as ' || (select string_agg(status, ' ') from mainstay.sagas where sagas.key = begun.key), '') || ', done ' || (select string_agg(what, ', ' order by id) from travels where travels.key = begun.key)
+            from begun where (select count(*) from journey where journey.key = begun.key) <> 1
             union all
             select 'a journey that nobody began: ' || key from journey where key not in (select key from begun)
             union all

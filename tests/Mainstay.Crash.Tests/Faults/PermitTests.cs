@@ -80,14 +80,16 @@ public sealed class PaceTests(SharedServer server)
         await using var scene = await Scene.CreateAsync(server);
         var nodes = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => scene.StartAsync(settings => settings with { HasLimits = true })));
         await scene.SurviveAsync(settings => settings with { HasLimits = true });
+        // Both are waited for from the beginning: on a slow machine all is done before the first is dead.
+        var deaths = nodes.Zip([Moment.Before, Moment.After], (victim, moment) => (victim, victim.Wire.Hold(Statements.Of("claim"), moment, moment == Moment.After ? "job" : null))).ToArray();
         await scene.ExecuteAsync($"""
             with job as (select 'job-' || i as key, mainstay.enqueue('paced', json_build_object('key', 'job-' || i, 'does', '')) as id from generate_series(1, {Jobs}) i)
             insert into sent (id, key) select id, key from job
             """);
 
-        foreach (var (victim, moment) in nodes.Zip([Moment.Before, Moment.After]))
+        foreach (var (victim, point) in deaths)
         {
-            var held = await victim.Wire.Hold(Statements.Of("claim"), moment, moment == Moment.After ? "job" : null).ReachedAsync(Scene.Stop);
+            var held = await point.ReachedAsync(Scene.Stop);
             await victim.KillAsync(Scene.Stop);
             held.Cut();
         }
