@@ -17,7 +17,9 @@ internal sealed record SagaRow(Guid Id, string Saga, int Version, string Shape, 
 }
 
 /// <summary>A job that was taken away from a saga before it ran, or between two of its attempts.</summary>
-internal sealed record Withdrawn(Guid Id, int Attempt);
+/// <param name="Id">Its id.</param>
+/// <param name="Fence">How often it was claimed: attempts are given back by shutdowns and outages, and what they did outside is not.</param>
+internal sealed record Withdrawn(Guid Id, int Fence);
 
 /// <summary>An event that came before its saga.</summary>
 internal sealed record ParkedEvent(string Item, string Payload, DateTimeOffset ArrivedAt);

@@ -36,7 +36,7 @@ internal static class SagaSql
     public static Sql Withdraw(Guid[] jobs) => $"""
         delete from mainstay.jobs
         where id = any(array(select id from mainstay.jobs where id = any({jobs}) and state <> 1 for update skip locked)) and state <> 1
-        returning id, attempt
+        returning id, fence
         """;
 
     /// <summary>Whoever starts a saga of a key, and whoever brings an event for one that has not begun, come one after the other.</summary>

@@ -18,7 +18,7 @@ public static class OutboundExtensions
     /// <typeparam name="T">What the answer is read as.</typeparam>
     /// <param name="outbound">The context of the handler.</param>
     /// <param name="dependency">The name of the dependency.</param>
-    /// <param name="path">The path below its address, for example <c>/charges</c>. Two calls of one handler with the same path are the same call to the other side.</param>
+    /// <param name="path">The path on its host, for example <c>/charges</c>. Two calls of one handler with the same path are the same call to the other side.</param>
     /// <param name="body">What is posted.</param>
     /// <exception cref="DependencyException">It answered with another status than 2xx.</exception>
     /// <exception cref="RetryAfterException">It asked for a pause.</exception>
@@ -43,6 +43,8 @@ public static class OutboundExtensions
         ArgumentException.ThrowIfNullOrWhiteSpace(dependency);
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         ArgumentNullException.ThrowIfNull(body);
+        if (path[0] != '/' || path.StartsWith("//", StringComparison.Ordinal) || path.Contains('\\', StringComparison.Ordinal))
+            throw new ArgumentException($"The path of a call to '{dependency}' is '{path}', expected one that begins with a single '/': it must not lead to another host.", nameof(path));
         outbound.Services.GetRequiredService<DependencyModel>().Require(dependency);
         var client = outbound.Services.GetRequiredService<IHttpClientFactory>().CreateClient(dependency);
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body, body.GetType(), options: json) };

@@ -124,6 +124,8 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2513: it has two lanes. MST2515: its rate has no key. MST2504: its schedule cannot be understood.</exception>
     public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {
+        if (Part is not null && _saysBatch)
+            throw new ConfigurationException("MST1002", $"'{Name}' is a part of a saga, of which each is done by itself, and .Batch(…) says several together. Remove Batch.");
         if (Part is not null)
             return;
         if (Starter is not null && !messages.IsEvent(Starter))

@@ -22,12 +22,12 @@ internal static class SagaMoves
     /// <param name="walk">The saga.</param>
     /// <param name="why">Why.</param>
     /// <param name="job">The job that is the cause, if it is one of the saga's.</param>
-    /// <param name="attempts">How often that job was tried before it ends with this without having been done; null when what became of it is written already.</param>
+    /// <param name="claims">How often that job was claimed before it ends with this without having been done; null when what became of it is written already.</param>
     /// <param name="by">Who decided it, if somebody did.</param>
-    public static async Task TurnAsync(UnitOfWork work, SagaWalk walk, string why, Guid? job = null, int? attempts = null, string? by = null)
+    public static async Task TurnAsync(UnitOfWork work, SagaWalk walk, string why, Guid? job = null, int? claims = null, string? by = null)
     {
         IReadOnlyList<Withdrawn> withdrawn = await SagaStore.WithdrawAsync(work, walk.Others(job ?? Guid.Empty));
-        walk.Turn(why, attempts is { } tried ? [.. withdrawn, new Withdrawn(job!.Value, tried)] : withdrawn, by);
+        walk.Turn(why, claims is { } before ? [.. withdrawn, new Withdrawn(job!.Value, before)] : withdrawn, by);
     }
 
     /// <summary>Writes where it stands, and the jobs that it has to have next, with the commit.</summary>

@@ -91,6 +91,6 @@ internal sealed class SagaTimerPart(SagaDefinition definition) : SagaPart(defini
         if (wait.Late == SagaLate.Continue)
             walk.TimedOut(wait, job.Id);
         else
-            await SagaMoves.TurnAsync(work, walk, $"'{wait.Name}' did not come within {wait.Time}.", job.Id, attempts: 0);
+            await SagaMoves.TurnAsync(work, walk, $"'{wait.Name}' did not come within {wait.Time}.", job.Id, claims: 0);
     }
 }

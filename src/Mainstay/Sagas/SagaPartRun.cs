@@ -114,7 +114,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
 
     /// <summary>The deadline is over, or the saga has turned before this step was begun.</summary>
     private Task TurnAsync(UnitOfWork work, SagaWalk walk) =>
-        SagaMoves.TurnAsync(work, walk, $"It has not come to its end within {part.Definition.Within}.", job.Id, attempts: job.Attempt - 1);
+        SagaMoves.TurnAsync(work, walk, $"It has not come to its end within {part.Definition.Within}.", job.Id, claims: job.Fence - 1);
 
     private async ValueTask ReachAsync(string point, TransactionRequest request)
     {

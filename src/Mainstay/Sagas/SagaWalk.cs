@@ -143,8 +143,8 @@ internal sealed class SagaWalk
             if (_pending.Find(owed => owed.Job == job.Id) is { } owed)
             {
                 Settle(job.Id);
-                // One that has been tried may have had its effect where nobody here can see it, and then it is as if it had failed.
-                Write(new SagaEntry(owed.Item, job.Attempt > 0 && _definition.Find(owed.Item) is SagaStep ? SagaEvent.Failed : SagaEvent.Withdrawn, _now));
+                // One that has been claimed may have had its effect where nobody here can see it, and then it is as if it had failed.
+                Write(new SagaEntry(owed.Item, job.Fence > 0 && _definition.Find(owed.Item) is SagaStep ? SagaEvent.Failed : SagaEvent.Withdrawn, _now));
             }
         GoOn();
     }
