@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -16,37 +15,24 @@ public sealed class JourneyTests(DisturbedServer server, ITestOutputHelper outpu
 
     private static readonly string?[] statements = ["commit", "complete", "enqueue", "claim", "promote", "retry", "saga lock", "saga save", "saga end", "saga withdraw", null];
 
-    private readonly SortedDictionary<string, int> _kills = [];
-    private readonly Lock _lock = new();
-    private int _left;
-
     private static CancellationToken Stop => Scene.Stop;
 
     [Fact]
     public async Task Every_journey_is_made_to_its_end_or_taken_back_each_step_once()
     {
-        _left = LongForm.Kills ?? 6;
-        var seed = LongForm.Seed ?? Random.Shared.Next(1, 1_000_000);
-        output.WriteLine($"Seed {seed}, {_left} kills. Repeat with MAINSTAY_CRASH_SEED={seed} MAINSTAY_CRASH_KILLS={_left}");
+        var disorder = new Disorder(server, output, statements, killsOfShortForm: 6) { PauseMost = TimeSpan.FromSeconds(1.5) };
         await using var scene = await Scene.CreateAsync(server);
         await scene.ExecuteAsync(Journeys.Tables);
         var workers = Enumerable.Range(0, Nodes).Select(_ => scene.Worker(settings => settings with { MakesJourneys = true, Workers = 8 })).ToArray();
         var clock = Stopwatch.StartNew();
 
-        using var killed = new CancellationTokenSource();
-        var feeding = FeedAsync(scene, new Random(seed), killed.Token);
-        var killing = Task.WhenAll(workers.Select((worker, i) => KillAsync(worker, new Random(seed * 100 + i))));
-        await KillServerAsync(new Random(seed * 100 + Nodes), killing);
-        await killing;
-        await killed.CancelAsync();
-        var begun = await feeding;
-        var disorder = clock.Elapsed;
+        var begun = await disorder.RunAsync(workers, (random, until) => FeedAsync(scene, random, until));
+        var killing = clock.Elapsed;
         var survivor = await scene.SurviveAsync(settings => settings with { MakesJourneys = true, Workers = 8, Lease = TimeSpan.FromSeconds(3) });
         await EndAsync(scene, survivor.Services.GetRequiredService<DeadLetters>());
 
-        Say($"{_kills.Values.Sum()} kills in {disorder.TotalSeconds:0} s, everything ended {(clock.Elapsed - disorder).TotalSeconds:0.0} s after the last: {begun} journeys, {await scene.ScalarAsync<string>("select coalesce(string_agg(outcome || ' ' || count, ', '), 'none') from (select outcome, count(*) from mainstay.sagas_ended group by outcome) ended")}");
-        foreach (var (what, count) in _kills)
-            Say($"{count,6}  {what}");
+        disorder.Report(
+            $"in {killing.TotalSeconds:0} s, everything ended {(clock.Elapsed - killing).TotalSeconds:0.0} s after the last: {begun} journeys, {await scene.ScalarAsync<string>("select coalesce(string_agg(outcome || ' ' || count, ', '), 'none') from (select outcome, count(*) from mainstay.sagas_ended group by outcome) ended")}");
         await JudgeAsync(scene);
         var report = await survivor.Services.GetRequiredService<QueueChecker>().VerifyAsync(within: Scene.Patience, cancellation: Stop);
         report.Findings.SelectMany(finding => finding.Rows.Select(row => $"{finding.Check}: {row.Row} {row.Detail}")).Concat(report.Unfinished).ShouldBeEmpty();
@@ -148,65 +134,4 @@ public sealed class JourneyTests(DisturbedServer server, ITestOutputHelper outpu
             select mainstay.enqueue('journey: boarding', '{$$"""{"key": "{{key}}"}"""}', after => pause) from unnest({boards}) pause
             """);
     }
-
-    private async Task KillAsync(WorkerProcess worker, Random random)
-    {
-        while (Take())
-        {
-            worker.Start();
-            if (!await worker.IsReadyAsync(Stop))
-            {
-                Interlocked.Increment(ref _left);
-                continue;
-            }
-            var (statement, moment) = (statements[random.Next(statements.Length)], random.Next(2) == 0 ? Moment.Before : Moment.After);
-            var (arrives, pause) = (random.Next(2) == 0, random.Next(30, 1500));
-            var point = statement is null ? null : worker.Wire.Hold(Statements.Of(statement), moment);
-            HeldWire? held = null;
-            if (point is null)
-                await Task.Delay(pause, Stop);
-            else
-                held = await point.ReachedAsync(TimeSpan.FromSeconds(2), Stop);
-            await worker.KillAsync(Stop);
-            if (held is null && point is not null)
-                await point.AbandonAsync();
-            else if (arrives)
-                held?.Continue();
-            else
-                held?.Cut();
-            Count(held is null ? "node, anywhere" : $"node, {moment.ToString().ToLowerInvariant()} {statement}");
-        }
-    }
-
-    private async Task KillServerAsync(Random random, Task killing)
-    {
-        while (true)
-        {
-            await Task.WhenAny(killing, Task.Delay(random.Next(10_000, 25_000), Stop));
-            if (killing.IsCompleted || !Take())
-                return;
-            var processes = server.Processes;
-            var (what, process) = random.Next(4) == 0 || processes.Children.Count == 0 ? ("postmaster", processes.Postmaster) : ("process of the server", processes.Children[random.Next(processes.Children.Count)]);
-            if (Signals.Send(process, Signals.Kill))
-                Count(what);
-            else
-                Interlocked.Increment(ref _left);
-        }
-    }
-
-    private bool Take()
-    {
-        if (Interlocked.Decrement(ref _left) >= 0)
-            return true;
-        Interlocked.Increment(ref _left);
-        return false;
-    }
-
-    private void Count(string what)
-    {
-        lock (_lock)
-            _kills[what] = _kills.GetValueOrDefault(what) + 1;
-    }
-
-    private void Say(FormattableString line) => output.WriteLine(line.ToString(CultureInfo.InvariantCulture));
 }
