@@ -179,8 +179,6 @@ internal sealed class GroupCommits(Database database)
             await work.CommitAsync(Statements(group, jobs));
             if (work.Faults is { } later)
                 await later.ReachAsync(FaultPoint.AfterCommit, group[0].Unit.Origin.Operation);
-            desk.Committed(jobs);
-            return (GroupOutcome.Committed, false);
         }
         catch (Exception e)
         {
@@ -190,6 +188,8 @@ internal sealed class GroupCommits(Database database)
             // Refused because of one of them. After a wait there is no time for several more of the kind, and without a connection halves are no better off.
             return (GroupOutcome.RolledBack, group.Count > HalvedLeast && e is PostgresException && !DatabaseErrors.IsLockTimeout(e) && !DatabaseErrors.IsStatementTimeout(e) && !DatabaseErrors.IsUnavailable(e));
         }
+        desk.Committed(jobs);
+        return (GroupOutcome.Committed, false);
     }
 
     private static List<BatchItem> Statements(List<GroupMember> group, JobRow[] jobs)
