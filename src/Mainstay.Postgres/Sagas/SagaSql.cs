@@ -24,7 +24,12 @@ internal static class SagaSql
         on conflict (saga, key) do nothing
         """;
 
-    public static Sql Save(Guid id, SagaStatus status, string state) => $"update mainstay.sagas set status = {status}, state = {state}::json where id = {id}";
+    /// <summary>A saga that is stuck stays so while one of its jobs is dead, whatever else moves on.</summary>
+    public static Sql Save(Guid id, SagaStatus status, string state, Guid[] pending) => $"""
+        update mainstay.sagas
+        set status = case when status = 'stuck' and exists (select from mainstay.jobs_dead where id = any({pending}) and discarded_at is null) then 'stuck' else {status} end, state = {state}::json
+        where id = {id}
+        """;
 
     public static Sql End(Guid id, SagaStatus outcome, string state) => $"""
         with ended as (delete from mainstay.sagas where id = {id} returning *)
@@ -79,7 +84,7 @@ internal static class SagaSql
     public static Sql StepsOf(string saga, int version) => $"select steps from mainstay.saga_definitions where saga = {saga} and version = {version}";
 
     /// <summary>Open instances that began by another form of this version.</summary>
-    public static Sql CountOf(string saga, int version, string shape) => $"select count(*) from (select from mainstay.sagas where saga = {saga} and version = {version} and shape <> {shape} limit 1000) open";
+    public static Sql CountOf(string saga, int version, string shape) => $"select count(*) from (select from mainstay.sagas where saga = {saga} and version = {version} and (shape < {shape} or shape > {shape}) limit 1000) open";
 
     public static Sql Define(string saga, int version, string shape, string steps) => $"""
         insert into mainstay.saga_definitions as known (saga, version, shape, steps) values ({saga}, {version}, {shape}, {steps})

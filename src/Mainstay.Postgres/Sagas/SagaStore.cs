@@ -25,10 +25,11 @@ internal static class SagaStore
     public static async Task<bool> InsertAsync(UnitOfWork work, SagaRow row, TimeSpan? within) => await work.ExecuteAsync(SagaSql.Insert(row, within, OriginJson.Write(work.Origin))) == 1;
 
     /// <summary>Writes how it stands, with the commit.</summary>
-    public static void Save(UnitOfWork work, SagaRow row, SagaStatus status, SagaState state) => work.Record(new BatchItem(SagaSql.Save(row.Id, status, Json(row.Saga, state)).ToBatchCommand()));
+    public static void Save(UnitOfWork work, SagaRow row, SagaStatus status, SagaState state) =>
+        work.Record(new BatchItem(SagaSql.Save(row.Id, status, StoredJson.Write(state), [.. state.Pending.Select(owed => owed.Job)]).ToBatchCommand()));
 
     /// <summary>Moves it to those that have ended, with the commit.</summary>
-    public static void End(UnitOfWork work, SagaRow row, SagaStatus outcome, SagaState state) => work.Record(new BatchItem(SagaSql.End(row.Id, outcome, Json(row.Saga, state)).ToBatchCommand()));
+    public static void End(UnitOfWork work, SagaRow row, SagaStatus outcome, SagaState state) => work.Record(new BatchItem(SagaSql.End(row.Id, outcome, StoredJson.Write(state)).ToBatchCommand()));
 
     public static Task<IReadOnlyList<Withdrawn>> WithdrawAsync(UnitOfWork work, Guid[] jobs) => jobs.Length == 0 ? Task.FromResult<IReadOnlyList<Withdrawn>>([]) : work.QueryAsync<Withdrawn>(SagaSql.Withdraw(jobs));
 
@@ -51,12 +52,13 @@ internal static class SagaStore
 
     public static SagaState StateOf(string json) => (SagaState)StoredJson.Read(typeof(SagaState), json)!;
 
+    /// <summary>Refuses what a step gives, or an event that comes, when there is no room for it. What is written about the way itself always has room.</summary>
     /// <exception cref="InvalidOperationException">MST3104: it is too large.</exception>
-    private static string Json(string saga, SagaState state)
+    public static void CheckRoom(string saga, SagaState state)
     {
-        var json = StoredJson.Write(state);
-        return json.Length <= StateBytesMost ? json : throw new InvalidOperationException(
-            $"MST3104: What has happened to one '{saga}' takes {json.Length} characters of JSON, expected at most {StateBytesMost}. Store what is large in a table, and let steps give its id.");
+        if (StoredJson.Write(state).Length is var length and > StateBytesMost)
+            throw new InvalidOperationException(
+                $"MST3104: What has happened to one '{saga}' takes {length} characters of JSON, expected at most {StateBytesMost}. Store what is large in a table, and let steps give its id.");
     }
 
     private static SagaInstance? Instance(IReadOnlyList<Shown> found) => found.Count == 0 ? null : found[0].ToInstance();

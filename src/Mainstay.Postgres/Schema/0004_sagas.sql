@@ -21,6 +21,8 @@ create table mainstay.sagas (
     deadline timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 create unique index sagas_key_idx on mainstay.sagas (saga, key);
+-- For the start, which asks for those that began by another form of their definition.
+create index sagas_shape_idx on mainstay.sagas (saga, version, shape);
 create index sagas_stuck_idx on mainstay.sagas (id) where status = 'stuck';
 
 -- Sagas that have come to an end, or back to their beginning. Dropped a day at a time.
@@ -68,7 +70,8 @@ create table mainstay.saga_definitions (
 -- A job of a saga has died, whoever buried it: the saga stands until somebody decides. Jobs of a saga have its id as their message.
 create function mainstay.stop_saga() returns trigger language plpgsql as $$
 begin
-    update mainstay.sagas set status = 'stuck' where id = new.message and status <> 'stuck';
+    update mainstay.sagas set status = 'stuck' where id = new.message and status <> 'stuck'
+        and exists (select from json_array_elements(state -> 'pending') owed where (owed ->> 'job')::uuid = new.id);
     return null;
 end $$;
 create trigger jobs_dead_stops_saga after insert on mainstay.jobs_dead for each row when (new.message is not null) execute function mainstay.stop_saga();
@@ -76,6 +79,8 @@ create trigger jobs_dead_stops_saga after insert on mainstay.jobs_dead for each 
 -- It is tried again: the saga goes on, unless another of its jobs is dead.
 create function mainstay.resume_saga() returns trigger language plpgsql as $$
 begin
+    -- Of two that are tried again at once, the second looks when the first has ended.
+    perform from mainstay.sagas where id = old.message for no key update;
     update mainstay.sagas saga set status = case when saga.state ->> 'turned' is null then 'running' else 'compensating' end
     where id = old.message and status = 'stuck' and exists (select from mainstay.jobs where id = old.id)
         and not exists (select from json_array_elements(saga.state -> 'pending') owed join mainstay.jobs_dead dead on dead.id = (owed ->> 'job')::uuid where dead.discarded_at is null);

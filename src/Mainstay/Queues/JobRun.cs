@@ -141,8 +141,8 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         }
         if (IsOutage(error) || (End != JobEnd.None && !isLate))
             return await RecordAsync(async () => { await services.Store.ReleaseAsync([(job.Id, job.Fence)]); return true; }, JobOutcome.Released);
-        if (error is SnoozeException { Time: var time })
-            return handler.Retries.IsTooLate(Age + time) ? await ExpireAsync(error) : await RunsAgainAsync(() => services.Store.SnoozeAsync(job, time), JobOutcome.Snoozed, time);
+        if (error is SnoozeException snooze)
+            return await SnoozeAsync(snooze);
         if ((isLate && error is OperationCanceledException) || (error is ProblemException { Type: var type } && type == ProblemCatalogue.DeadlineExceeded))
             error = new TimeoutException($"The run did not end within {handler.Timeout}.", error);
         var rule = handler.Retries.For(error);
@@ -154,18 +154,33 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         var pause = rule.Pause(job.Attempt);
         if (AskedPause.In(error) is { } asked && asked > pause)
             pause = asked;
-        if (_part?.Left is { } left && left < pause)
-            pause = left > TimeSpan.Zero ? left : TimeSpan.Zero;
-        return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(() => RetryAsync(pause, error), JobOutcome.Retried, pause);
+        pause = Cut(pause);
+        return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(Later(() => services.Store.RetryAsync(job, pause, Text(error))), JobOutcome.Retried, pause);
     }
 
-    private async Task<bool> RetryAsync(TimeSpan pause, Exception error)
+    private async Task<JobOutcome> SnoozeAsync(SnoozeException snooze)
     {
-        var isRecorded = await services.Store.RetryAsync(job, pause, Text(error));
-        if (isRecorded && _part is not null)
-            await _part.RetriedAsync();
-        return isRecorded;
+        var time = Cut(snooze.Time);
+        return handler.Retries.IsTooLate(Age + time) ? await ExpireAsync(snooze) : await RunsAgainAsync(Later(() => services.Store.SnoozeAsync(job, time)), JobOutcome.Snoozed, time);
     }
+
+    /// <summary>Records that it runs again, and lets what it is a part of look at that. A second try of the two does not record it twice.</summary>
+    private Func<Task<bool>> Later(Func<Task<bool>> record)
+    {
+        if (_part is null)
+            return record;
+        var isRecorded = false;
+        return async () =>
+        {
+            isRecorded = isRecorded || await record();
+            if (isRecorded)
+                await _part.RetriedAsync();
+            return isRecorded;
+        };
+    }
+
+    /// <summary>No pause is longer than what it is a part of may take.</summary>
+    private TimeSpan Cut(TimeSpan pause) => _part?.Left is not { } left || left >= pause ? pause : left > TimeSpan.Zero ? left : TimeSpan.Zero;
 
     private async Task<JobOutcome> HandleAsync(object? input)
     {
@@ -220,10 +235,24 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         return GiveUpAsync(DeadReason.Expired, error);
     }
 
-    private Task<JobOutcome> GiveUpAsync(string reason, Exception error)
+    private async Task<JobOutcome> GiveUpAsync(string reason, Exception error)
     {
         _error = error;
-        return _part?.CanGiveUp == true ? RecordAsync(() => _part.GiveUpAsync(error, Text(error)), JobOutcome.GivenUp) : BuryAsync(reason, error);
+        if (_part?.CanGiveUp != true)
+            return await BuryAsync(reason, error);
+        try
+        {
+            return await RecordAsync(() => _part.GiveUpAsync(error, Text(error)), JobOutcome.GivenUp);
+        }
+        catch (SnoozeException elsewhere)
+        {
+            return await RunsAgainAsync(Later(() => services.Store.SnoozeAsync(job, elsewhere.Time)), JobOutcome.Snoozed, elsewhere.Time);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // What it is a part of cannot go on without it either: somebody has to look.
+            return await BuryAsync(reason, new InvalidOperationException($"{Text(error)} And that could not be given up: {e.Message}", e));
+        }
     }
 
     private async Task<JobOutcome> BuryAsync(string reason, Exception error)
@@ -245,7 +274,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             {
                 return await record() ? outcome : JobOutcome.Lost;
             }
-            catch (NpgsqlException e) when (DatabaseErrors.IsUnavailable(e))
+            catch (Exception e) when (IsOutage(e) || IsBusy(e))
             {
                 QueueLog.NotRecorded(services.Log, job.Handler, job.Id, e);
                 if (End == JobEnd.Stopping)
@@ -258,6 +287,9 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private static bool IsOutage(Exception error) => error is ProblemException { Type: var type }
         ? type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown
         : error is NpgsqlException && DatabaseErrors.IsUnavailable(error);
+
+    /// <summary>Somebody else held what was to be changed.</summary>
+    private static bool IsBusy(Exception error) => error is ProblemException { Type: var type } && (type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate);
 
     /// <summary>What is kept of an error: bounded, and only what PostgreSQL can store. An error that cannot be recorded would run its job for ever.</summary>
     private static string Text(Exception error)

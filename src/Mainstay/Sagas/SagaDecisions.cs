@@ -19,6 +19,9 @@ internal static class SagaDecisions
             await DeadLetterStore.DiscardAsync(work, letter.Id, why);
             ended.Add(new Withdrawn(letter.Id, 1));
         }
+        foreach (var lost in walk.Others(Guid.Empty).Except(ended.Select(job => job.Id)))
+            if (!await SagaStore.IsOpenJobAsync(work, lost))
+                ended.Add(new Withdrawn(lost, 1));      // its letter is not kept any more
         walk.Turn(why, ended, work.Origin.Actor);
         Save(work, row, walk, "compensate", null, why);
         return true;

@@ -13,7 +13,9 @@ internal sealed class SagaFamily(string name, Type input)
     private static readonly TimeSpan elsewhere = TimeSpan.FromSeconds(30);
 
     private readonly Dictionary<int, SagaDefinition> _versions = [];
-    private readonly HashSet<Type> _events = [];
+
+    /// <summary>By what name events of a type are kept for instances that have not begun: that of the wait which was declared for it first.</summary>
+    private readonly Dictionary<Type, string> _events = [];
 
     public string Name { get; } = name;
 
@@ -28,7 +30,7 @@ internal sealed class SagaFamily(string name, Type input)
     public SagaDefinition? Find(int version) => _versions.GetValueOrDefault(version);
 
     /// <summary>Whether nobody listens for it yet on behalf of this saga.</summary>
-    public bool Listens(Type @event) => _events.Add(@event);
+    public bool Listens(Type @event, string wait) => _events.TryAdd(@event, wait);
 
     /// <summary>Begins one. While one of the same key is open, nothing is begun.</summary>
     public async Task StartAsync(object input, UnitOfWork work)
@@ -51,7 +53,7 @@ internal sealed class SagaFamily(string name, Type input)
         }
         var walk = new SagaWalk(definition, state, input, work.Now);
         foreach (var parked in early)
-            if (definition.Find(parked.Item) is SagaWait wait)
+            if (_events.FirstOrDefault(known => known.Value == parked.Item).Key is { } type && WaitOf(definition, type) is { } wait)
                 walk.Received(wait, Element(parked.Payload), parked.ArrivedAt);
         walk.Begin();
         SagaMoves.Save(work, row, walk);
@@ -62,25 +64,22 @@ internal sealed class SagaFamily(string name, Type input)
     /// <exception cref="SnoozeException">Another node has to do it.</exception>
     public async Task ReceiveAsync(object @event, UnitOfWork work)
     {
-        if (WaitOf(Newest, @event) is not { } newest)
-            return;
-        var key = KeyOf(newest.Key(@event));
-        if (await SagaStore.LockByKeyAsync(work, Name, key) is not { } row)
+        var (row, definition, wait) = await FindAsync(@event, work);
+        if (row is null)
         {
             // Whoever begins one just now is waited for, and seen then.
+            var key = KeyOf(WaitsFor(@event.GetType()).First().Wait.Key(@event));
             await SagaStore.LockKeyAsync(work, Name, key);
-            row = await SagaStore.LockByKeyAsync(work, Name, key);
+            (row, definition, wait) = await FindAsync(@event, work);
             if (row is null)
             {
-                SagaStore.Park(work, Name, key, newest.Name, StoredJson.Write(@event));
+                SagaStore.Park(work, Name, key, _events[@event.GetType()], StoredJson.Write(@event));
                 work.AfterCommit(() => SagaMetrics.Parked(Name));
                 return;
             }
         }
-        if (Find(row.Version) is not { } definition || definition.Shape != row.Shape)
+        if (definition is null || wait is null)
             throw new SnoozeException(elsewhere);
-        if (WaitOf(definition, @event) is not { } wait)
-            return;
         var walk = SagaMoves.Walk(definition, row);
         var timer = walk.State.Pending.FirstOrDefault(owed => owed.Item == wait.Name);
         if (!walk.Received(wait, Element(StoredJson.Write(@event))))
@@ -116,7 +115,32 @@ internal sealed class SagaFamily(string name, Type input)
             SagaLog.Undeclared(log, count, Name, version);
     }
 
-    private static SagaWait? WaitOf(SagaDefinition definition, object @event) => definition.Items.OfType<SagaWait>().FirstOrDefault(wait => wait.Event == @event.GetType());
+    /// <summary>
+    /// The open instance that waits for the event by the definition with which it began, locked. Versions may compute other keys, so each of them is asked, the newest first.
+    /// </summary>
+    /// <returns>A row without a definition when this node does not declare the one that it goes by.</returns>
+    private async Task<(SagaRow? Row, SagaDefinition? Definition, SagaWait? Wait)> FindAsync(object @event, UnitOfWork work)
+    {
+        foreach (var key in WaitsFor(@event.GetType()).Select(known => KeyOf(known.Wait.Key(@event))).Distinct())
+        {
+            if (await SagaStore.LockByKeyAsync(work, Name, key) is not { } row)
+                continue;
+            if (Find(row.Version) is not { } definition || definition.Shape != row.Shape)
+                return (row, null, null);
+            if (WaitOf(definition, @event.GetType()) is { } wait && KeyOf(wait.Key(@event)) == key)
+                return (row, definition, wait);
+        }
+        return default;
+    }
+
+    private IEnumerable<(SagaDefinition Definition, SagaWait Wait)> WaitsFor(Type @event) =>
+        from definition in Versions
+        orderby definition.Version descending
+        let wait = WaitOf(definition, @event)
+        where wait is not null
+        select (definition, wait);
+
+    private static SagaWait? WaitOf(SagaDefinition definition, Type @event) => definition.Items.OfType<SagaWait>().FirstOrDefault(wait => wait.Event == @event);
 
     private string KeyOf(object? key)
     {

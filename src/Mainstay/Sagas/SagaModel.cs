@@ -36,7 +36,7 @@ internal sealed class SagaModel(QueueModel queues)
     /// <summary>Makes an event known to the instances that wait for it.</summary>
     public void Listen<TEvent>(string saga, string wait) where TEvent : class
     {
-        if (Find(saga) is { } family && family.Listens(typeof(TEvent)))
+        if (Find(saga) is { } family && family.Listens(typeof(TEvent), wait))
             queues.Add(new QueueHandler($"{saga}: {wait}", (TEvent @event, UnitOfWork work) => family.ReceiveAsync(@event, work)));
     }
 

@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace Mainstay.Internal;
 
 /// <summary>What becomes of a saga, as statements of the unit of work that holds its row.</summary>
@@ -35,6 +37,8 @@ internal static class SagaMoves
     {
         foreach (var start in walk.Starts)
             work.Record(new JobRow(start.Job, start.Part.Handler.Name, row.Id, StoredJson.Write(new SagaJob(row.Id)), work.Origin) { After = Earlier(start, row.Left) });
+        if (walk.HasLearned)
+            SagaStore.CheckRoom(row.Saga, walk.State);
         if (walk.Outcome is { } outcome)
         {
             SagaStore.End(work, row, outcome, walk.State);
@@ -43,6 +47,10 @@ internal static class SagaMoves
         else
             SagaStore.Save(work, row, walk.Status, walk.State);
     }
+
+    /// <summary>Whether a move that failed like this can be made later as it is: the database was away, or somebody else moved.</summary>
+    public static bool MayPass(Exception error) => error is SnoozeException or OperationCanceledException or NpgsqlException or IOException or System.Net.Sockets.SocketException
+        or ProblemException { Type.Status: >= 500 } || error is ProblemException { Type: var type } && type == ProblemCatalogue.ConcurrentUpdate;
 
     /// <summary>A wait is not longer than the saga may take.</summary>
     private static TimeSpan? Earlier(SagaStart start, TimeSpan? left) => start.After is { } after && left < after ? left > TimeSpan.Zero ? left : TimeSpan.Zero : start.After;

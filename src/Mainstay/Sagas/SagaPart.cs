@@ -25,10 +25,10 @@ internal abstract class SagaPart(SagaDefinition definition) : IJobPart
     /// <param name="context">Gives the unit of work or the outbound, as the handler asks.</param>
     /// <param name="services">Makes a scope for it.</param>
     /// <param name="cancellation">Ends it.</param>
-    public abstract Task<JsonElement?> InvokeAsync(object?[] facts, Func<IServiceProvider, object> context, IServiceScopeFactory services, CancellationToken cancellation);
+    public abstract Task<object?> InvokeAsync(object?[] facts, Func<IServiceProvider, object> context, IServiceScopeFactory services, CancellationToken cancellation);
 
     /// <summary>Notes that it has been done.</summary>
-    public abstract Task EndAsync(UnitOfWork work, SagaWalk walk, ClaimedJob job, JsonElement? result);
+    public abstract Task EndAsync(UnitOfWork work, SagaWalk walk, ClaimedJob job, object? result);
 }
 
 /// <summary>Does a step, or undoes it.</summary>
@@ -55,11 +55,10 @@ internal sealed class SagaStepPart(SagaDefinition definition, Delegate declared,
         Definition.CheckAsked(Item, _handler.Asked, isUndo);
     }
 
-    public override async Task<JsonElement?> InvokeAsync(object?[] facts, Func<IServiceProvider, object> context, IServiceScopeFactory services, CancellationToken cancellation)
+    public override async Task<object?> InvokeAsync(object?[] facts, Func<IServiceProvider, object> context, IServiceScopeFactory services, CancellationToken cancellation)
     {
         await using var scope = services.CreateAsyncScope();
-        var result = await _handler.InvokeAsync(facts, context(scope.ServiceProvider), scope.ServiceProvider, cancellation);
-        return result is null || isUndo || Result is null ? null : Element(StoredJson.Write(result, Result));
+        return await _handler.InvokeAsync(facts, context(scope.ServiceProvider), scope.ServiceProvider, cancellation);
     }
 
     private static JsonElement Element(string json)
@@ -68,12 +67,12 @@ internal sealed class SagaStepPart(SagaDefinition definition, Delegate declared,
         return document.RootElement.Clone();
     }
 
-    public override Task EndAsync(UnitOfWork work, SagaWalk walk, ClaimedJob job, JsonElement? result)
+    public override Task EndAsync(UnitOfWork work, SagaWalk walk, ClaimedJob job, object? result)
     {
         if (isUndo)
             walk.Undone((SagaStep)Item, job.Id);
         else
-            walk.Done((SagaStep)Item, job.Id, result);
+            walk.Done((SagaStep)Item, job.Id, result is null || Result is null ? null : Element(StoredJson.Write(result, Result)));
         return Task.CompletedTask;
     }
 }
@@ -83,9 +82,9 @@ internal sealed class SagaTimerPart(SagaDefinition definition) : SagaPart(defini
 {
     public override bool IsTransactional => true;
 
-    public override Task<JsonElement?> InvokeAsync(object?[] facts, Func<IServiceProvider, object> context, IServiceScopeFactory services, CancellationToken cancellation) => Task.FromResult<JsonElement?>(null);
+    public override Task<object?> InvokeAsync(object?[] facts, Func<IServiceProvider, object> context, IServiceScopeFactory services, CancellationToken cancellation) => Task.FromResult<object?>(null);
 
-    public override async Task EndAsync(UnitOfWork work, SagaWalk walk, ClaimedJob job, JsonElement? result)
+    public override async Task EndAsync(UnitOfWork work, SagaWalk walk, ClaimedJob job, object? result)
     {
         var wait = (SagaWait)Item;
         if (wait.Late == SagaLate.Continue)

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Mainstay.Internal;
 
 /// <summary>
@@ -75,7 +73,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
 
     private async Task ReachOutAsync(TransactionRequest request)
     {
-        JsonElement? result = null;
+        object? result = null;
         var isDone = false;
         if (await SagaStore.ReadAsync(services.Transactor.Database, Saga, request.Cancellation) is { } before)
         {
@@ -91,7 +89,14 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
             }
         }
         await ReachAsync(FaultPoint.BeforeCompletion, request);
-        await MoveAsync(Patient(request), (work, walk, _) => isDone ? part.EndAsync(work, walk, job, result) : TurnAsync(work, walk));
+        try
+        {
+            await MoveAsync(Patient(request), (work, walk, _) => isDone ? part.EndAsync(work, walk, job, result) : TurnAsync(work, walk));
+        }
+        catch (Exception e) when (isDone && !SagaMoves.MayPass(e))
+        {
+            throw new StepException(DeadReason.Failed, $"MST3108: '{job.Handler}' was done for saga {Saga}, and that cannot be recorded: {e.Message} Mend that, and have the saga retried; the key of its call is the same.", e);
+        }
     }
 
     /// <summary>Moves the saga on and ends the job, in one transaction. A job that the saga does not have any more only ends.</summary>

@@ -41,6 +41,9 @@ internal sealed class SagaWalk
 
     public bool HasTurned => _turned is not null;
 
+    /// <summary>Whether something was given or received since this object was made.</summary>
+    public bool HasLearned { get; private set; }
+
     /// <summary>What it has to do next, since this object was made.</summary>
     public List<SagaStart> Starts { get; } = [];
 
@@ -222,6 +225,7 @@ internal sealed class SagaWalk
     private void Write(SagaEntry entry)
     {
         _log.Add(entry);
+        HasLearned |= entry.Result is not null;
         Learn(entry);
     }
 

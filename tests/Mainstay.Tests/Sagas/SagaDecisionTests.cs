@@ -175,6 +175,61 @@ public sealed class SagaDecisionTests(PostgresFixture postgres) : OwnDatabaseTes
     }
 
     [Fact]
+    public async Task Events_find_instances_of_older_versions_by_the_keys_of_those()
+    {
+        void First(SagaDeclaration<Order> saga) => saga.By(order => order.Name)
+            .Wait<Paid>("paid", paid => paid.Order, TimeSpan.FromHours(1)).Step("ship", (Order order, Outbound outbound) => { _calls.Enqueue($"one ships {order.Name}"); return Task.CompletedTask; });
+
+        await using (var app = await StartAsync(First))
+        {
+            await EnqueueAsync(app);
+            await OpenAsync("waiting");
+        }
+        await using var both = await PlainApplication.StartAsync(ConnectionString, services => services
+            .AddOutbox(outbox => outbox.Event<Paid>("order.paid"))
+            .AddJobs(jobs =>
+            {
+                First(jobs.Saga<Order>("order"));
+                jobs.Saga<Order>("order", version: 2).By(order => "new " + order.Name).Wait<Paid>("money", paid => "new " + paid.Order, TimeSpan.FromHours(1))
+                    .Step("ship", (Order order, Outbound outbound) => { _calls.Enqueue($"two ships {order.Name}"); return Task.CompletedTask; });
+            }, options));
+
+        await PublishAsync(both, "a");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.sagas_ended", 1L);
+        await PublishAsync(both, "early");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.saga_events where key = 'new early'", 1L);
+        await EnqueueAsync(both, "early");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.sagas_ended where version = 2", 1L);
+
+        _calls.ShouldBe(["one ships a", "two ships early"]);
+    }
+
+    [Fact]
+    public async Task One_that_is_stuck_stays_so_while_something_else_of_it_moves()
+    {
+        var gate = new TaskCompletionSource();
+        await using var app = await StartAsync(saga => saga.Together(together => together
+            .Step("dies", async (Outbound outbound) => await Task.Delay(Timeout.InfiniteTimeSpan, outbound.Cancellation))
+            .Step("goes on", async (Outbound outbound) => await gate.Task.WaitAsync(outbound.Cancellation))));
+        await EnqueueAsync(app);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 1 and handler like 'order: %'", 2L);
+        // As if three processes had died with one of them.
+        await Source.ExecuteAsync("""
+            with gone as (delete from mainstay.jobs where handler = 'order: dies' returning *)
+            insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin)
+            select id, handler, attempt, 3, fence, created_at, now(), 'crashed', message, payload, origin from gone
+            """);
+        (await OpenAsync()).ShouldNotBe(Guid.Empty);
+
+        gate.SetResult();
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'order: goes on'", 0L);
+
+        (await Source.ScalarAsync<string>(Status)).ShouldBe("stuck");
+        (await SagasOf(app).SkipAsync(await OpenAsync(), "dies", "done by hand", cancellation: Stop)).ShouldBeTrue();
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.sagas_ended where outcome = 'completed'", 1L);
+    }
+
+    [Fact]
     public async Task Declarations_that_cannot_work_are_refused_all_at_once()
     {
         var refused = await Should.ThrowAsync<ConfigurationException>(() => PlainApplication.StartAsync(ConnectionString, services => services

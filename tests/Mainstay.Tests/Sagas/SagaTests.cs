@@ -163,6 +163,41 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
     }
 
     [Fact]
+    public async Task A_step_that_was_done_and_cannot_be_recorded_makes_the_saga_stand_and_is_not_undone_as_if_it_had_failed()
+    {
+        var isBroken = true;
+        await using var app = await StartAsync(saga => saga
+            .Step("charge", (Outbound outbound) => Call(new Charge("c", 1), "charge", outbound), undo: (Outbound outbound) => Call("undo charge", outbound), step => step.Retry(3, soon, soon))
+            .When("is dear", (Charge charge) => isBroken ? throw new InvalidOperationException("A mistake in the condition.") : charge.Amount > 5, then => then.Step("ask", (Outbound outbound) => Call("ask", outbound))));
+
+        await EnqueueAsync(app, "a");
+        await Source.ShouldBecomeAsync("select coalesce((select status from mainstay.sagas), '')", "stuck");
+        Effects.ShouldBe(["charge"]);
+        (await Source.ScalarAsync<string>("select errors -> -1 ->> 'error' from mainstay.jobs_dead")).ShouldContain("MST3108: 'ship order: charge' was done");
+
+        isBroken = false;
+        (await app.Services.GetRequiredService<Sagas>().RetryAsync(await Source.ScalarAsync<Guid>("select id from mainstay.sagas"), "mended", cancellation: Stop)).ShouldBeTrue();
+        await EndedAsync(app, "a", SagaStatus.Completed);
+
+        Effects.ShouldBe(["charge", "charge"]);
+        _calls.Distinct().Count().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_step_that_puts_itself_off_does_not_hold_up_the_way_back()
+    {
+        var asleep = new TaskCompletionSource();
+        await using var app = await StartAsync(saga => saga
+            .Together(together => together
+                .Step("asleep", (Outbound outbound) => { asleep.TrySetResult(); throw new SnoozeException(TimeSpan.FromHours(6)); })
+                .Step("failing", async (Outbound outbound) => { await asleep.Task.WaitAsync(outbound.Cancellation); throw new IOException("Away."); }, options: step => step.Retry(1))));
+
+        await EnqueueAsync(app, "a");
+
+        (await EndedAsync(app, "a", SagaStatus.Compensated)).Timeline.Select(entry => entry.Event).ShouldContain(SagaEvent.Turned);
+    }
+
+    [Fact]
     public async Task It_waits_for_an_event_and_hands_it_on()
     {
         await using var app = await StartAsync(saga => saga.By(order => order.Name)
