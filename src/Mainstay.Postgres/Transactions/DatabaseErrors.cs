@@ -15,7 +15,12 @@ internal static class DatabaseErrors
     public static bool IsRetryable(Exception e) => e is PostgresException
     {
         SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or RowChanged
-    } || IsPlanChanged(e);
+    } || IsPlanChanged(e) || IsPartitionNew(e);
+
+    /// <summary>
+    /// A row was on its way into a default partition while the partition that it belongs to was attached. PostgreSQL finds that out when it has the lock, and does not look for the new one.
+    /// </summary>
+    private static bool IsPartitionNew(Exception e) => e is PostgresException { SqlState: PostgresErrorCodes.CheckViolation, SchemaName: "mainstay", ConstraintName: null or "" };
 
     /// <summary>
     /// A prepared statement met a table whose columns have changed since (a migration ran beside us). The statement must be prepared anew, on every
