@@ -65,6 +65,12 @@ internal sealed class NodeHints(Database database, NodeLease lease)
     private async Task ListenAsync(Action wake, CancellationToken stopping)
     {
         await using var connection = await database.Source.OpenConnectionAsync(stopping);
+        if (await IsPooledAsync(connection, stopping))
+        {
+            await connection.CloseAsync();
+            await Task.Delay(patience, database.Clock, stopping);
+            return;
+        }
         connection.Notification += (_, _) => wake();
         try
         {
@@ -79,6 +85,15 @@ internal sealed class NodeHints(Database database, NodeLease lease)
             if (connection.FullState == System.Data.ConnectionState.Open)
                 await ExecuteAsync(connection, $"unlisten {Channel}", CancellationToken.None);
         }
+    }
+
+    /// <summary>
+    /// Whether something stands between us and the server: whoever passes sessions on makes up the key by which a client cancels, process id included.
+    /// </summary>
+    private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken stopping)
+    {
+        await using var command = new NpgsqlCommand("select pg_backend_pid()", connection) { CommandTimeout = 5 };
+        return (int)(await command.ExecuteScalarAsync(stopping))! != connection.ProcessID;
     }
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellation)

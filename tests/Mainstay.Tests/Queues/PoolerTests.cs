@@ -54,6 +54,9 @@ public sealed class PoolerTests(PostgresFixture postgres)
         await direct.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler <> 'tick'", 0L);
         await direct.ShouldBecomeAsync("select count(*) >= 2 and count(*) = count(distinct planned_at) from mainstay.schedule_runs", true);
         (await direct.ScalarAsync<long>("select count(*) from mainstay.jobs_dead")).ShouldBe(0);
+        // Nobody listens on what everybody shares: whoever gets a notification instead of an answer waits for ever.
+        (await Task.WhenAll(Enumerable.Range(0, 2 * TransactionPooler.ServerConnectionsMost).Select(_ => source.ScalarAsync<long>("select count(*) from pg_listening_channels(), pg_sleep(0.05)"))))
+            .ShouldAllBe(channels => channels == 0);
         // All of it on a few connections, which the pooler alone knows of; one more is ours.
         (await direct.ScalarAsync<long>("select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")).ShouldBeInRange(1, TransactionPooler.ServerConnectionsMost + 2);
     }
