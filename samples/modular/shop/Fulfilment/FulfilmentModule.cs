@@ -35,7 +35,7 @@ public static class FulfilmentModule
                 .UndoIfUnknown()                                        // no answer is no proof that nobody was charged
                 .Undo(refund => refund.Retry(100, to: FromMinutes(15))))
             .Step("book courier", courier.BookAsync, undo: courier.CancelAsync, options: step => step
-                .Retry(6)
+                .Retry(6)                                               // a courier who comes in vain is no reason to keep the money until one answers
                 .Undo(cancel => cancel.Retry(100, to: FromMinutes(15))))
             .Step("hand over", deliveries.HandOverAsync, undo: deliveries.CallBackAsync, options: step => step
                 .Undo(back => back.On<ProblemException>(RetryRule.Never)))    // a parcel that is gone does not come back by asking again
