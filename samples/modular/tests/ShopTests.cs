@@ -2,7 +2,17 @@ using Shop.Ordering;
 
 namespace Shop.Tests;
 
-public sealed class ShopTests
+/// <summary>One shop for all tests of a class that need none of their own.</summary>
+public sealed class OpenShop : IAsyncLifetime
+{
+    public TestBackend Shop { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() => Shop = await ShopSteps.OpenAsync();
+
+    public ValueTask DisposeAsync() => Shop.DisposeAsync();
+}
+
+public sealed class ShopTests(OpenShop open) : IClassFixture<OpenShop>
 {
     private static readonly CheckOptions options = new()
     {
@@ -19,20 +29,17 @@ public sealed class ShopTests
     [Theory, MemberData(nameof(Checks))]
     public async Task The_shop_keeps_what_every_backend_keeps(BackendCheck check)
     {
-        await using var shop = await ShopSteps.OpenAsync();
-
-        Assert.Null((await check.RunAsync(shop)).Skipped);
+        Assert.Null((await check.RunAsync(open.Shop)).Skipped);
     }
 
     [Fact]
     public async Task More_than_there_is_cannot_be_ordered()
     {
-        await using var shop = await ShopSteps.OpenAsync();
-        var tea = await shop.StockUpAsync(pieces: 1, price: 4.50m);
+        var tea = await open.Shop.StockUpAsync(pieces: 1, price: 4.50m);
 
-        var reply = await shop.As("ann", "customer").PostAsync("/v1/orders", new PlaceOrder(tea.Id, 2, "Harbour Street 4"));
+        var reply = await open.Shop.As("ann", "customer").PostAsync("/v1/orders", new PlaceOrder(tea.Id, 2, "Harbour Street 4"));
 
         Assert.Equal("out-of-stock", reply.Expect(409).Code);
-        Assert.Equal(1, await shop.StockOfAsync(tea));
+        Assert.Equal(1, await open.Shop.StockOfAsync(tea));
     }
 }
