@@ -65,6 +65,7 @@ internal static class Blocks
         new("Queues") { Sample = "samples/queue.cs", Because = "The sample shows what one queue is told." },
         new("RateLimits"),
         new("Reads") { Guide = "docs/guide/resources.md", Sample = "samples/shop.cs", Because = "How lists and single rows are asked for; there is nothing to declare." },
+        new("Replies"),
         new("Requests") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Tests = "Rest", Because = "The query string is part of the contract." },
         new("Resources") { Sample = "samples/shop.cs", Because = "The shop is the example of resources." },
         new("Rest") { Guide = "docs/reference/http.md", Sample = "samples/shop.cs", Because = "The contract is its guide." },
