@@ -6,7 +6,7 @@ namespace Shop.Fulfilment;
 
 public sealed record OrderFulfilled(Id<Order> OrderId);
 
-/// <summary>Nothing is charged and nothing on its way any more.</summary>
+/// <summary>Whatever was charged is refunded, and the customer gets no parcel.</summary>
 public sealed record FulfilmentFailed(Id<Order> OrderId);
 
 public sealed record ParcelCollected(Id<Order> OrderId);
