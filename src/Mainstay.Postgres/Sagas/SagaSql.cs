@@ -96,5 +96,15 @@ internal static class SagaSql
         select saga, version, count(*)::integer as count from mainstay.sagas where saga = {saga} and version <> all({versions}) group by saga, version order by version
         """;
 
+    /// <summary>Makes those stand that could not be told that one of their jobs had died, because somebody held them then.</summary>
+    public const string StopForgotten = """
+        update mainstay.sagas saga set status = 'stuck'
+        where id = any(array(
+            select id from mainstay.sagas
+            where status <> 'stuck' and id in (select message from mainstay.jobs_dead where message is not null and discarded_at is null and dead_at > mainstay.now() - interval '1 hour')
+            for no key update skip locked
+        )) and exists (select from json_array_elements(saga.state -> 'pending') owed join mainstay.jobs_dead dead on dead.id = (owed ->> 'job')::uuid where dead.discarded_at is null)
+        """;
+
     public const string CountStuck = "select saga, count(*) from mainstay.sagas where status = 'stuck' group by saga order by saga";
 }

@@ -70,6 +70,11 @@ create table mainstay.saga_definitions (
 -- A job of a saga has died, whoever buried it: the saga stands until somebody decides. Jobs of a saga have its id as their message.
 create function mainstay.stop_saga() returns trigger language plpgsql as $$
 begin
+    -- Whoever buries what dead nodes left must not wait for a step of the same saga. What is passed over here, the watch of any node finds.
+    perform from mainstay.sagas where id = new.message for no key update skip locked;
+    if not found then
+        return null;
+    end if;
     update mainstay.sagas set status = 'stuck' where id = new.message and status <> 'stuck'
         and exists (select from json_array_elements(state -> 'pending') owed where (owed ->> 'job')::uuid = new.id);
     return null;

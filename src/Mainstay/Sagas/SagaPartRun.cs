@@ -9,6 +9,9 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
     /// <summary>How long to wait for a node that has the definition which the saga goes by.</summary>
     private static readonly TimeSpan elsewhere = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long to leave a saga to the step that holds it.</summary>
+    private static readonly TimeSpan busy = TimeSpan.FromSeconds(1);
+
     /// <summary>How long to try to record what has happened outside.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(30);
 
@@ -21,15 +24,30 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
     public async Task RunAsync(TransactionRequest request, object? input)
     {
         if (part.IsTransactional)
+            await CommitAsync(request);
+        else
+            await ReachOutAsync(request);
+    }
+
+    private async Task CommitAsync(TransactionRequest request)
+    {
+        var hasBegun = false;
+        try
+        {
             await MoveAsync(request, async (work, walk, row) =>
             {
+                hasBegun = true;
                 if (IsTooLate(row) || IsInVain(walk))
                     await TurnAsync(work, walk);
                 else
                     await part.EndAsync(work, walk, job, await part.InvokeAsync(walk.Facts, _ => work, services.Scopes, work.Cancellation));
             });
-        else
-            await ReachOutAsync(request);
+        }
+        catch (ProblemException e) when (!hasBegun && e.Type == ProblemCatalogue.ConcurrentUpdate)
+        {
+            // Another step of the saga holds it for long. That is no attempt at this one.
+            throw new SnoozeException(busy);
+        }
     }
 
     /// <summary>

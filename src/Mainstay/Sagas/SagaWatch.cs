@@ -4,10 +4,12 @@ using Npgsql;
 
 namespace Mainstay.Internal;
 
-/// <summary>Compares what is declared with what is open, at the start. Then counts the sagas that stand until somebody decides, and says so when there are more than before.</summary>
+/// <summary>Compares what is declared with what is open, at the start. Then finds the sagas that stand until somebody decides, also those that were not told so, and says it when there are more than before.</summary>
 internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<SagaWatch> log) : PeriodicService(TimeSpan.FromSeconds(15), transactor.Database.Clock), IHostedLifecycleService
 {
     private readonly Dictionary<string, long> _known = [];
+
+    protected override bool StartsAtOnce => true;
 
     /// <exception cref="ConfigurationException">MST3105: a definition was changed while instances of it are open.</exception>
     public Task StartingAsync(CancellationToken cancellationToken) => model.CheckAsync(transactor, log, cancellationToken);
@@ -20,6 +22,8 @@ internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<
 
     protected override async Task TurnAsync(CancellationToken stopping)
     {
+        await using (var stop = transactor.Database.Source.CreateCommand(SagaSql.StopForgotten))
+            await stop.ExecuteNonQueryAsync(stopping);
         var found = new Dictionary<string, long>();
         await using (var command = transactor.Database.Source.CreateCommand(SagaSql.CountStuck))
         await using (var reader = await command.ExecuteReaderAsync(stopping))

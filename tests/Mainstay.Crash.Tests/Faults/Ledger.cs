@@ -27,9 +27,11 @@ internal static class Ledger
 
     private const string Ended = "(select id, handler, attempt from mainstay.jobs_done union all select id, handler, attempt from mainstay.jobs_dead)";
 
-    /// <summary>From when to when each limited handler ran: to its end, or to the death of its process.</summary>
+    /// <summary>
+    /// From when to when each limited handler ran: to its end, or to the death of its process. What a process had sent when it was killed may be written a little after its death; then it has run for no time.
+    /// </summary>
     private const string Spans = """
-        (select handler, key, case handler when 'shared' then lane end as lane, began, coalesce(ended, (select min(at) from deaths where deaths.node = runs.node and at >= began), 'infinity') as ended from runs)
+        (select handler, key, case handler when 'shared' then lane end as lane, began, coalesce(ended, (select min(at) from deaths where deaths.node = runs.node and at >= began - interval '5 s'), 'infinity') as ended from runs)
         """;
 
     private static readonly (string What, string Sql)[] checks =

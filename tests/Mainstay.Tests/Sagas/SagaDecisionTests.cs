@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Mainstay.Internal;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 
 namespace Mainstay.Tests;
 
@@ -138,6 +139,59 @@ public sealed class SagaDecisionTests(PostgresFixture postgres) : OwnDatabaseTes
 
         _calls.ShouldBe(["undone one"]);
         (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs_dead where discarded_at is null")).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Whoever_buries_a_step_does_not_wait_for_another_and_the_saga_stands_all_the_same()
+    {
+        void Declare(SagaDeclaration<Order> saga) => saga
+            .Step("one", (Outbound outbound) => Task.FromException(new IOException("Away.")), options: step => step.Retry(5, TimeSpan.FromHours(1), TimeSpan.FromHours(1)));
+        await using var app = await StartAsync(Declare);
+        await EnqueueAsync(app);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'order: one' and state = 2", 1L);
+
+        await using (var connection = await Source.OpenConnectionAsync(Stop))
+        await using (await connection.BeginTransactionAsync(Stop))
+        {
+            await using var hold = new NpgsqlCommand("select id from mainstay.sagas for no key update", connection);
+            await hold.ExecuteScalarAsync(Stop);
+            await Source.ExecuteAsync("""
+                set lock_timeout = '5s';
+                with gone as (delete from mainstay.jobs returning *)
+                insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin)
+                select id, handler, attempt, 3, fence, created_at, now(), 'crashed', message, payload, origin from gone
+                """);
+            (await Source.ScalarAsync<string>("select status from mainstay.sagas")).ShouldBe("running");
+        }
+        await using var other = await StartAsync(Declare);
+
+        await Source.ShouldBecomeAsync("select status from mainstay.sagas", "stuck");
+    }
+
+    [Fact]
+    public async Task To_wait_for_another_step_of_the_saga_is_no_attempt()
+    {
+        await using var app = await StartAsync(saga => saga.By(order => order.Name)
+            .Wait<Paid>("paid", paid => paid.Order, TimeSpan.FromHours(1))
+            .Step("ship", (Order order, UnitOfWork work) => { _calls.Enqueue("ship"); }, options: step => step.Retry(1).Timeout(TimeSpan.FromMilliseconds(400))));
+        await EnqueueAsync(app);
+        await OpenAsync("waiting");
+
+        await using (var connection = await Source.OpenConnectionAsync(Stop))
+        await using (await connection.BeginTransactionAsync(Stop))
+        {
+            await using var hold = new NpgsqlCommand("select id from mainstay.sagas for no key update", connection);
+            await hold.ExecuteScalarAsync(Stop);
+            await Source.ExecuteAsync("""
+                insert into mainstay.jobs (id, handler, message, payload) select gen_random_uuid(), 'order: ship', id, json_build_object('saga', id) from mainstay.sagas
+                """);
+            await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'order: ship' and state = 2 and attempt = 0 and fence > 0", 1L);
+        }
+
+        // The saga does not have it, so it only ends.
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'order: ship'", 0L);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs_dead")).ShouldBe(0);
+        _calls.ShouldBeEmpty();
     }
 
     [Fact]
