@@ -87,6 +87,41 @@ public sealed partial class DocumentationTests
         findings.ShouldBeNone();
     }
 
+    /// <summary>What a page shows of a file is in it: the same lines in the same order, whatever their indentation.</summary>
+    [Fact]
+    public void Excerpts_are_as_they_are_in_their_files()
+    {
+        var findings = new Findings();
+        foreach (var page in Pages())
+        {
+            var text = House.Read(page);
+            foreach (Match excerpt in Excerpt().Matches(text))
+            {
+                var file = excerpt.Groups["file"].Value;
+                if (!House.Exists(file))
+                    findings.Add(page, text, excerpt.Index, $"there is no file '{file}'.");
+                else if (Missing(Trimmed(excerpt.Groups["code"].Value), Trimmed(House.Read(file))) is { } missing)
+                    findings.Add(page, text, excerpt.Index, $"{file} does not have this there, or not in this order:\n{missing}\nCopy it anew.");
+            }
+        }
+        findings.ShouldBeNone();
+    }
+
+    /// <summary>The first piece of an excerpt that is not in the file behind the pieces before it.</summary>
+    private static string? Missing(string excerpt, string file)
+    {
+        var from = 0;
+        foreach (var piece in excerpt.Split("\n…\n"))
+        {
+            if (file.IndexOf($"\n{piece.Trim('\n')}\n", from, StringComparison.Ordinal) is var found && found < 0)
+                return piece;
+            from = found + piece.Trim('\n').Length;
+        }
+        return null;
+    }
+
+    private static string Trimmed(string text) => $"\n{string.Join('\n', text.Split('\n').Select(line => line.Trim()))}\n";
+
     /// <summary>The tables of what is tested are promises, too. A name may be cut short with '…'.</summary>
     [Fact]
     public void Tests_that_a_page_names_exist()
@@ -125,6 +160,9 @@ public sealed partial class DocumentationTests
     private static bool IsRetired(string page) => House.Lines(page).Any(line => line.StartsWith("Retired in ", StringComparison.Ordinal));
 
     private static IEnumerable<string> Pages() => House.Files.Where(file => file.EndsWith(".md", StringComparison.Ordinal));
+
+    [GeneratedRegex(@"^<!-- from (?<file>\S+) -->\n```\w*\n(?<code>.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex Excerpt();
 
     [GeneratedRegex(@"\b[A-Z]\w*Tests\b|\b[A-Z][a-z]*_\w+")]
     private static partial Regex TestName();

@@ -41,6 +41,7 @@ public sealed partial class SampleTests
     [InlineData("samples/queue.cs", "\"charges\":98,\"amount\":1176,\"waiting\":0,\"declined\":2")]
     [InlineData("samples/saga.cs", "\"status\":\"compensated\"")]
     [InlineData("samples/ledger.cs", "{\"balance\":30.06,\"lines\":[{\"number\":3,\"amount\":-7.50,\"balance\":30.06,\"description\":\"ride\"}")]
+    [InlineData("samples/replies.cs", "\"city\":\"Bremen\",\"amount\":5.10")]
     [InlineData("samples/inbox.cs", "\"eventId\":\"evt_1\",\"balance\":12.50")]
     public async Task A_sample_does_what_it_says(string sample, string promised)
     {

@@ -15,6 +15,9 @@ internal sealed class JobDesk
     /// <summary>Makes what goes on with redrives look for them; null while this node starts.</summary>
     public Action? Redrives { get; set; }
 
+    /// <summary>Who waits here for what a job comes to.</summary>
+    public ReplyDesk Replies { get; } = new();
+
     /// <summary>Which handlers are so far behind that nothing more shall be enqueued for them.</summary>
     public QueuePressure Pressure { get; } = new();
 

@@ -3,7 +3,7 @@ namespace Mainstay.Internal;
 /// <summary>Work for one handler, on its way into the table.</summary>
 /// <param name="Id">Made here, so that the row is known before it is written.</param>
 /// <param name="Handler">The stored name of the subscription or job.</param>
-/// <param name="Message">The event's id, the same for all its subscriptions; null for a job.</param>
+/// <param name="Message">The event's id, the same for all its subscriptions; of a job that somebody waits for, what the reply is found by; null for other jobs.</param>
 /// <param name="Payload">The event or job as JSON.</param>
 /// <param name="Origin">What caused it.</param>
 internal sealed record JobRow(Guid Id, string Handler, Guid? Message, string Payload, Origin Origin)
@@ -62,5 +62,5 @@ internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string
     /// <summary>The origin of what its handler changes and publishes: in the chain that one request began.</summary>
     /// <param name="origin">Its own.</param>
     /// <param name="operation">The name of what runs.</param>
-    public Origin Cause(Origin origin, string operation) => origin with { Operation = operation, Actor = "system", CausationId = (Message ?? Id).ToString() };
+    public Origin Cause(Origin origin, string operation) => origin with { Operation = operation, Actor = "system", CausationId = (Message ?? Id).ToString(), Within = null };
 }

@@ -16,6 +16,8 @@ internal static class OriginJson
         Text(writer, "traceParent", origin.TraceParent);
         Text(writer, "causationId", origin.CausationId);
         Text(writer, "correlationId", origin.CorrelationId);
+        if (origin.Within is { } within)
+            writer.WriteNumber("withinMilliseconds", within.TotalMilliseconds);
         writer.WriteEndObject();
         return json.ToString();
     }
@@ -28,7 +30,10 @@ internal static class OriginJson
         using var document = JsonDocument.Parse(json);
         var root = document.RootElement;
         string? Text(string name) => root.ValueKind == JsonValueKind.Object && root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-        return new Origin(Text("operation") ?? "unknown", Text("actor") ?? "unknown", Text("requestId"), Text("traceParent"), Text("causationId"), Text("correlationId"));
+        return new Origin(Text("operation") ?? "unknown", Text("actor") ?? "unknown", Text("requestId"), Text("traceParent"), Text("causationId"), Text("correlationId"))
+        {
+            Within = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("withinMilliseconds", out var within) && within.TryGetDouble(out var milliseconds) ? TimeSpan.FromMilliseconds(milliseconds) : null,
+        };
     }
 
     private static void Text(Utf8JsonWriter writer, string name, string? value)

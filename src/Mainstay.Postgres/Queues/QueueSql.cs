@@ -323,7 +323,7 @@ internal static class QueueSql
             mainstay.drop_partitions('inbox', ((mainstay.now() - $3 - interval '1 day') at time zone 'UTC')::date)
         """;
 
-    /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, for unique keys whose time is over, for rates of lanes that nobody uses, and for lanes that wait for a letter that is gone: up to $5 of each.</summary>
+    /// <summary>The same for rows that have no day of their own, for dead letters that can no longer be restored, for unique keys whose time is over, for replies that nobody can want any more, for rates of lanes that nobody uses, and for lanes that wait for a letter that is gone: up to $5 of each.</summary>
     public const string Expire = """
         with discarded as (
             delete from mainstay.jobs_dead
@@ -339,12 +339,15 @@ internal static class QueueSql
             delete from mainstay.saga_events
             where (saga, key, item) in (select saga, key, item from mainstay.saga_events where arrived_at < mainstay.now() - $3 order by arrived_at limit $5 for update skip locked)
             returning item
+        ), unwanted as (
+            delete from mainstay.replies where id = any(array(select id from mainstay.replies where kept_until < mainstay.now() order by kept_until limit $5 for update skip locked))
+            returning id
         ), freed as (
             delete from mainstay.jobs_unique
             where (handler, unique_key) in (select handler, unique_key from mainstay.jobs_unique where until <= mainstay.now() order by until limit $5 for update skip locked)
             returning job
         )
-        select greatest((select count(*) from discarded), (select count(*) from freed), mainstay.open_forgotten_lanes($5), (select count(*) from rates), (select count(*) from early),
+        select greatest((select count(*) from discarded), (select count(*) from freed), mainstay.open_forgotten_lanes($5), (select count(*) from rates), (select count(*) from early), (select count(*) from unwanted),
             mainstay.expire_rest('jobs_done', 'done_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5),
             mainstay.expire_rest('schedule_runs', 'planned_at', ((mainstay.now() - $1) at time zone 'UTC')::date, $5), mainstay.expire_rest('jobs_dead', 'dead_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $5),
             mainstay.expire_rest('sagas_ended', 'ended_at', ((mainstay.now() - $2) at time zone 'UTC')::date, $5),

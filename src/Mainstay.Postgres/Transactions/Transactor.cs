@@ -18,6 +18,8 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
 
     public Tables Tables { get; } = tables;
 
+    public JobDesk Desk => desk;
+
     /// <summary>Runs a handler in a read-write transaction and commits what it recorded, behind the receipt it hands over.</summary>
     /// <exception cref="ProblemException">The call is refused; nothing was changed (except <c>outcome-unknown</c>).</exception>
     /// <exception cref="ReceiptTakenException">The idempotency key has been used; nothing was changed now.</exception>

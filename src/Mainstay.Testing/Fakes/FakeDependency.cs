@@ -39,6 +39,10 @@ public sealed class FakeDependency
     /// <inheritdoc cref="FakeRoute.Answers(int, object?)"/>
     public FakeRoute Answers(int status, object? body = null) => Any().Answers(status, body);
 
+    /// <summary>Passes every call on to a server that the test has started.</summary>
+    /// <inheritdoc cref="FakeRoute.PassesTo"/>
+    public FakeRoute PassesTo(Uri server) => Any().PassesTo(server);
+
     /// <summary>Fails the next calls, whatever they are.</summary>
     /// <inheritdoc cref="FakeRoute.FailsTimes"/>
     public FakeRoute FailsTimes(int times, int status = 503) => Any().FailsTimes(times, status);

@@ -35,6 +35,15 @@ public sealed class FakeRoute
         return this;
     }
 
+    /// <summary>Passes this call and all that follow on to a server that the test has started, over real HTTP.</summary>
+    /// <param name="server">Where it is, for example <c>http://127.0.0.1:41234</c>. Path and query are those of the call.</param>
+    public FakeRoute PassesTo(Uri server)
+    {
+        ArgumentNullException.ThrowIfNull(server);
+        _always = new FakeDeed((call, cancellation) => FakeWire.SendAsync(server, call, cancellation));
+        return this;
+    }
+
     /// <summary>Fails so many calls before it goes on.</summary>
     /// <param name="times">How many.</param>
     /// <param name="status">The HTTP status. Default: 503.</param>

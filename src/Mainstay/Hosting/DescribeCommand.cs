@@ -40,7 +40,7 @@ internal static class DescribeCommand
 
     private static string Cause(Backend backend, QueueHandler handler) =>
         handler.Scheduled is { } scheduled ? scheduled.Schedule.ToString()!
-        : handler.JobType is { } job ? job.Name
+        : handler.JobType is { } job ? job.Name + (handler.Reply is { } reply ? $", replies {reply.Name}" : "")
         : backend.Messages.NameOf(handler.Input!);
 
     private static void Section(TextWriter output, string title, string columns, IEnumerable<string> rows)

@@ -162,7 +162,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         backend.Services.AddSingleton<RateLimiter>();
         backend.Services.AddSingleton(provider => new Authenticator(DevelopmentKeys, provider.GetService<IAuthenticationSchemeProvider>(), provider.GetService<SignatureNonces>() is not null));
         backend.Services.AddSingleton(new Outbox(backend.Messages, desk));
-        backend.Services.AddSingleton(new Jobs(backend.Messages, desk, transactor));
+        backend.Services.AddSingleton(new Jobs(backend.Messages, desk, transactor, backend.Problems));
         backend.Services.AddSingleton(new Sagas(transactor, backend.Sagas, desk));
         backend.Services.AddSingleton(new Inbox(backend.Queues, transactor, queues.KeepInbox));
         backend.Services.AddSingleton(new Schedules(new ScheduleStore(Services.Database), backend.Queues, desk));

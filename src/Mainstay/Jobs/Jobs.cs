@@ -13,11 +13,18 @@ public sealed class Jobs
     private readonly JobDesk _desk;
     private readonly Transactor _transactor;
 
-    internal Jobs(MessageCatalogue messages, JobDesk desk, Transactor transactor)
+    private readonly IReadOnlyList<ProblemType> _problems;
+
+    /// <param name="messages">What is declared.</param>
+    /// <param name="desk">Where it is handed in.</param>
+    /// <param name="transactor">Its transactions.</param>
+    /// <param name="problems">The problems of the application, with which requests may be refused.</param>
+    internal Jobs(MessageCatalogue messages, JobDesk desk, Transactor transactor, IReadOnlyList<ProblemType> problems)
     {
         _messages = messages;
         _desk = desk;
         _transactor = transactor;
+        _problems = problems;
     }
 
     /// <summary>Records a job.</summary>
@@ -71,6 +78,32 @@ public sealed class Jobs
         var count = await copy.WriteAsync(connection, cancellation);
         _desk.Wake();
         return count;
+    }
+
+    /// <summary>
+    /// Records a job whose record says that it is an <see cref="IRequest{TReply}"/>, in a transaction of its own, and waits for its reply. Any node may do it; one that dies with it is followed by
+    /// another, as long as somebody waits. The reply is committed with the effect of the job. What nobody waits for any more is not begun.
+    /// </summary>
+    /// <param name="request">What is asked.</param>
+    /// <param name="within">How long to wait: 10 ms to 1 day. The handler is given no more time than that, retries included.</param>
+    /// <param name="key">
+    /// What makes it the same request when it is asked again, at most 400 characters: it is then done once, and whoever asks within a day of the first is given the same reply. A refusal is not kept.
+    /// From a handler that reaches out of the process this is <see cref="Outbound.Key"/>, so that its next attempt does not ask anew. Default: nothing, and every call asks.
+    /// </param>
+    /// <param name="priority">Its priority, if the declaration knows any. Default: what that says.</param>
+    /// <param name="cancellation">Ends the waiting. The job may be done all the same.</param>
+    /// <returns>What the handler gave.</returns>
+    /// <exception cref="ProblemException">
+    /// That with which the handler refused it; <c>internal-error</c>: it failed in all attempts; <c>outcome-unknown</c>: there was no reply in time, and it may yet be done, or have been.
+    /// </exception>
+    /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON. MST2514: its declaration knows no priorities.</exception>
+    /// <exception cref="ArgumentException">MST2511: a key is too long.</exception>
+    public async Task<TReply> AskAsync<TReply>(IRequest<TReply> request, TimeSpan within, string? key = null, JobPriority? priority = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var question = new Question(_messages.Enqueue(request, ApplicationOrigin.Here(), new EnqueueOptions { Priority = priority }), within, key);
+        return (TReply)await question.AskAsync(_transactor, typeof(TReply), _problems, cancellation);
     }
 
     /// <summary>

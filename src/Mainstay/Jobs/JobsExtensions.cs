@@ -21,6 +21,6 @@ public static class JobsExtensions
         declare(new JobsBuilder(block));
         block.RegisterSagas(services);
         services.AddSingleton(provider => new Schedules(new ScheduleStore(provider.GetRequiredService<QueueTransactor>().Transactor.Database), block.Model, provider.GetRequiredService<JobDesk>()));
-        return services.AddSingleton(provider => new Jobs(block.Messages(provider), provider.GetRequiredService<JobDesk>(), provider.GetRequiredService<QueueTransactor>().Transactor));
+        return services.AddSingleton(provider => new Jobs(block.Messages(provider), provider.GetRequiredService<JobDesk>(), provider.GetRequiredService<QueueTransactor>().Transactor, []));
     }
 }

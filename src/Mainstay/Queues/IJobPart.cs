@@ -9,14 +9,16 @@ internal interface IJobPart
     IJobPartRun Begin(ClaimedJob job, JobRunServices services);
 }
 
-/// <summary>One run of such a job.</summary>
+/// <summary>One run of such a job, or of one that somebody waits for.</summary>
 internal interface IJobPartRun
 {
     /// <summary>The longest time until the next attempt, once it has run; null for any.</summary>
     TimeSpan? Left { get; }
 
     /// <summary>Runs it, and ends the job.</summary>
-    Task RunAsync(TransactionRequest request);
+    /// <param name="request">What it is run for and within.</param>
+    /// <param name="input">What the payload was read as, if the handler says so.</param>
+    Task RunAsync(TransactionRequest request, object? input);
 
     /// <summary>Called when it is recorded that it shall run again after a pause: what it is a part of may have changed its mind meanwhile.</summary>
     Task RetriedAsync();

@@ -31,7 +31,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private static readonly TimeSpan grace = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _ending = new();
-    private readonly IJobPartRun? _part = handler.Part?.Begin(job, services);
+    private readonly IJobPartRun? _part = handler.Part?.Begin(job, services) ?? ReplyRun.Of(handler, job, services);
     private readonly long _began = services.Clock.GetTimestamp();
     private int _end;
     private long _handledSince;
@@ -190,7 +190,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         try
         {
             if (_part is not null)
-                await _part.RunAsync(Request(deadline, limits.Token));
+                await _part.RunAsync(Request(deadline, limits.Token), input);
             else if (handler.IsTransactional)
                 await handler.CommitAsync(services, Request(deadline, limits.Token), input, () => QueueStore.Complete(job, handler.Placement));
             else

@@ -25,6 +25,9 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <summary>What it is a part of, if that says how it is run.</summary>
     public IJobPart? Part { get; init; }
 
+    /// <summary>What whoever asks for it is given; null for a job that gives nothing to anybody.</summary>
+    public Type? Reply { get; private set; }
+
     /// <summary>When it runs by itself; null for what somebody enqueues or publishes.</summary>
     public ScheduledJob? Scheduled { get; init; }
 
@@ -121,7 +124,7 @@ internal sealed class QueueHandler(string name, Delegate declared)
     }
 
     /// <summary>Compiles the handler and enters it in the catalogue.</summary>
-    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2513: it has two lanes. MST2515: its rate has no key. MST2504: its schedule cannot be understood.</exception>
+    /// <exception cref="ConfigurationException">MST1002: the handler cannot be called. MST2101: its event is not declared. MST2502: the job's type is taken. MST2510: a key is computed from another type. MST2513: it has two lanes. MST2515: its rate has no key. MST2522: it is to reply and cannot. MST2504: its schedule cannot be understood.</exception>
     public void Compile(MessageCatalogue messages, Func<Type, bool> isService)
     {
         if (Part is not null && _saysBatch)
@@ -152,10 +155,24 @@ internal sealed class QueueHandler(string name, Delegate declared)
             throw new ConfigurationException("MST2513", $"'{Name}' says InOrderOf or AtMost more than once, but its work stands in one lane at a time. Keep one of them; work that is in order of a key has at most one running of it.");
         if (Placement is { Spacing: not null, Lane: null })
             throw new ConfigurationException("MST2515", $"'{Name}' has a Rate and no key that it is for. Say with InOrderOf or AtMost what it is the rate of, or declare the rate of its queue: Queue(\"{Queue}\").Rate(…).");
+        CheckReply(type);
         if (IsJob)
             messages.DeclareJob(type, Name, Placement);
         else
             messages.Subscribe(type, Name, Placement);
+    }
+
+    /// <exception cref="ConfigurationException">MST2522: whoever asks could not be given a reply.</exception>
+    private void CheckReply(Type type)
+    {
+        if (!IsJob || (_element ?? type).GetInterfaces().FirstOrDefault(known => known.IsGenericType && known.GetGenericTypeDefinition() == typeof(IRequest<>))?.GenericTypeArguments[0] is not { } reply)
+            return;
+        if (_element is not null || Placement.Unique is not null)
+            throw new ConfigurationException("MST2522", $"Whoever asks '{Name}' waits for a reply of its own, and the job is {(_element is not null ? "handled with others in one go" : "unique, so that what is asked twice is recorded once")}. {(_element is not null ? $"Let the handler take one {_element.Name}" : "Remove Unique, and give AskAsync a key")}; or do not declare {(_element ?? type).Name} as IRequest<{reply.Name}>.");
+        if (Handler.Result is null || !reply.IsAssignableFrom(Handler.Result))
+            throw new ConfigurationException("MST2522", $"{type.Name} is an IRequest<{reply.Name}>, and the handler of '{Name}' gives {Handler.Result?.Name ?? "nothing"}, expected {reply.Name}. Let the handler return it, or declare {type.Name} without IRequest.");
+        StoredJson.Check(reply, $"The reply of '{Name}'");
+        Reply = reply;
     }
 
     private void CheckBatch(Type? list)

@@ -43,6 +43,9 @@ internal static partial class QueueLog
     [LoggerMessage(32, LogLevel.Information, "'{Handler}' could not handle {Count} together; each half is tried by itself.")]
     public static partial void Halved(ILogger log, string handler, int count, Exception error);
 
+    [LoggerMessage(33, LogLevel.Information, "'{Handler}' was not run with {Id}: it was asked for within {Within}, and nobody waits any more.")]
+    public static partial void NotAwaited(ILogger log, string handler, Guid id, TimeSpan within);
+
     [LoggerMessage(40, LogLevel.Information, "Redrive {Id} of {Actor} is done: {Count} dead letters were enqueued again.")]
     public static partial void Redriven(ILogger log, Guid id, string actor, int count);
 

@@ -19,6 +19,7 @@ internal static class QueueMetrics
     private static readonly Counter<long> dead = meter.CreateCounter<long>("mainstay.queue.dead_letters", "{message}", "Jobs that were given up, by reason.");
     private static readonly Counter<long> crashes = meter.CreateCounter<long>("mainstay.queue.crashes", "{run}", "Runs whose process died, found by this node.");
     private static readonly Counter<long> stuck = meter.CreateCounter<long>("mainstay.queue.stuck", "{run}", "Runs that went on although their timeout was over.");
+    private static readonly Histogram<double> asked = meter.CreateHistogram<double>("mainstay.request.duration", "s", "Time from the asking of a request to its reply, by outcome.");
     private static readonly Counter<long> fired = meter.CreateCounter<long>("mainstay.schedule.runs", "{run}", "Runs of schedules, by what came of their planned time.");
 
     private static readonly ObservableGauge<long> depth = meter.CreateObservableGauge("mainstay.queue.depth", static () => Measure(static watch => watch.Depths.Select(depth => (depth.Key, depth.Value))),
@@ -65,6 +66,20 @@ internal static class QueueMetrics
             retries.Add(1, new TagList { { "mainstay.handler", job.Handler } });
         if (outcome is JobOutcome.Done or JobOutcome.GivenUp or JobOutcome.Dead && attempts.Enabled)
             attempts.Record(job.Attempt, new TagList { { "mainstay.handler", job.Handler }, { "mainstay.outcome", Name(outcome) } });
+    }
+
+    /// <summary>The span of one who waits for a reply. The run of the job is linked to it.</summary>
+    public static Activity? StartAsking(string handler, Guid id) => source.HasListeners()
+        ? source.StartActivity(ActivityKind.Client, name: $"ask {handler}", tags:
+        [
+            new("messaging.system", "mainstay"), new("messaging.operation.name", "ask"), new("messaging.operation.type", "send"), new("messaging.destination.name", handler), new("messaging.message.id", id.ToString()),
+        ])
+        : null;
+
+    public static void Asked(Activity? activity, string handler, string outcome, TimeSpan elapsed)
+    {
+        activity?.SetTag("mainstay.outcome", outcome);
+        asked.Record(elapsed.TotalSeconds, new TagList { { "mainstay.handler", handler }, { "mainstay.outcome", outcome } });
     }
 
     /// <summary>Whether anybody wants spans.</summary>

@@ -13,6 +13,9 @@ internal sealed class QueueModel
     /// <summary>Where messages from outside come from.</summary>
     public IReadOnlySet<string> Sources => _sources;
 
+    /// <summary>Whether this node may wait for what others do.</summary>
+    public bool HasRequests => _handlers.Exists(handler => handler.Reply is not null);
+
     public IReadOnlyList<ScheduledJob> Schedules => [.. _handlers.Select(handler => handler.Scheduled).OfType<ScheduledJob>()];
 
     /// <summary>The handlers whose work is ready when it arrives.</summary>

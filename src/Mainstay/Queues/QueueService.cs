@@ -29,8 +29,9 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         desk.Redrives = redriver.Wake;
         lease.Lost = engine.LeaseLost;
         using var hasStopped = new CancellationTokenSource();
-        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken), options.KeepsHistory ? KeepHistoryAsync(stoppingToken) : Task.CompletedTask,
-            options.Workers > 0 ? hints.ReceiveAsync(engine.Wake, stoppingToken) : Task.CompletedTask);
+        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken),
+            model.HasRequests ? desk.Replies.RunAsync(store.Database, e => QueueLog.Unavailable(log, e), stoppingToken) : Task.CompletedTask, options.KeepsHistory ? KeepHistoryAsync(stoppingToken) : Task.CompletedTask,
+            options.Workers > 0 || model.HasRequests ? hints.ReceiveAsync(Hinted, stoppingToken) : Task.CompletedTask);
         if (options.Workers > 0 && engine.Handlers.Length > 0)
         {
             desk.Runner = engine.Arriving;
@@ -66,6 +67,14 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                 await Task.Delay(TimeSpan.FromSeconds(1), clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         return false;
+    }
+
+    /// <summary>Another node has recorded work, or answered.</summary>
+    private void Hinted()
+    {
+        if (options.Workers > 0)
+            engine.Wake();
+        desk.Replies.Wake();
     }
 
     private async Task KeepAsync(CancellationToken hasStopped)

@@ -18,7 +18,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
 
     private Guid Saga => job.Message ?? throw new StepException(DeadReason.Unreadable, $"MST3103: The job {job.Id} of '{job.Handler}' belongs to no saga. Only sagas enqueue it; discard it.");
 
-    public async Task RunAsync(TransactionRequest request)
+    public async Task RunAsync(TransactionRequest request, object? input)
     {
         if (part.IsTransactional)
             await MoveAsync(request, async (work, walk, row) =>

@@ -140,6 +140,29 @@ public sealed class CheckTests
         (await RunAsync(declare, "GET /v1/days: refuses bad input", new CheckOptions { Except = new Dictionary<string, string> { ["GET /v1/days: refuses bad input"] = "told elsewhere" } })).Skipped.ShouldBe("told elsewhere");
     }
 
+    [Fact]
+    public async Task What_a_check_has_begun_ends_before_the_check_does()
+    {
+        Func<Backend> declare = () => With(backend =>
+        {
+            backend.Dependency("printer", "https://printer.example.com");
+            backend.Job<Label>("print", (Label label, Outbound outbound) => outbound.PostAsync("printer", "/labels", label));
+            backend.Command("POST /v1/labels", (Label input, UnitOfWork work) =>
+            {
+                work.Enqueue(input);
+                return Task.FromResult("enqueued");
+            }).Allow(Shop.Staff);
+        });
+        await using var shop = await TestBackend.StartAsync(declare);
+
+        await Check(declare, "POST /v1/labels: refuses bad input", null).RunAsync(shop);
+        var called = shop.Called("printer").Count;
+        await shop.DrainAsync();
+
+        called.ShouldBeGreaterThan(0);
+        shop.Called("printer").Count.ShouldBe(called);
+    }
+
     private static Backend With(Action<Backend> declare)
     {
         var backend = Shop.Declare();

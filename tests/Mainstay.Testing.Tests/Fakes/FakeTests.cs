@@ -66,6 +66,28 @@ public sealed class FakeTests
     }
 
     [Fact]
+    public async Task A_fake_passes_calls_on_to_a_server_of_the_test()
+    {
+        await using var server = await TestBackend.StartAsync(() =>
+        {
+            var backend = Shop.Declare();
+            backend.Command("POST /v1/labels", (Label label, UnitOfWork work) => Task.FromResult(label)).Allow(Policy.Anyone);
+            return backend;
+        });
+        await using var shop = await TestBackend.StartAsync(Paying);
+        shop.Fake("payments").Dies().PassesTo(server.Node.Address);
+        using var client = shop.Service<IHttpClientFactory>().CreateClient("payments");
+        var call = () => client.PostAsync(new Uri("/v1/labels", UriKind.Relative), new StringContent("""{"text":"tea"}""", null, "application/json"), TestContext.Current.CancellationToken);
+
+        await Should.ThrowAsync<HttpRequestException>(call);
+        using var response = await call();
+
+        ((int)response.StatusCode).ShouldBe(200);
+        (await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).ShouldContain("""{"data":{"text":"tea"}""");
+        shop.Called("payments").Count.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task Routes_are_told_apart_and_the_last_that_fits_answers()
     {
         await using var shop = await TestBackend.StartAsync(Paying);

@@ -1,0 +1,1 @@
+return await Shop.Application.Declare(args).RunAsync();
