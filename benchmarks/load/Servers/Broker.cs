@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -52,7 +53,7 @@ internal sealed partial class Broker : IAsyncDisposable
         var (port, namesPort) = (ServerProcess.FreePort(), ServerProcess.FreePort());
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "rabbitmq.conf"), $"listeners.tcp.private = 127.0.0.1:{port}\n");
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "plugins"), "[].\n");
-        var names = Process.Start(new ProcessStartInfo("epmd", ["-port", $"{namesPort}", "-address", "127.0.0.1"]))!;
+        var names = StartNames(folder, namesPort);
         var start = new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" > start.log", program]) { WorkingDirectory = folder.FullName };
         foreach (var (name, value) in Settings(folder, port, namesPort))
             start.Environment[name] = value;
@@ -76,6 +77,20 @@ internal sealed partial class Broker : IAsyncDisposable
         await ServerProcess.StopAsync(_names);
         _names.Dispose();
         _folder.Delete(recursive: true);
+    }
+
+    /// <summary>The nodes of Erlang find each other by it. The broker would start one itself, which nobody would stop.</summary>
+    private static Process StartNames(DirectoryInfo folder, int port)
+    {
+        try
+        {
+            return Process.Start(new ProcessStartInfo("epmd", ["-port", $"{port}", "-address", "127.0.0.1"]))!;
+        }
+        catch (Win32Exception)
+        {
+            folder.Delete(recursive: true);
+            throw new MeasurementException("RabbitMQ is installed, but epmd, which comes with Erlang, is not on the path.");
+        }
     }
 
     private static IEnumerable<(string Name, string Value)> Settings(DirectoryInfo folder, int port, int namesPort) =>
