@@ -15,6 +15,7 @@ using Mainstay.Benchmarks;
 //   dotnet run -c Release --project benchmarks/load -- pick-up           from handing a job in to its run; delayed jobs; what a node asks that has nothing to do
 //   dotnet run -c Release --project benchmarks/load -- held-snapshot     what a claim reads while somebody holds an old snapshot
 //   dotnet run -c Release --project benchmarks/load -- ledger            not part of all: transfers between many accounts and on a hot one, beside pgbench and statements written naively
+//   dotnet run -c Release --project benchmarks/load -- sagas             not part of all: a saga of three steps beside the same steps as jobs; time limits while 100,000 sagas wait
 // Options: --pairs 9 --seconds 2 --warm-up 3 --connections 16,64; fewer of them are quicker and less certain.
 // The table goes to benchmarks/results. Exit code: 0 the promises hold, 1 one does not, 2 this run cannot tell, or could not measure.
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 
@@ -6,7 +7,12 @@ namespace Mainstay.Tests;
 /// <summary>Every sample is a program in one file that compiles as it stands, warnings included, and does what it says to try.</summary>
 public sealed partial class SampleTests
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(10);
+
+    private static readonly ConcurrentDictionary<string, Lazy<Task<string?>>> builds = [];
+
+    /// <summary>Two builds at a time: one alone leaves a processor idle.</summary>
+    private static readonly SemaphoreSlim room = new(2);
 
     public static TheoryData<string> Samples =>
         [.. House.Files.Where(file => file.StartsWith("samples/", StringComparison.Ordinal) && file.LastIndexOf('/') == "samples".Length && file.EndsWith(".cs", StringComparison.Ordinal))];
@@ -14,23 +20,35 @@ public sealed partial class SampleTests
     [Theory(SkipTestWithoutData = true), MemberData(nameof(Samples))]
     public async Task A_sample_compiles(string sample)
     {
+        // Whoever comes first begins with all of them.
+        foreach (var other in Samples)
+            _ = BuildOnceAsync(other);
+        if (await BuildOnceAsync(sample) is { } said)
+            Assert.Fail($"dotnet build {sample} failed:\n{said}");
+    }
+
+    private static Task<string?> BuildOnceAsync(string sample) => builds.GetOrAdd(sample, static sample => new(() => BuildAsync(sample))).Value;
+
+    /// <returns>What it said when it failed; null when it has not.</returns>
+    private static async Task<string?> BuildAsync(string sample)
+    {
+        using var limit = Limit();
+        await room.WaitAsync(limit.Token);
         // The projects under src are already built: this test project references them all. Building them again here would race
         // with the other test projects of the same run for the same output files.
         using var build = Start("build", sample, "-c", Configuration(), "-p:BuildProjectReferences=false", "-v", "quiet");
-        using var limit = Limit();
         try
         {
             var output = build.StandardOutput.ReadToEndAsync(limit.Token);
             var errors = build.StandardError.ReadToEndAsync(limit.Token);
             await build.WaitForExitAsync(limit.Token);
-
-            if (build.ExitCode != 0)
-                Assert.Fail($"dotnet build {sample} failed:\n{await output}{await errors}");
+            return build.ExitCode == 0 ? null : $"{await output}{await errors}";
         }
         finally
         {
             if (!build.HasExited)
                 build.Kill(entireProcessTree: true);
+            room.Release();
         }
     }
 

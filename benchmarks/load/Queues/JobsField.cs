@@ -83,6 +83,7 @@ internal sealed class JobsField : IAsyncDisposable
 
     private static string Tables(ServerProcess server) =>
         server.Name == Contestant.Jobs.Name ? "mainstay.jobs, mainstay.jobs_done"
+        : server.Name == Contestant.Saga.Name || server.Name == Contestant.ThreeJobs.Name ? "mainstay.jobs, mainstay.jobs_done, mainstay.sagas, mainstay.sagas_ended"
         : server.Name == Contestant.RawJobs.Name ? "raw_jobs, raw_jobs_done"
         : server.Name == Contestant.GraphileWorker.Name ? "graphile_worker._private_jobs"
         : server.Name == Contestant.PgBoss.Name ? "pgboss.job"

@@ -4,18 +4,22 @@ using Microsoft.Extensions.Hosting;
 namespace Mainstay.Benchmarks;
 
 /// <summary>The jobs of Mainstay in a plain .NET host, as its guide shows them: a node that only enqueues, and beside it one that works when it is told to.</summary>
-internal sealed class MainstayJobs(string connectionString) : IJobQueue
+internal class MainstayJobs(string connectionString) : IJobQueue
 {
     private const int Workers = 16;
 
-    private readonly IHost _enqueuing = Host(connectionString, null, null);
+    private IHost? _enqueuing;
     private IHost? _working;
 
-    private Jobs Jobs => (_working ?? _enqueuing).Services.GetRequiredService<Jobs>();
+    protected Jobs Jobs => (_working ?? _enqueuing!).Services.GetRequiredService<Jobs>();
 
-    public Task StartAsync() => _enqueuing.StartAsync();
+    public Task StartAsync()
+    {
+        _enqueuing = Host(null, null);
+        return _enqueuing.StartAsync();
+    }
 
-    public Task FillAsync(JobKind kind, int count) => kind == JobKind.Bare
+    public virtual Task FillAsync(JobKind kind, int count) => kind == JobKind.Bare
         ? Jobs.EnqueueManyAsync(Enumerable.Repeat(new BareJob(0), count))
         : Jobs.EnqueueManyAsync(Enumerable.Repeat(new EffectJob(0), count));
 
@@ -23,7 +27,7 @@ internal sealed class MainstayJobs(string connectionString) : IJobQueue
 
     public async Task<IAsyncDisposable> WorkAsync(JobsSeen seen, int? atMost)
     {
-        var working = Host(connectionString, seen, atMost);
+        var working = Host(seen, atMost);
         await working.StartAsync();
         _working = working;
         return new Work(this);
@@ -31,14 +35,29 @@ internal sealed class MainstayJobs(string connectionString) : IJobQueue
 
     public async ValueTask DisposeAsync()
     {
+        if (_enqueuing is null)
+            return;
         await _enqueuing.StopAsync();
         await ((IAsyncDisposable)_enqueuing).DisposeAsync();
     }
 
-    /// <param name="connectionString">The database.</param>
+    /// <summary>What is declared.</summary>
+    /// <param name="jobs">The application.</param>
+    /// <param name="queue">The queue that it works from.</param>
+    /// <param name="seen">Counts runs; null for a node that only enqueues.</param>
+    protected virtual void Declare(JobsBuilder jobs, string queue, JobsSeen? seen)
+    {
+        jobs.Job<BareJob>("bare", (BareJob job, Outbound outbound) => seen!.Add(job.DueAt)).Queue(queue);
+        jobs.Job<EffectJob>("effect", (EffectJob job, UnitOfWork work) =>
+        {
+            work.Execute($"insert into effects (due_at) values ({job.DueAt})");
+            seen!.Add(job.DueAt);
+        }).Queue(queue);
+    }
+
     /// <param name="seen">Who counts runs; null for a node that only enqueues.</param>
     /// <param name="atMost">The limit over all nodes.</param>
-    private static IHost Host(string connectionString, JobsSeen? seen, int? atMost)
+    private IHost Host(JobsSeen? seen, int? atMost)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration["Mainstay:Schema"] = "apply";
@@ -47,12 +66,7 @@ internal sealed class MainstayJobs(string connectionString) : IJobQueue
             var queue = jobs.Queue("work");
             if (atMost is { } most)
                 queue.AtMost(most);
-            jobs.Job<BareJob>("bare", (BareJob job, Outbound outbound) => seen!.Add(job.DueAt)).Queue(queue.Name);
-            jobs.Job<EffectJob>("effect", (EffectJob job, UnitOfWork work) =>
-            {
-                work.Execute($"insert into effects (due_at) values ({job.DueAt})");
-                seen!.Add(job.DueAt);
-            }).Queue(queue.Name);
+            Declare(jobs, queue.Name, seen);
         }, new QueueOptions { ConnectionString = connectionString, Workers = seen is null ? 0 : Workers });
         return builder.Build();
     }

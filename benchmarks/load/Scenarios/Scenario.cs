@@ -28,7 +28,11 @@ internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section
     ];
 
     /// <summary>What stands on its own.</summary>
-    private static readonly Scenario[] others = [new("ledger", LedgerScenario.Usual, LedgerScenario.RunAsync, UsesWrk: false)];
+    private static readonly Scenario[] others =
+    [
+        new("ledger", LedgerScenario.Usual, LedgerScenario.RunAsync, UsesWrk: false),
+        new("sagas", SagaScenario.Usual, SagaScenario.RunAsync, UsesWrk: false),
+    ];
 
     public static IEnumerable<Scenario> All => [.. Servers, .. Queues, .. others];
 

@@ -41,11 +41,20 @@ internal abstract record Contestant(string Name)
     /// <summary>The ledger, in an application that uses nothing else of Mainstay, and beside it what is written by hand.</summary>
     public static readonly DotNetContestant Ledger = new("ledger", LedgerServer.RunAsync);
 
+    /// <summary>Sagas of three steps.</summary>
+    public static readonly DotNetContestant Saga = new("a saga", settings => JobsServer.RunAsync(settings, connectionString => new ThreeSteps(connectionString, isSaga: true)));
+
+    /// <summary>The same steps as three jobs, each of which enqueues the next.</summary>
+    public static readonly DotNetContestant ThreeJobs = new("three jobs", settings => JobsServer.RunAsync(settings, connectionString => new ThreeSteps(connectionString, isSaga: false)));
+
+    /// <summary>Sagas that wait for an event.</summary>
+    public static readonly DotNetContestant Waits = new("sagas that wait", WaitServer.RunAsync);
+
     public static readonly NodeContestant GraphileWorker = new("graphile-worker", NodePeers.Queues, "graphile-worker.js");
 
     public static readonly NodeContestant PgBoss = new("pg-boss", NodePeers.Queues, "pg-boss.js");
 
-    private static readonly DotNetContestant[] served = [Shop, OneByOne, Answering, Lenient, Raw, EntityFramework, Dapper, Empty, Jobs, RawJobs, Ledger];
+    private static readonly DotNetContestant[] served = [Shop, OneByOne, Answering, Lenient, Raw, EntityFramework, Dapper, Empty, Jobs, RawJobs, Ledger, Saga, ThreeJobs, Waits];
 
     /// <summary>A server that this program is when it is called with <c>serve NAME settings…</c></summary>
     public static DotNetContestant Named(string name) => Array.Find(served, contestant => contestant.Name == name)

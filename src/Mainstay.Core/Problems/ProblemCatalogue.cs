@@ -51,6 +51,7 @@ internal static class ProblemCatalogue
     public static readonly ProblemType OutcomeUnknown = new("outcome-unknown", 503, "Outcome unknown");
     public static readonly ProblemType QueueBehind = new("queue-behind", 503, "Queue behind");
     public static readonly ProblemType DeadlineExceeded = new("deadline-exceeded", 504, "Deadline exceeded");
+    public static readonly ProblemType NoReply = new("no-reply", 504, "No reply in time");
     public static readonly ProblemType HttpVersionNotSupported = new("http-version-not-supported", 505, "HTTP version not supported");
 
     public static IReadOnlyList<ProblemType> All { get; } =
@@ -59,6 +60,6 @@ internal static class ProblemCatalogue
         MethodNotAllowed, NotAcceptable, RequestTimeout, AlreadyExists, StillReferenced, ConcurrentUpdate, RequestInProgress,
         OperationUnfinished, OperationCancelled, OperationEnded, InsufficientFunds, AccountClosed, AccountNotEmpty, HoldEnded, TransferReversed, Gone, PreconditionFailed, BodyTooLarge,
         UriTooLong, UnsupportedMediaType, UnsupportedContentCoding, ReferenceNotFound, IdempotencyKeyReused, AnswerTooLarge, TransferReused, UnbalancedTransfer, InvalidAmount, HoldExceeded, PreconditionRequired, RateLimited, HeadersTooLarge,
-        ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, QueueBehind, DeadlineExceeded, HttpVersionNotSupported,
+        ClientClosedRequest, InternalError, UnsupportedTransferCoding, DatabaseUnavailable, OutcomeUnknown, QueueBehind, DeadlineExceeded, NoReply, HttpVersionNotSupported,
     ];
 }

@@ -7,12 +7,12 @@ internal static class DeadLetterSql
     /// Makes jobs of the letters that were deleted: ready at once, with all their attempts and all their time before them, and what their handler has done in steps. The fence goes on, so that what a lost claim of the letter
     /// still does stays refused; what has killed processes begins as a suspect, so that it has none of its neighbours with it. In a lane it arrives before all that
     /// waits there, and what the letter had stopped goes on behind it. A letter is gone with the commit
-    /// that brings the job, and the job has its id: whoever comes second finds nothing.
+    /// that brings the job, and the job has its id: whoever comes second finds nothing. Whoever waited for it has been told that it died, so nobody waits for the job.
     /// </summary>
     private static Sql Enqueue(string? payload) => $"""
         insert into mainstay.jobs (id, handler, state, seq, lane, priority, tenant, due_at, first_due_at, fence, crashes, created_at, message, payload, origin, errors, steps)
         select id, handler, case when lane is not null or tenant is not null then 4 when reason = 'crashed' then 3 else 0 end,
-            case when lane is not null then row_number() over (order by dead_at, id) else nextval('mainstay.jobs_seq_seq') end, lane, priority, tenant, mainstay.now(), mainstay.now(), fence, case when reason = 'crashed' then 1 else 0 end, created_at, message, coalesce({payload}::json, payload), origin, errors, steps
+            case when lane is not null then row_number() over (order by dead_at, id) else nextval('mainstay.jobs_seq_seq') end, lane, priority, tenant, mainstay.now(), mainstay.now(), fence, case when reason = 'crashed' then 1 else 0 end, created_at, message, coalesce({payload}::json, payload), case when origin -> 'asked' is null then origin else (origin::jsonb - 'asked')::json end, errors, steps
         from letters order by dead_at, id
         """;
 

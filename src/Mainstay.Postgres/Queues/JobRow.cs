@@ -57,10 +57,13 @@ internal readonly record struct UniqueKey(string Key, TimeSpan? For);
 /// <param name="Steps">What its handler has done of it in earlier runs, as JSON; null for nothing.</param>
 internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq, TimeSpan Age, JobPriority Priority, string? Steps)
 {
+    /// <summary>When it was claimed, by the clock of this process; null when it was born leased and runs at once.</summary>
+    public long? ClaimedAt { get; init; }
+
     public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero, row.Priority, null);
 
     /// <summary>The origin of what its handler changes and publishes: in the chain that one request began.</summary>
     /// <param name="origin">Its own.</param>
     /// <param name="operation">The name of what runs.</param>
-    public Origin Cause(Origin origin, string operation) => origin with { Operation = operation, Actor = "system", CausationId = (Message ?? Id).ToString(), Within = null };
+    public Origin Cause(Origin origin, string operation) => origin with { Operation = operation, Actor = "system", CausationId = (Message ?? Id).ToString(), Asked = null };
 }

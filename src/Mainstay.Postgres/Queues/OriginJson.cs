@@ -16,8 +16,14 @@ internal static class OriginJson
         Text(writer, "traceParent", origin.TraceParent);
         Text(writer, "causationId", origin.CausationId);
         Text(writer, "correlationId", origin.CorrelationId);
-        if (origin.Within is { } within)
-            writer.WriteNumber("withinMilliseconds", within.TotalMilliseconds);
+        if (origin.Asked is { } asked)
+        {
+            writer.WriteStartObject("asked");
+            writer.WriteNumber("withinMilliseconds", asked.Within.TotalMilliseconds);
+            if (asked.Key is { } key)
+                writer.WriteString("key", key);
+            writer.WriteEndObject();
+        }
         writer.WriteEndObject();
         return json.ToString();
     }
@@ -32,9 +38,14 @@ internal static class OriginJson
         string? Text(string name) => root.ValueKind == JsonValueKind.Object && root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         return new Origin(Text("operation") ?? "unknown", Text("actor") ?? "unknown", Text("requestId"), Text("traceParent"), Text("causationId"), Text("correlationId"))
         {
-            Within = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("withinMilliseconds", out var within) && within.TryGetDouble(out var milliseconds) ? TimeSpan.FromMilliseconds(milliseconds) : null,
+            Asked = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("asked", out var asked) ? ReadAsked(asked) : null,
         };
     }
+
+    private static Asked? ReadAsked(JsonElement asked) =>
+        asked.ValueKind == JsonValueKind.Object && asked.TryGetProperty("withinMilliseconds", out var within) && within.TryGetDouble(out var milliseconds)
+            ? new Asked(TimeSpan.FromMilliseconds(milliseconds), asked.TryGetProperty("key", out var key) && key.TryGetGuid(out var known) ? known : null)
+            : null;
 
     private static void Text(Utf8JsonWriter writer, string name, string? value)
     {

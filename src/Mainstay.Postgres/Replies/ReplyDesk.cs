@@ -106,18 +106,18 @@ internal sealed class ReplyDesk
         if (waited.Length + over.Length == 0)
             return false;
         await using var connection = await database.Source.OpenConnectionAsync(stopping);
-        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { Of(ReplySql.Read, waited) } };
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { new NpgsqlBatchCommand(QueueSql.KeepPlans), Of(ReplySql.Read, waited) } };
         if (over.Length > 0)
             batch.BatchCommands.Add(Of(ReplySql.Drop, over));
-        var found = new List<(Guid Id, StoredReply Reply)>();
-        await using (var reader = await batch.ExecuteReaderAsync(stopping))
-            while (await reader.ReadAsync(stopping))
-                found.Add((reader.GetGuid(0), new StoredReply(reader.IsDBNull(1) ? null : reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetString(2))));
+        var hasFound = false;
+        await using var reader = await batch.ExecuteReaderAsync(stopping);
+        await reader.NextResultAsync(stopping);
+        for (; await reader.ReadAsync(stopping); hasFound = true)
+            Arrived(reader.GetGuid(0), new StoredReply(reader.IsDBNull(1) ? null : reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetString(2)));
+        await reader.NextResultAsync(stopping);
         lock (_lock)
             _over.RemoveRange(0, over.Length);
-        foreach (var (id, reply) in found)
-            Arrived(id, reply);
-        return found.Count > 0;
+        return hasFound;
     }
 
     private static NpgsqlBatchCommand Of(string sql, Guid[] ids) => new(sql) { Parameters = { new NpgsqlParameter<Guid[]> { TypedValue = ids, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid } } };
@@ -149,7 +149,7 @@ internal sealed class ReplyDesk
 
         public int Count { get; set; }
 
-        /// <summary>Whether it is worth looking. Before, there may be the reply to an earlier request with the same key, which this one takes the place of.</summary>
+        /// <summary>Whether it is worth looking.</summary>
         public bool IsAsked { get; set; }
     }
 
@@ -158,7 +158,18 @@ internal sealed class ReplyDesk
     {
         private bool _hasLeft;
 
-        public Task<StoredReply> Reply => reply;
+        /// <returns>The reply; null when there is none in time.</returns>
+        public async Task<StoredReply?> WaitAsync(TimeSpan most, TimeProvider clock, CancellationToken cancellation)
+        {
+            try
+            {
+                return await reply.WaitAsync(most, clock, cancellation);
+            }
+            catch (TimeoutException)
+            {
+                return null;
+            }
+        }
 
         /// <summary>It has been asked: from now on there may be a reply.</summary>
         public void Asked() => desk.Asked(id);

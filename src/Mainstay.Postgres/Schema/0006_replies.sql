@@ -2,6 +2,8 @@
 create table mainstay.replies (
     -- The message of the job.
     id uuid not null primary key,
+    -- What makes it the same request when it is asked again; null for one that is asked once, and for one whose place another has taken.
+    key uuid constraint replies_key_key unique,
     -- Until then somebody waits.
     asked_until timestamptz not null,
     -- Until then it is there for whoever asks the same again.

@@ -30,8 +30,8 @@ internal sealed record WorkContext
 /// <param name="CorrelationId">The first cause of the chain: the request's id, carried on by every message.</param>
 internal sealed record Origin(string Operation, string Actor, string? RequestId, string? TraceParent, string? CausationId, string? CorrelationId)
 {
-    /// <summary>Of a job that somebody waits for: how long that one does, from its recording on.</summary>
-    public TimeSpan? Within { get; init; }
+    /// <summary>Of a job that somebody waits for.</summary>
+    public Asked? Asked { get; init; }
 
     /// <summary>Of what changes nothing, so that nothing is ever traced back to it.</summary>
     public static readonly Origin OfRead = new("read", "reader", null, null, null, null);

@@ -94,10 +94,10 @@ public sealed class Jobs
     /// <param name="cancellation">Ends the waiting. The job may be done all the same.</param>
     /// <returns>What the handler gave.</returns>
     /// <exception cref="ProblemException">
-    /// That with which the handler refused it; <c>internal-error</c>: it failed in all attempts; <c>outcome-unknown</c>: there was no reply in time, and it may yet be done, or have been.
+    /// That with which the handler refused it; <c>internal-error</c>: it failed in all attempts; <c>no-reply</c>: there was none in time, and it may yet be done, or have been.
     /// </exception>
     /// <exception cref="ConfigurationException">MST2501: the job is not declared.</exception>
-    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON. MST2514: its declaration knows no priorities.</exception>
+    /// <exception cref="InvalidOperationException">MST2507: it is larger than 256 KiB as JSON. MST2514: its declaration knows no priorities. MST2523: another release has replied, in another form.</exception>
     /// <exception cref="ArgumentException">MST2511: a key is too long.</exception>
     public async Task<TReply> AskAsync<TReply>(IRequest<TReply> request, TimeSpan within, string? key = null, JobPriority? priority = null, CancellationToken cancellation = default)
     {

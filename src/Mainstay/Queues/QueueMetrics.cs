@@ -69,10 +69,10 @@ internal static class QueueMetrics
     }
 
     /// <summary>The span of one who waits for a reply. The run of the job is linked to it.</summary>
-    public static Activity? StartAsking(string handler, Guid id) => source.HasListeners()
+    public static Activity? StartAsking(string handler) => source.HasListeners()
         ? source.StartActivity(ActivityKind.Client, name: $"ask {handler}", tags:
         [
-            new("messaging.system", "mainstay"), new("messaging.operation.name", "ask"), new("messaging.operation.type", "send"), new("messaging.destination.name", handler), new("messaging.message.id", id.ToString()),
+            new("messaging.system", "mainstay"), new("messaging.operation.name", "ask"), new("messaging.operation.type", "send"), new("messaging.destination.name", handler),
         ])
         : null;
 

@@ -30,8 +30,8 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         lease.Lost = engine.LeaseLost;
         using var hasStopped = new CancellationTokenSource();
         var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken),
-            model.HasRequests ? desk.Replies.RunAsync(store.Database, e => QueueLog.Unavailable(log, e), stoppingToken) : Task.CompletedTask, options.KeepsHistory ? KeepHistoryAsync(stoppingToken) : Task.CompletedTask,
-            options.Workers > 0 || model.HasRequests ? hints.ReceiveAsync(Hinted, stoppingToken) : Task.CompletedTask);
+            model.HasRequests ? desk.Replies.RunAsync(store.Database, e => QueueLog.Unavailable(log, e), hasStopped.Token) : Task.CompletedTask, options.KeepsHistory ? KeepHistoryAsync(stoppingToken) : Task.CompletedTask,
+            options.Workers > 0 || model.HasRequests ? hints.ReceiveAsync(Hinted, hasStopped.Token) : Task.CompletedTask);
         if (options.Workers > 0 && engine.Handlers.Length > 0)
         {
             desk.Runner = engine.Arriving;

@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.Text.Json;
 
 namespace Mainstay.Internal;
 
@@ -13,10 +13,12 @@ internal sealed class Question
     /// <summary>How long the reply to a request with a key is there for whoever asks again.</summary>
     private static readonly TimeSpan kept = TimeSpan.FromDays(1);
 
-    private readonly Guid _id;
+    /// <summary>How long to wait at least for what is nearly over, before it is asked anew.</summary>
+    private static readonly TimeSpan shortest = TimeSpan.FromMilliseconds(5);
+
     private readonly JobRow _row;
     private readonly TimeSpan _within;
-    private readonly bool _isKept;
+    private readonly Guid? _key;
 
     /// <param name="row">The job.</param>
     /// <param name="within">How long to wait.</param>
@@ -27,31 +29,23 @@ internal sealed class Question
         ArgumentOutOfRangeException.ThrowIfGreaterThan(within, withinMost);
         if (key?.Length is 0 or > KeyLengthMost)
             throw new ArgumentException($"MST2511: The key with which '{row.Handler}' is asked has {key.Length} characters, expected 1 to {KeyLengthMost}. Use an id.", nameof(key));
-        _id = key is null ? Guid.CreateVersion7() : StableKey.Of(Guid.Empty, $"{row.Handler}\n{key}");
-        _row = row with { Message = _id, Origin = row.Origin with { Within = within } };
+        _row = row;
         _within = within;
-        _isKept = key is not null;
+        _key = key is null ? null : StableKey.Of(Guid.Empty, $"{row.Handler}\n{key}");
     }
 
     /// <exception cref="ProblemException">It was refused, or there was no reply in time.</exception>
     public async Task<object> AskAsync(Transactor transactor, Type type, IReadOnlyList<ProblemType> problems, CancellationToken cancellation)
     {
         var clock = transactor.Database.Clock;
-        using var activity = QueueMetrics.StartAsking(_row.Handler, _id);
+        using var activity = QueueMetrics.StartAsking(_row.Handler);
         var began = clock.GetTimestamp();
-        using var waiter = transactor.Desk.Replies.Wait(_id, _isKept);
         var outcome = "unanswered";
         try
         {
-            await RecordAsync(transactor, activity is null ? _row : _row with { Origin = _row.Origin with { TraceParent = activity.Id } }, cancellation);
-            waiter.Asked();
-            var stored = await waiter.Reply.WaitAsync(_within, clock, cancellation);
+            var stored = await WaitAsync(transactor, activity?.Id, cancellation);
             outcome = stored.Problem is null ? "replied" : "refused";
-            return stored.Problem is { } problem ? throw StoredProblem.Read(problem, problems) : StoredJson.Read(type, stored.Reply!)!;
-        }
-        catch (TimeoutException e)
-        {
-            throw new ProblemException(ProblemCatalogue.OutcomeUnknown, $"'{_row.Handler}' did not reply within {_within}. It may yet be done, or have been. With a key, asking again is safe.", [], e);
+            return stored.Problem is { } problem ? throw StoredProblem.Read(problem, problems) : Read(type, stored.Reply!);
         }
         finally
         {
@@ -59,18 +53,63 @@ internal sealed class Question
         }
     }
 
-    private Task<bool> RecordAsync(Transactor transactor, JobRow row, CancellationToken cancellation)
+    /// <summary>Asks; and again, as long as there is time, when what it has joined comes to nothing.</summary>
+    private async Task<StoredReply> WaitAsync(Transactor transactor, string? traceParent, CancellationToken cancellation)
     {
-        var deadline = Deadline.After(_within, transactor.Database.Clock);
-        return transactor.RunAsync(new TransactionRequest(User.System(row.Origin.Operation), row.Origin, deadline, cancellation), async work =>
+        var clock = transactor.Database.Clock;
+        var deadline = Deadline.After(_within, clock);
+        for (TimeSpan left; (left = deadline.Left(clock)) > TimeSpan.Zero;)
         {
-            var ask = ReplySql.Ask(_id, _within, _isKept ? kept : _within);
-            if (!_isKept)
-                work.Execute(ask);
-            else if (await work.ExecuteAsync(ask) == 0)
-                return new Completed<bool>(false);
-            work.Record(row);
-            return new Completed<bool>(true);
-        });
+            var id = Guid.CreateVersion7();
+            using var own = transactor.Desk.Replies.Wait(id, isKept: _key is not null);
+            var row = _row with { Id = Guid.CreateVersion7(), Message = id, Origin = _row.Origin with { Asked = new Asked(left, _key), TraceParent = traceParent ?? _row.Origin.TraceParent } };
+            var request = new TransactionRequest(User.System(row.Origin.Operation), row.Origin, deadline, cancellation);
+            var joined = await transactor.RunAsync(request, async work => new Completed<Joined?>(await RecordAsync(work, id, row, left)));
+            if (joined is { Reply: not null } or { Problem: not null })
+                return new StoredReply(joined.Reply, joined.Problem);
+            using var other = joined is null ? null : transactor.Desk.Replies.Wait(joined.Id, isKept: true);
+            var waiter = other ?? own;
+            waiter.Asked();
+            left = deadline.Left(clock);
+            if (joined is not null && joined.Left < left)
+                left = joined.Left < shortest ? shortest : joined.Left;
+            if (left > TimeSpan.Zero && await waiter.WaitAsync(left, clock, cancellation) is { } reply)
+                return reply;
+            if (joined is null)
+                break;
+        }
+        throw ProblemCatalogue.NoReply.Because($"'{_row.Handler}' did not reply within {_within}. It may yet be done, or have been.{(_key is null ? "" : " Ask again with the same key to learn of it.")}");
     }
+
+    /// <summary>Records the job, unless the same has been asked before and will still be answered, or has been.</summary>
+    /// <returns>What has been asked before; null when this is what is asked.</returns>
+    private async Task<Joined?> RecordAsync(UnitOfWork work, Guid id, JobRow row, TimeSpan left)
+    {
+        if (_key is not { } key)
+            work.Execute(ReplySql.Ask(id, left));
+        else
+        {
+            await work.ExecuteAsync(ReplySql.FreeKey(key));
+            while (await work.ExecuteAsync(ReplySql.AskOnce(id, key, left, kept)) == 0)
+                if ((await work.QueryAsync<Joined>(ReplySql.FindByKey(key))) is [var known])
+                    return known;
+        }
+        work.Record(row);
+        return null;
+    }
+
+    /// <exception cref="InvalidOperationException">MST2523: another release has replied.</exception>
+    private object Read(Type type, string json)
+    {
+        try
+        {
+            return StoredJson.Read(type, json)!;
+        }
+        catch (Exception e) when (e is ProblemException or JsonException)
+        {
+            throw new InvalidOperationException($"MST2523: '{_row.Handler}' has replied, and the reply cannot be read as {type.Name}: {e.Message} Another release gave it. Ask when that is everywhere, or with another key.", e);
+        }
+    }
+
+    private sealed record Joined(Guid Id, TimeSpan Left, string? Reply, string? Problem);
 }

@@ -110,7 +110,7 @@ public sealed class ReplyTests(PostgresFixture postgres) : OwnDatabaseTests(post
         (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(1);
         await using var late = await StartAsync(jobs => Declare(jobs));
 
-        unanswered.Type.ShouldBe(ProblemCatalogue.OutcomeUnknown);
+        unanswered.Type.ShouldBe(ProblemCatalogue.NoReply);
         await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
         _runs.ShouldBe(0);
         (await Source.ScalarAsync<long>("select count(*) from mainstay.jobs_dead")).ShouldBe(0);
@@ -154,6 +154,105 @@ public sealed class ReplyTests(PostgresFixture postgres) : OwnDatabaseTests(post
             await Should.ThrowAsync<ProblemException>(() => Jobs(app).AskAsync(new Quote("nothing"), patience, key: "order 1", cancellation: Stop));
 
         _runs.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task What_came_to_nothing_is_asked_anew_and_the_earlier_job_does_nothing_any_more()
+    {
+        await using var asking = await StartAsync(jobs => Declare(jobs), workers: 0);
+        await Should.ThrowAsync<ProblemException>(() => Jobs(asking).AskAsync(new Quote("tea"), TimeSpan.FromMilliseconds(50), key: "order 1", cancellation: Stop));
+        await Source.ExecuteAsync("update mainstay.jobs set origin = jsonb_set(origin::jsonb, '{asked,withinMilliseconds}', '60000')::json");      // as if it had been claimed in time
+        var again = Jobs(asking).AskAsync(new Quote("tea"), patience, key: "order 1", cancellation: Stop);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 2L);
+
+        await using var late = await StartAsync(jobs => Declare(jobs));
+
+        (await again).Product.ShouldBe("tea");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        _runs.ShouldBe(1);
+        (await Source.ScalarAsync<long>("select count(*) from effects")).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Whoever_joins_a_request_that_comes_to_nothing_asks_it_anew()
+    {
+        await using var asking = await StartAsync(jobs => Declare(jobs), workers: 0);
+        var first = Jobs(asking).AskAsync(new Quote("tea"), TimeSpan.FromSeconds(1), key: "order 1", cancellation: Stop);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 1L);
+
+        var joined = Jobs(asking).AskAsync(new Quote("tea"), patience, key: "order 1", cancellation: Stop);
+        await Should.ThrowAsync<ProblemException>(() => first);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 2L);
+        await using var late = await StartAsync(jobs => Declare(jobs));
+
+        (await joined).Product.ShouldBe("tea");
+        _runs.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Asked_again_the_other_side_gets_the_same_key()
+    {
+        var keys = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        await using var app = await StartAsync(jobs => jobs.Job<Quote>("quote", async Task<Price> (Quote quote, Outbound outbound) =>
+        {
+            keys.Enqueue(outbound.Key);
+            return await outbound.StepAsync("call", key =>
+            {
+                keys.Enqueue(key);
+                return keys.Count <= 2 ? throw outOfStock.Because("Not yet.") : Task.FromResult(new Price(quote.Product, 1));
+            });
+        }));
+
+        await Should.ThrowAsync<ProblemException>(() => Jobs(app).AskAsync(new Quote("tea"), patience, key: "order 1", cancellation: Stop));
+        await Jobs(app).AskAsync(new Quote("tea"), patience, key: "order 1", cancellation: Stop);
+
+        var all = keys.ToArray();
+        (all[2], all[3]).ShouldBe((all[0], all[1]));
+        all[0].ShouldNotBe(all[1]);
+    }
+
+    [Fact]
+    public async Task A_job_that_asks_and_gets_no_reply_has_failed()
+    {
+        await using var app = await StartAsync(jobs =>
+        {
+            Declare(jobs, reachesOut: true);
+            jobs.Job<Buy>("buy", async (Buy buy, Outbound outbound, IServiceProvider services) =>
+                { await services.GetRequiredService<Jobs>().AskAsync(new Quote("for ever"), TimeSpan.FromMilliseconds(50), key: outbound.Key, cancellation: outbound.Cancellation); })
+                .Retry(2, from: TimeSpan.FromMilliseconds(1));
+        });
+
+        await Jobs(app).EnqueueAsync(new Buy("tea"), cancellation: Stop);
+
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(handler || ' ' || attempt || ' ' || jsonb_array_length(errors), ','), '') from mainstay.jobs_dead", "buy 2 2");
+    }
+
+    [Fact]
+    public async Task A_dead_request_that_is_redriven_is_an_ordinary_job()
+    {
+        await using var asking = await StartAsync(jobs => Declare(jobs), workers: 0);
+        var asked = Jobs(asking).AskAsync(new Quote("tea"), patience, cancellation: Stop);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 1L);
+        await Source.ExecuteAsync("update mainstay.jobs set payload = '{\"colour\": \"red\"}', origin = jsonb_set(origin::jsonb, '{asked,withinMilliseconds}', '60000')::json");
+        await using var living = await StartAsync(jobs => Declare(jobs));
+        await Should.ThrowAsync<ProblemException>(() => asked);
+        await Source.ExecuteAsync("update mainstay.jobs_dead set payload = '{\"product\": \"tea\"}'");
+        var letter = await Source.ScalarAsync<Guid>("select id from mainstay.jobs_dead");
+
+        await living.Services.GetRequiredService<DeadLetters>().RedriveAsync(letter, "mended", cancellation: Stop);
+
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(text, ','), '') from effects", "tea");
+        (await Source.ScalarAsync<bool>("select bool_and(origin -> 'asked' is null) is not false from mainstay.jobs")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_reply_of_another_release_is_said_to_be_one()
+    {
+        await using var app = await StartAsync(jobs => Declare(jobs));
+        await Jobs(app).AskAsync(new Quote("tea"), patience, key: "order 1", cancellation: Stop);
+        await Source.ExecuteAsync("update mainstay.replies set reply = '{\"colour\": \"red\"}'");
+
+        (await Should.ThrowAsync<InvalidOperationException>(() => Jobs(app).AskAsync(new Quote("tea"), patience, key: "order 1", cancellation: Stop))).Message.ShouldStartWith("MST2523");
     }
 
     [Fact]
@@ -257,6 +356,8 @@ public sealed class ReplyTests(PostgresFixture postgres) : OwnDatabaseTests(post
     private sealed record Quote(string Product) : IRequest<Price>;
 
     private sealed record Price(string Product, decimal Amount);
+
+    private sealed record Buy(string Product);
 
     private sealed record Count(int Number) : IRequest<int>;
 
