@@ -12,6 +12,7 @@ using Mainstay.Benchmarks;
 //   dotnet run -c Release --project benchmarks/load -- queues            not part of all, but all of the following:
 //   dotnet run -c Release --project benchmarks/load -- drain             jobs that wait, beside graphile-worker, pg-boss and statements written by hand
 //   dotnet run -c Release --project benchmarks/load -- enqueue           jobs recorded one by one, beside graphile-worker and pg-boss
+//   dotnet run -c Release --project benchmarks/load -- send              jobs from being recorded to having run, beside MassTransit with RabbitMQ and Quartz
 //   dotnet run -c Release --project benchmarks/load -- pick-up           from handing a job in to its run; delayed jobs; what a node asks that has nothing to do
 //   dotnet run -c Release --project benchmarks/load -- held-snapshot     what a claim reads while somebody holds an old snapshot
 //   dotnet run -c Release --project benchmarks/load -- ledger            not part of all: transfers between many accounts and on a hot one, beside pgbench and statements written naively

@@ -7,8 +7,9 @@ internal static class RatioTable
     /// <param name="base">Whom the ratios are to.</param>
     /// <param name="unit">What is counted.</param>
     /// <param name="parallel">What of it happens at once.</param>
-    public static string Of(IEnumerable<Series> series, string @base, string unit = "request", string parallel = "connections") => $"""
-        | {unit} | {parallel} | server | {unit}s/s | ratio | range | 50 % within | 99 % within | processor time per {unit} | of PostgreSQL | both, ratio |
+    /// <param name="store">Whose time is counted beside that of the process.</param>
+    public static string Of(IEnumerable<Series> series, string @base, string unit = "request", string parallel = "connections", string store = "PostgreSQL") => $"""
+        | {unit} | {parallel} | server | {unit}s/s | ratio | range | 50 % within | 99 % within | processor time per {unit} | of {store} | both, ratio |
         |---|---|---|---|---|---|---|---|---|---|---|
         {string.Join('\n', series.SelectMany(one => one.Runners.Select(runner => Row(one, runner, one.Compare(runner, @base)))))}
         """;

@@ -39,5 +39,8 @@ internal sealed class JobsSeen(int expected)
     }
 
     /// <summary>To be asked when nothing runs any more, so that a job which was run twice is noticed.</summary>
-    public JobsDone Done() => _seen == expected ? JobsDone.Of(Stopwatch.GetElapsedTime(_first, _last).TotalSeconds, _milliseconds) : throw new MeasurementException($"{_seen} runs of {expected} jobs.");
+    /// <param name="began">Since when the seconds count, a timestamp of <see cref="Stopwatch"/>; null for the first run.</param>
+    public JobsDone Done(long? began = null) => _seen == expected
+        ? JobsDone.Of(Stopwatch.GetElapsedTime(began ?? _first, _last).TotalSeconds, _milliseconds)
+        : throw new MeasurementException($"{_seen} runs of {expected} jobs.");
 }

@@ -21,6 +21,7 @@ internal static class JobsServer
         app.MapPost("/fill", (int count, JobKind kind = JobKind.Bare) => FillAsync(queue, kind, count));
         app.MapPost("/drain", (int count, int? atMost) => DrainAsync(queue, count, atMost));
         app.MapPost("/enqueue", (int writers, int seconds) => EnqueueAsync(queue, writers, seconds));
+        app.MapPost("/send", (int count, int writers) => SendAsync(queue, count, writers));
         app.MapPost("/pickUp", (int perSecond, int seconds) => ArriveAsync(queue, perSecond, seconds, null));
         app.MapPost("/delayed", (int perSecond, int seconds) => ArriveAsync(queue, perSecond, seconds, () => TimeSpan.FromMilliseconds(200 + (Random.Shared.NextDouble() * 1800))));
         app.MapPost("/idle", (int seconds) => IdleAsync(queue, seconds));
@@ -74,6 +75,29 @@ internal static class JobsServer
         }
         var times = await Task.WhenAll(Enumerable.Range(0, writers).Select(_ => Task.Run(WriteAsync)));
         return JobsDone.Of(Stopwatch.GetElapsedTime(began).TotalSeconds, [.. times.SelectMany(one => one)]);
+    }
+
+    /// <summary>
+    /// Jobs that writers hand in one after the other, each in a commit of its own, to a worker that is waiting in the same process. Counted from the first that is handed in to the last that is
+    /// run; a time counts from before its commit.
+    /// </summary>
+    private static async Task<JobsDone> SendAsync(IJobQueue queue, int count, int writers)
+    {
+        var seen = new JobsSeen(count);
+        var (began, taken) = (0L, 0);
+        async Task WriteAsync()
+        {
+            while (Interlocked.Increment(ref taken) <= count)
+                await queue.AddAsync(Stopwatch.GetTimestamp());
+        }
+        await using (await queue.WorkAsync(seen))
+        {
+            await Task.Delay(500);
+            began = Stopwatch.GetTimestamp();
+            await Task.WhenAll(Enumerable.Range(0, writers).Select(_ => Task.Run(WriteAsync)));
+            await seen.AllAsync();
+        }
+        return seen.Done(began);
     }
 
     /// <summary>Jobs that are handed in at a fixed rate, whatever becomes of them, each in a commit of its own, to a worker that is waiting. A time counts from before that commit.</summary>

@@ -23,6 +23,7 @@ internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section
     [
         new("drain", DrainScenario.Usual, DrainScenario.RunAsync, UsesWrk: false),
         new("enqueue", EnqueueScenario.Usual, EnqueueScenario.RunAsync, UsesWrk: false),
+        new("send", SendScenario.Usual, SendScenario.RunAsync, UsesWrk: false),
         new("pick-up", PickUpScenario.Usual, PickUpScenario.RunAsync, UsesWrk: false),
         new("held-snapshot", HeldSnapshotScenario.Usual, HeldSnapshotScenario.RunAsync, UsesWrk: false),
     ];

@@ -54,6 +54,10 @@ internal abstract record Contestant(string Name)
 
     public static readonly NodeContestant PgBoss = new("pg-boss", NodePeers.Queues, "pg-boss.js");
 
+    public static readonly PeerContestant MassTransit = new("MassTransit", DotNetPeers.Messaging);
+
+    public static readonly PeerContestant Quartz = new("Quartz", DotNetPeers.Messaging);
+
     private static readonly DotNetContestant[] served = [Shop, OneByOne, Answering, Lenient, Raw, EntityFramework, Dapper, Empty, Jobs, RawJobs, Ledger, Saga, ThreeJobs, Waits];
 
     /// <summary>A server that this program is when it is called with <c>serve NAME settings…</c></summary>
@@ -74,6 +78,15 @@ internal sealed record DotNetContestant(string Name, Func<string[], Task<int>> R
 {
     public override Launch Launch(Uri address, string connectionString) => new(System.Environment.ProcessPath!,
         ["serve", Name, "--environment", "Production", "--urls", address.AbsoluteUri, "--Mainstay:Schema=apply", $"--ConnectionStrings:mainstay={connectionString}"], []);
+}
+
+/// <summary>A server of another program on .NET, which is called as this one calls itself.</summary>
+/// <param name="Name">On its command line and in the tables.</param>
+/// <param name="Peers">The program.</param>
+internal sealed record PeerContestant(string Name, DotNetPeers Peers) : Contestant(Name)
+{
+    public override Launch Launch(Uri address, string connectionString) => new(Peers.Program,
+        ["serve", Name, "--environment", "Production", "--urls", address.AbsoluteUri, $"--ConnectionStrings:mainstay={connectionString}"], []);
 }
 
 /// <summary>A server on Node.js.</summary>
