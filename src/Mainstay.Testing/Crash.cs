@@ -10,7 +10,7 @@ public sealed class Crash
 
     internal Crash(string point, int nth, string? of) => (_point, _left, _of) = (point, nth, of);
 
-    /// <summary>Whether it has happened.</summary>
+    /// <summary>Whether it has happened. Nothing else tells when it does not: a test that needs it waits with <see cref="HappenedAsync"/>.</summary>
     public bool HasHappened => _happened.Task.IsCompleted;
 
     /// <summary>Waits until it has happened.</summary>
@@ -25,9 +25,12 @@ public sealed class Crash
         }
         catch (TimeoutException)
         {
-            throw new TimeoutException($"No node has come to '{_point}'{(_of is null ? "" : $" of '{_of}'")}; {_left} more times were to come.");
+            throw new TimeoutException($"No node has come to {this}.");
         }
     }
+
+    /// <summary>Where it is to happen, and how often somebody has still to come there before.</summary>
+    public override string ToString() => $"'{_point}'{(_of is null ? "" : $" of '{_of}'")}; {Volatile.Read(ref _left)} more times were to come";
 
     /// <summary>Counts one that comes to a point.</summary>
     /// <returns>Whether it ends there.</returns>

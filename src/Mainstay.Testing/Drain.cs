@@ -19,7 +19,10 @@ internal sealed class Drain(TestRun run)
     /// <summary>That nothing of what is open can move is believed after so many looks in a row, between which a node may have been starting.</summary>
     private const int StillLooks = 5;
 
-    private readonly HashSet<Guid> _toldDead = [];
+    /// <summary>How many of what died are listed; the others are counted.</summary>
+    private const int DeadListed = 20;
+
+    private readonly HashSet<(Guid Id, DateTime DeadAt)> _toldDead = [];
 
     public async Task RunAsync(IReadOnlyList<TestNode> nodes, DrainOptions options)
     {
@@ -62,9 +65,14 @@ internal sealed class Drain(TestRun run)
     public async Task<DateTimeOffset?> NextDueAsync(IReadOnlyList<TestNode> nodes)
     {
         await using var command = run.Source.CreateCommand(DrainSql.NextDue);
-        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = Schedules(nodes) });
+        AddDeclared(command.Parameters, nodes);
         return await command.ExecuteScalarAsync() is DateTime due ? new DateTimeOffset(due) : null;
     }
+
+    /// <summary>There is nothing left of what has died.</summary>
+    public void ForgetDead() => _toldDead.Clear();
+
+    public static string[] Schedules(IReadOnlyList<TestNode> nodes) => [.. nodes.Where(node => node.IsAlive).SelectMany(node => node.Queues.Schedules).Select(schedule => schedule.Definition.Name).Distinct()];
 
     private async Task<bool> IsPlannedAsync(TestNode node)
     {
@@ -76,7 +84,14 @@ internal sealed class Drain(TestRun run)
         return await command.ExecuteScalarAsync() is true;
     }
 
-    private static string[] Schedules(IReadOnlyList<TestNode> nodes) => [.. nodes.Where(node => node.IsAlive).SelectMany(node => node.Queues.Schedules).Select(schedule => schedule.Definition.Name).Distinct()];
+    /// <summary>What the nodes that live declare, as statements take it: schedules, handlers of queues with a rate, and the queue of each.</summary>
+    private static void AddDeclared(NpgsqlParameterCollection parameters, IReadOnlyList<TestNode> nodes)
+    {
+        var paced = nodes.Where(node => node.IsAlive).SelectMany(node => node.Queues.Handlers.Where(handler => node.Queues.LimitOf(handler.Queue) is { Spacing: not null })).DistinctBy(handler => handler.Name).ToArray();
+        parameters.Add(new NpgsqlParameter<string[]> { TypedValue = Schedules(nodes) });
+        parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. paced.Select(handler => handler.Name)] });
+        parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. paced.Select(handler => handler.Queue)] });
+    }
 
     private static void Wake(IReadOnlyList<TestNode> nodes, List<OpenWork> open)
     {
@@ -98,25 +113,32 @@ internal sealed class Drain(TestRun run)
     {
         await using var batch = run.Source.CreateBatch();
         batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.Promote));
-        batch.BatchCommands.Add(new NpgsqlBatchCommand(DrainSql.Open) { Parameters = { new NpgsqlParameter<string[]> { TypedValue = Schedules(nodes) } } });
+        var open = new NpgsqlBatchCommand(DrainSql.Open);
+        AddDeclared(open.Parameters, nodes);
+        batch.BatchCommands.Add(open);
         await using var reader = await batch.ExecuteReaderAsync();
-        List<OpenWork> open = [];
+        List<OpenWork> found = [];
         while (await reader.ReadAsync())
-            open.Add(new OpenWork(reader.GetString(0), reader.GetInt32(1), reader.GetInt64(2), reader.IsDBNull(3) ? null : reader.GetString(3)));
-        return open;
+            found.Add(new OpenWork(reader.GetString(0), reader.GetInt32(1), reader.GetInt64(2), reader.IsDBNull(3) ? null : reader.GetString(3)));
+        return found;
     }
 
     private async Task<List<string>> DeadAsync()
     {
         await using var command = run.Source.CreateCommand(DrainSql.Dead);
-        command.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = [.. _toldDead] });
+        command.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = [.. _toldDead.Select(told => told.Id)] });
+        command.Parameters.Add(new NpgsqlParameter<DateTime[]> { TypedValue = [.. _toldDead.Select(told => told.DeadAt)], NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.TimestampTz });
         await using var reader = await command.ExecuteReaderAsync();
         List<string> dead = [];
+        var count = 0;
         while (await reader.ReadAsync())
         {
-            _toldDead.Add(reader.GetGuid(0));
+            if (_toldDead.Add((reader.GetGuid(0), reader.GetDateTime(5))) && ++count > DeadListed)
+                continue;
             dead.Add(string.Create(CultureInfo.InvariantCulture, $"  '{reader.GetString(1)}' is dead ({reader.GetString(2)}) after {reader.GetInt32(3)} attempts: {reader.GetString(4)}"));
         }
+        if (count > DeadListed)
+            dead.Add(string.Create(CultureInfo.InvariantCulture, $"  and {count - DeadListed} more"));
         return dead;
     }
 
@@ -127,6 +149,8 @@ internal sealed class Drain(TestRun run)
             text.Append(CultureInfo.InvariantCulture, $"  {work.Count} of '{work.Name}' {work.Describe()}{(work.Error is null ? "" : $"; the last error: {work.Error}")}\n");
         foreach (var dead in await DeadAsync())
             text.Append(dead).Append('\n');
+        foreach (var crash in run.Crashes.Where(crash => !crash.HasHappened))
+            text.Append(CultureInfo.InvariantCulture, $"  No node has come to {crash}\n");
         return text.Append(Logged()).ToString();
     }
 

@@ -89,13 +89,15 @@ public sealed class TestBackend : IAsyncDisposable
     /// <summary>Kills the node that comes to a place, as <see cref="TestNode.KillAsync"/> does, in the middle of what it is doing there.</summary>
     /// <param name="point">A name of <see cref="CrashPoint"/>, for example <c>after side effect</c>.</param>
     /// <param name="nth">Which of those who come there, counted over all nodes from now on. Default: the first.</param>
-    /// <param name="of">Only of this operation (<c>POST /v1/orders</c>), subscription (<c>on count units sold</c>) or job (<c>job send-receipt</c>). Default: of any.</param>
-    /// <exception cref="ArgumentException">There is no such place.</exception>
+    /// <param name="of">Only of this operation (<c>POST /v1/orders</c>), subscription (<c>on count units sold</c>), job (<c>job send-receipt</c>) or source of an inbox (<c>inbox payments</c>). Default: of any. What the test itself does, such as <see cref="InsertAsync{T}"/>, is none of them and goes on.</param>
+    /// <exception cref="ArgumentException">There is no such place, or nothing of that name comes there.</exception>
     public Crash CrashAt(string point, int nth = 1, string? of = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(nth, 1);
         if (!FaultPoint.All.Contains(point))
             throw new ArgumentException($"There is no crash point '{point}'.{Suggestion.For(point, FaultPoint.All)} Expected one of '{string.Join("', '", FaultPoint.All)}'.", nameof(point));
+        if (of is not null && !NamesAt(point).Contains(of))
+            throw new ArgumentException($"Nothing of the name '{of}' comes to '{point}'.{Suggestion.For(of, NamesAt(point))} Expected {(IsCommit(point) ? "an operation ('POST /v1/orders'), a subscription" : "a subscription")} ('on …') or a job ('job …').", nameof(of));
         var crash = new Crash(point, nth, of);
         _run.Crashes.Add(crash);
         return crash;
@@ -240,14 +242,22 @@ public sealed class TestBackend : IAsyncDisposable
     }
 
     /// <summary>
-    /// Empties the database: tables of the application, work, dead letters, receipts, audit entries, records. For tests that share a backend.
-    /// Drains first, so that nothing of the test before comes later. The clock stays where it is, and so do schedules.
+    /// Forgets the test before, whatever has become of it. For tests that share a backend. Empties the database: tables of the application, work, dead letters, receipts, audit entries, records,
+    /// what rates have counted. Forgets what fakes were told and were called with, and crashes that have not happened. What runs may come to its end first, for 10 s at most; what waits is deleted.
+    /// The clock stays where it is, and so do schedules, settings, and which nodes run.
     /// </summary>
     public async Task ResetAsync()
     {
-        await DrainAsync(new DrainOptions { AllowsDeadLetters = true });
-        var tables = await _run.TablesAsync();
-        await _run.Server.ExecuteInAsync(_run.DatabaseName, ResetSql.Framework + (tables.Count > 0 ? ResetSql.Truncate(tables) : ""));
+        _run.Crashes.Clear();
+        await EmptyAsync();
+        _run.Fakes.Reset();
+    }
+
+    /// <summary>The database alone, and what nodes know of it.</summary>
+    internal async Task EmptyAsync()
+    {
+        await new Reset(_run).RunAsync(_nodes);
+        _drain.ForgetDead();
     }
 
     /// <summary>
@@ -281,5 +291,16 @@ public sealed class TestBackend : IAsyncDisposable
         await _run.DisposeAsync();
     }
 
-    private TransactionRequest Request() => new(User.System("test"), new Origin("test", "test", null, null, null, null), Deadline.After(workTimeout, Clock), CancellationToken.None);
+    /// <summary>What comes to a crash point, by the names under which it comes. Steps and ends are those of handlers.</summary>
+    private HashSet<string> NamesAt(string point)
+    {
+        var names = _nodes.SelectMany(node => node.Queues.Handlers).Select(handler => handler.Operation).ToHashSet();
+        if (IsCommit(point))
+            names.UnionWith(_nodes.SelectMany(node => node.Running.Model.Operations.Select(operation => operation.Name).Concat(node.Queues.Sources.Select(source => $"inbox {source}"))));
+        return names;
+    }
+
+    private static bool IsCommit(string point) => point is CrashPoint.BeforeCommit or CrashPoint.AfterCommit;
+
+    private TransactionRequest Request() => new(User.System("test"), new Origin(TestRun.Operation, "test", null, null, null, null), Deadline.After(workTimeout, Clock), CancellationToken.None);
 }

@@ -120,7 +120,7 @@ public sealed class TestNode
         backend.Services.AddSingleton<TimeProvider>(_ => _run.Clock);
         backend.Services.AddSingleton<IPostConfigureOptions<HttpClientFactoryOptions>>(new FakedClients(_run.Fakes, this));
         TestSignIn.AddTo(backend.Services, _run.Users);
-        backend.Surroundings = new Surroundings { Clock = _run.Clock, Faults = new NodeFaults(this, _run), KeepsHistory = false, FindDatabase = async model => Own(await _run.FindDatabaseAsync(model), backend.Name) };
+        backend.Surroundings = new Surroundings { Clock = _run.Clock, LeaseClock = TimeProvider.System, Faults = new NodeFaults(this, _run), KeepsHistory = false, FindDatabase = async model => Own(await _run.FindDatabaseAsync(model), backend.Name) };
     }
 
     /// <summary>The node goes to the server by a path of its own, which can be cut, and under a name of its own.</summary>
@@ -131,13 +131,12 @@ public sealed class TestNode
         return new NpgsqlConnectionStringBuilder(connectionString) { Host = _folder.FullName, ApplicationName = _connectionName, MaxPoolSize = 12 }.ConnectionString;
     }
 
-    /// <summary>So that advancing the clock is over the lease of this one, while the nodes that live renew theirs.</summary>
+    /// <summary>So that advancing the clock is over the leases of this one, for work of queues and for long-running commands, while the nodes that live renew theirs.</summary>
     private async Task NoteKilledAsync()
     {
-        if (Running.Services.Desk.Runner is not { } runner)
-            return;
-        await using var command = _run.Source.CreateCommand("insert into mainstay_testing.killed (node) values ($1)");
-        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = runner.Node });
+        Guid[] holders = [Running.Services.LongRunning.Store.Node, .. Running.Services.Desk.Runner is { } runner ? [runner.Node] : Array.Empty<Guid>()];
+        await using var command = _run.Source.CreateCommand("insert into mainstay_testing.killed (node) select unnest($1)");
+        command.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = holders });
         await command.ExecuteNonQueryAsync();
     }
 }

@@ -6,6 +6,9 @@ namespace Mainstay.Internal;
 /// <summary>What the nodes of one test share.</summary>
 internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDisposable
 {
+    /// <summary>As what the transactions of the test itself stand in the audit trail.</summary>
+    public const string Operation = "test";
+
     private string? _connectionString;
 
     public TestServer Server => server;

@@ -67,7 +67,7 @@ public sealed class CrashTests
             });
             return backend;
         });
-        var crash = shop.CrashAt(point, nth, point == CrashPoint.AfterCompletion ? null : "job steps");
+        var crash = shop.CrashAt(point, nth, "job steps");
         await shop.WorkAsync(work => { work.Enqueue(new Attempted(1)); return Task.CompletedTask; });
 
         await crash.HappenedAsync();
@@ -108,6 +108,50 @@ public sealed class CrashTests
     }
 
     [Fact]
+    public async Task A_long_running_command_of_a_killed_node_goes_on_elsewhere_when_its_lease_is_over()
+    {
+        var begun = new TaskCompletionSource();
+        var runs = 0;
+        await using var shop = await TestBackend.StartAsync(() =>
+        {
+            var backend = Shop.Declare();
+            backend.Command("POST /v1/exports", async (UnitOfWork work) =>
+            {
+                if (Interlocked.Increment(ref runs) == 1)
+                {
+                    begun.SetResult();
+                    await Task.Delay(Timeout.InfiniteTimeSpan, work.Cancellation);
+                }
+                return "done";
+            }).Allow(Shop.Staff).LongRunning(TimeSpan.FromMinutes(10));
+            return backend;
+        });
+        (await shop.As("sue", "staff").PostAsync("/v1/exports")).Expect(202);
+        await begun.Task;
+        await shop.Node.KillAsync();
+        await shop.StartNodeAsync();
+
+        (await Should.ThrowAsync<DrainException>(() => shop.DrainAsync())).Message.ShouldContain("1 of 'POST /v1/exports' belong to a node that was killed");
+        await shop.Clock.AdvanceAsync(lease);
+        await shop.DrainAsync();
+
+        runs.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task What_the_test_itself_does_is_no_crash_point()
+    {
+        await using var shop = await TestBackend.StartAsync(() => Shop.Declare());
+        var crash = shop.CrashAt(CrashPoint.BeforeCommit);
+
+        await shop.InsertAsync(tea);
+        crash.HasHappened.ShouldBeFalse();
+        await Should.ThrowAsync<HttpRequestException>(() => shop.As("ann", "customer").PostAsync("/v1/orders", new PlaceOrder(tea.Id, 1)));
+
+        (await crash.HappenedAsync()).ShouldBeSameAs(shop.Nodes[0]);
+    }
+
+    [Fact]
     public async Task A_node_that_is_stopped_gives_back_what_it_has_at_once()
     {
         var begun = new TaskCompletionSource();
@@ -139,14 +183,16 @@ public sealed class CrashTests
         var goOn = new TaskCompletionSource();
         var begun = new TaskCompletionSource();
         var runs = 0;
+        var cancelled = 0;
         await using var shop = await TestBackend.StartAsync(() =>
         {
             var backend = Shop.Declare();
             backend.Job<Attempted>("long", async (Attempted job, UnitOfWork work) =>
             {
                 Interlocked.Increment(ref runs);
+                await using var ending = work.Cancellation.Register(() => Interlocked.Increment(ref cancelled));
                 begun.TrySetResult();
-                await goOn.Task;
+                await goOn.Task.WaitAsync(work.Cancellation);
             }).Timeout(TimeSpan.FromHours(2));
             return backend;
         });
@@ -156,10 +202,14 @@ public sealed class CrashTests
 
         await shop.Clock.AdvanceAsync(TimeSpan.FromSeconds(15));
         await shop.Clock.AdvanceAsync(TimeSpan.FromSeconds(15));
+        await shop.Clock.AdvanceAsync(TimeSpan.FromHours(1));
+        // Both nodes look and renew several times before it ends.
+        await Should.ThrowAsync<DrainException>(() => shop.DrainAsync(new DrainOptions { Within = TimeSpan.FromMilliseconds(200) }));
         goOn.SetResult();
         await shop.DrainAsync();
 
-        runs.ShouldBe(1);
+        (runs, cancelled).ShouldBe((1, 0));
+        shop.Applied("long").Single().Attempt.ShouldBe(1);
     }
 
     [Fact]
@@ -168,9 +218,12 @@ public sealed class CrashTests
         await using var shop = await TestBackend.StartAsync(() => Shop.Declare());
 
         Should.Throw<ArgumentException>(() => shop.CrashAt("after sideeffect")).Message.ShouldContain("Did you mean 'after side effect'?");
-        var crash = shop.CrashAt(CrashPoint.AfterCommit, nth: 2);
+        Should.Throw<ArgumentException>(() => shop.CrashAt(CrashPoint.AfterCommit, of: "on count units")).Message.ShouldContain("Did you mean 'on count units sold'?");
+        Should.Throw<ArgumentException>(() => shop.CrashAt(CrashPoint.AfterSideEffect, of: "POST /v1/orders"));
+        var crash = shop.CrashAt(CrashPoint.AfterCommit, nth: 2, of: "POST /v1/orders");
         await shop.WorkAsync(work => { work.Insert(tea); return Task.CompletedTask; });
-        (await Should.ThrowAsync<TimeoutException>(() => crash.HappenedAsync(TimeSpan.FromMilliseconds(50)))).Message.ShouldContain("'after commit'; 1 more times");
+        (await shop.As("ann", "customer").PostAsync("/v1/orders", new PlaceOrder(tea.Id, 3))).Expect(201);
+        (await Should.ThrowAsync<TimeoutException>(() => crash.HappenedAsync(TimeSpan.FromMilliseconds(50)))).Message.ShouldContain("'after commit' of 'POST /v1/orders'; 1 more times");
         crash.HasHappened.ShouldBeFalse();
     }
 

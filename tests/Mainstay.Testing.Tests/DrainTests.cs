@@ -18,6 +18,46 @@ public sealed class DrainTests
     }
 
     [Fact]
+    public async Task What_dies_again_is_told_again_and_what_may_die_is_told_never()
+    {
+        await using var shop = await TestBackend.StartAsync(() => With(backend =>
+            backend.Job<Attempted>("hopeless", Task (Attempted job, UnitOfWork work) => throw new InvalidOperationException("The oven is cold.")).Retry(1)));
+        for (var i = 0; i < 23; i++)
+            await EnqueueAsync(shop, i);
+
+        await shop.DrainAsync(new DrainOptions { AllowsDeadLetters = true });
+        await shop.DrainAsync();
+        await shop.Service<DeadLetters>().RedriveManyAsync(new DeadLetterFilter(), "The oven is repaired.", perSecond: 1000, cancellation: TestContext.Current.CancellationToken);
+
+        var failure = await Should.ThrowAsync<DrainException>(() => shop.DrainAsync());
+        failure.Message.Split('\n').Count(line => line.StartsWith("  'hopeless' is dead")).ShouldBe(20);
+        failure.Message.ShouldContain("  and 3 more");
+        await shop.DrainAsync();
+    }
+
+    [Fact]
+    public async Task What_waits_for_the_rate_of_its_queue_is_put_off()
+    {
+        await using var shop = await TestBackend.StartAsync(() => With(backend =>
+        {
+            backend.Queue("slow").Rate(1, TimeSpan.FromHours(1));
+            backend.Job<Attempted>("paced", (Attempted job, UnitOfWork work) => Task.CompletedTask).Queue("slow");
+        }));
+        for (var i = 0; i < 3; i++)
+            await EnqueueAsync(shop, i);
+
+        await shop.DrainAsync();
+        shop.Applied("paced").Count.ShouldBe(1);
+        await shop.PassAsync(TimeSpan.FromHours(1.5));
+        shop.Applied("paced").Count.ShouldBe(2);
+        await shop.ResetAsync();
+
+        await EnqueueAsync(shop);
+        await shop.DrainAsync();
+        shop.Applied("paced").Count.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task What_waits_behind_a_dead_one_is_told_and_not_waited_for()
     {
         await using var shop = await TestBackend.StartAsync(() => With(backend =>

@@ -75,6 +75,59 @@ public sealed class HostTests
         }
     }
 
+    [Fact]
+    public async Task A_reset_forgets_a_test_that_went_wrong()
+    {
+        var goOn = new TaskCompletionSource();
+        await using var shop = await TestBackend.StartAsync(() =>
+        {
+            var backend = Shop.Declare();
+            backend.Services.AddHttpClient("payments", client => client.BaseAddress = new Uri("https://payments.example.com"));
+            backend.Job<Attempted>("in order", Task (Attempted job, UnitOfWork work) => job.Number == 1 ? throw new InvalidOperationException("The first fails.") : goOn.Task).InOrderOf((Attempted job) => "all").Retry(1);
+            backend.Job<Charge>("charge", async (Charge job, Outbound outbound, IHttpClientFactory clients) =>
+            {
+                if (job.Id == "late")
+                    await goOn.Task;
+                using var client = clients.CreateClient("payments");
+                await client.GetAsync(new Uri("/", UriKind.Relative), outbound.Cancellation);
+            });
+            backend.Command("POST /v1/votes", (UnitOfWork work) => Task.FromResult("thanks")).Allow(Shop.Staff).RateLimit(1, TimeSpan.FromDays(1));
+            return backend;
+        });
+        var sue = shop.As("sue", "staff");
+        await shop.WorkAsync(work =>
+        {
+            // One that dies with those that wait behind it, one that runs, and a call that nobody has expected.
+            foreach (var number in (int[])[1, 2])
+                work.Enqueue(new Attempted(number));
+            work.Enqueue(new Charge("late"));
+            work.Enqueue(new Charge("soon"));
+            return Task.CompletedTask;
+        });
+        await Should.ThrowAsync<DrainException>(() => shop.DrainAsync(new DrainOptions { Within = TimeSpan.FromMilliseconds(300) }));
+        shop.Fake("payments").Answers(200);
+        (await sue.PostAsync("/v1/votes")).Expect(200);
+        (await sue.PostAsync("/v1/votes")).Expect(429);
+        shop.CrashAt(CrashPoint.AfterCommit, of: "POST /v1/votes");
+        await ExecuteAsync(shop, "insert into mainstay.replies (id, asked_until, kept_until) values (gen_random_uuid(), mainstay.now(), mainstay.now())");
+        await ExecuteAsync(shop, "insert into mainstay.signature_nonces (key_id, nonce, expires_at) values ('k', 'n', mainstay.now())");
+
+        var reset = shop.ResetAsync();
+        goOn.SetResult();
+        await reset;
+
+        (await sue.PostAsync("/v1/votes")).Expect(200);
+        shop.Called("payments").ShouldBeEmpty();
+        await shop.DrainAsync();
+        await using (var left = shop.Database.CreateCommand("select (select count(*) from mainstay.replies) + (select count(*) from mainstay.signature_nonces) + (select count(*) from mainstay.jobs)"))
+            (await left.ExecuteScalarAsync(TestContext.Current.CancellationToken)).ShouldBe(0L);
+        // What a fake was told is forgotten too, and the next death is told.
+        await shop.WorkAsync(work => { work.Enqueue(new Charge("soon")); return Task.CompletedTask; });
+        (await Should.ThrowAsync<DrainException>(() => shop.DrainAsync())).Message.ShouldContain("'payments' was called with GET /");
+        await shop.WorkAsync(work => { work.Enqueue(new Attempted(1)); return Task.CompletedTask; });
+        (await Should.ThrowAsync<DrainException>(() => shop.DrainAsync())).Message.ShouldContain("'in order' is dead");
+    }
+
     private static async Task ExecuteAsync(TestBackend shop, string sql)
     {
         await using var command = shop.Database.CreateCommand(sql);

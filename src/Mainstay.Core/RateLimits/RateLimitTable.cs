@@ -105,6 +105,14 @@ internal sealed class RateLimitTable
         }
     }
 
+    /// <summary>Forgets everybody.</summary>
+    public void Clear()
+    {
+        for (var set = 0; set < _cells.Length; set += Ways)
+            lock (_locks[set / Ways % Stripes])
+                _cells.AsSpan(set, Ways).Clear();
+    }
+
     /// <summary>The caller's cell, or the first of its set.</summary>
     private ref Cell Find(UInt128 key, long now, out bool found)
     {

@@ -20,7 +20,7 @@ namespace Mainstay.Internal;
 internal sealed class OperationStore(Database database, TimeSpan lease, TimeSpan retention)
 {
     /// <summary>This process, as the holder of leases.</summary>
-    private readonly Guid _node = Guid.CreateVersion7();
+    public Guid Node { get; } = Guid.CreateVersion7();
 
     public static BatchItem Insert(StoredOperation operation, StoredCall call)
     {
@@ -43,7 +43,7 @@ internal sealed class OperationStore(Database database, TimeSpan lease, TimeSpan
     public async Task<List<ClaimedOperation>> ClaimAsync(string[] names, int most)
     {
         await using var command = database.Source.CreateCommand(OperationSql.Claim);
-        Add(command.Parameters, _node);
+        Add(command.Parameters, Node);
         Add(command.Parameters, names);
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = most });
         Add(command.Parameters, lease);
@@ -63,7 +63,7 @@ internal sealed class OperationStore(Database database, TimeSpan lease, TimeSpan
     public async Task<Dictionary<Guid, (int Fence, bool IsCancelRequested)>> ExtendAsync(CancellationToken cancellation)
     {
         await using var command = database.Source.CreateCommand(OperationSql.Extend);
-        Add(command.Parameters, _node);
+        Add(command.Parameters, Node);
         Add(command.Parameters, lease);
         var held = new Dictionary<Guid, (int, bool)>();
         await using var reader = await command.ExecuteReaderAsync(cancellation);

@@ -7,12 +7,16 @@ namespace Mainstay.Internal;
 /// This process as the holder of leases: one row, renewed for everything that it holds. The database decides when the lease is over; the process stops relying on
 /// it earlier, by its own monotonic clock, so that it has stopped when others begin.
 /// </summary>
-internal sealed class NodeLease(Database database, TimeSpan length, UnknownWork unknown)
+/// <param name="database">Where the lease is.</param>
+/// <param name="clock"><see cref="Database.LeaseClock"/> of the node.</param>
+/// <param name="length">How long it is good without being renewed.</param>
+/// <param name="unknown">What is asked about with each renewal.</param>
+internal sealed class NodeLease(Database database, TimeProvider clock, TimeSpan length, UnknownWork unknown)
 {
     private static readonly string name = $"{Environment.MachineName}:{Environment.ProcessId}";
 
     private readonly Lock _lock = new();
-    private long _reliableUntil = database.Clock.GetTimestamp();
+    private long _reliableUntil = clock.GetTimestamp();
     private bool _wasHeld;
 
     /// <summary>New at every start: what an earlier process of the same machine held is not ours.</summary>
@@ -26,7 +30,7 @@ internal sealed class NodeLease(Database database, TimeSpan length, UnknownWork 
     /// <summary>Whether others are sure not to take over what this node holds.</summary>
     public bool IsHeld => Left > TimeSpan.Zero;
 
-    private TimeSpan Left => new Deadline(Volatile.Read(ref _reliableUntil)).Left(database.Clock);
+    private TimeSpan Left => new Deadline(Volatile.Read(ref _reliableUntil)).Left(clock);
 
     /// <summary>Called once each time that the lease was not renewed in time, and always before it can be relied on again.</summary>
     public Action Lost { get; set; } = () => { };
@@ -38,7 +42,7 @@ internal sealed class NodeLease(Database database, TimeSpan length, UnknownWork 
     public async Task<NodeNews> ExtendAsync(CancellationToken cancellation)
     {
         // From before the question: however long the answer takes, the database's lease is not shorter.
-        var reliable = Deadline.After(length * 2 / 3, database.Clock);
+        var reliable = Deadline.After(length * 2 / 3, clock);
         await using var command = database.Source.CreateCommand(NodeSql.Extend);
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = Id });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = name });
@@ -67,7 +71,7 @@ internal sealed class NodeLease(Database database, TimeSpan length, UnknownWork 
         while (!stopping.IsCancellationRequested)
         {
             var left = Left;
-            await Task.Delay(left > TimeSpan.Zero ? left + TimeSpan.FromMilliseconds(1) : Pace, database.Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(left > TimeSpan.Zero ? left + TimeSpan.FromMilliseconds(1) : Pace, clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             lock (_lock)
                 NoteLoss_NeedsLock();
         }
@@ -77,7 +81,7 @@ internal sealed class NodeLease(Database database, TimeSpan length, UnknownWork 
     {
         lock (_lock)
         {
-            Volatile.Write(ref _reliableUntil, database.Clock.GetTimestamp());
+            Volatile.Write(ref _reliableUntil, clock.GetTimestamp());
             _wasHeld = false;
         }
         await using var command = database.Source.CreateCommand(NodeSql.End);

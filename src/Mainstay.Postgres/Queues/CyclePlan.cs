@@ -5,10 +5,10 @@ internal sealed record CyclePlan
 {
     public required Guid Node { get; init; }
 
-    public IReadOnlyList<(Guid Id, int Fence)> Finished { get; init; } = [];
+    public IReadOnlyList<(Guid Id, int Fence, string Handler)> Finished { get; init; } = [];
 
     /// <summary>What has been done and others may wait for: it is ended before anything is claimed.</summary>
-    public IReadOnlyList<(Guid Id, int Fence)> FinishedFirst { get; init; } = [];
+    public IReadOnlyList<(Guid Id, int Fence, string Handler)> FinishedFirst { get; init; } = [];
 
     /// <summary>Whether to decide again about what waits behind it.</summary>
     public bool AsksForTurns { get; init; }

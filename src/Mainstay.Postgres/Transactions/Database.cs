@@ -26,6 +26,12 @@ internal sealed class Database : IAsyncDisposable, IDisposable
 
     public TimeProvider Clock { get; }
 
+    /// <summary>
+    /// By what a node knows how long it may rely on its lease: by <see cref="Clock"/>. In a test that is one which is moved ahead, and the leases in the database with it, so that what is left of
+    /// them stays the same; there it is one that is not moved.
+    /// </summary>
+    public TimeProvider LeaseClock { get => field ?? Clock; init; }
+
     /// <summary>Where a test ends this node; null in an application.</summary>
     public IFaultPoints? Faults { get; init; }
 

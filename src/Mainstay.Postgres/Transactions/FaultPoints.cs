@@ -5,7 +5,7 @@ internal interface IFaultPoints
 {
     /// <summary>Comes back unless the node ends here.</summary>
     /// <param name="point">One of <see cref="FaultPoint"/>.</param>
-    /// <param name="of">The operation, subscription or job that is being done, as it stands in the audit trail; empty where it is several.</param>
+    /// <param name="of">The operation, subscription or job that is being done, as it stands in the audit trail; of a commit for several, that of the first.</param>
     ValueTask ReachAsync(string point, string of);
 }
 

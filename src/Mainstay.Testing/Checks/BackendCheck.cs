@@ -28,13 +28,13 @@ public sealed class BackendCheck
         shop.Run.Fakes.IsLenient = true;
         try
         {
-            await shop.ResetAsync();
+            await shop.EmptyAsync();
             var result = new CheckResult(Name, await _check.RunAsync(new CheckScene(shop, operation, _options)));
             // What it has begun may call somebody, who is not told what to answer once the check is over.
             await shop.DrainAsync(new DrainOptions { AllowsDeadLetters = true });
             return result;
         }
-        catch (CheckException found)
+        catch (Exception found) when (found is CheckException or DrainException)
         {
             throw new CheckException($"{Name}: {found.Message}");
         }

@@ -15,13 +15,32 @@ internal sealed class BadInputCheck : OperationCheck
         var request = await scene.PrepareAsync();
         var before = await scene.EffectsAsync();
         foreach (var (what, bad) in Bad(scene, request))
-            Demand(scene, await scene.SendAsync(bad), what, bad);
+        {
+            var reply = await scene.SendAsync(bad);
+            if (IsOfAnything(reply))
+                return $"{what} is refused with {reply.Status} {reply.Code}, as any input would be";
+            Demand(scene, reply, what, bad);
+        }
         if (Changed(before, await scene.EffectsAsync()) is { } changed)
             throw new CheckException($"something that was refused has changed {changed}.");
         foreach (var (what, edge) in Edges(scene, request))
             if (await scene.SendAsync(edge) is { Status: >= 500 } reply)
                 throw new CheckException($"{what} is answered {reply.Status}, expected success or a refusal.\nRequest: {edge}\n{reply}");
-        return null;
+        return await RefusalOfValidAsync(scene);
+    }
+
+    /// <summary>Whether it is the caller that is refused, or the number of calls, so that nothing was learned about the input.</summary>
+    private static bool IsOfAnything(TestReply reply) => reply.Status is 401 or 403 or 429 || (reply.Status == 400 && reply.Text.Contains(ProblemCatalogue.IdempotencyKeyRequired.Code, StringComparison.Ordinal));
+
+    /// <summary>Where valid input is refused too, the refusals before need not have been of what was bad.</summary>
+    private static async Task<string?> RefusalOfValidAsync(CheckScene scene)
+    {
+        // What was at the edges may have succeeded, and taken what the call before would need.
+        var request = await scene.PrepareAnewAsync();
+        var reply = await scene.SendAsync(request);
+        if (reply.Status >= 500)
+            throw new CheckException($"valid input is answered {reply.Status}.\nRequest: {request}\n{reply}");
+        return reply.Status >= 400 ? scene.Unfit(reply) : null;
     }
 
     private static void Demand(CheckScene scene, TestReply reply, string what, CheckRequest request)

@@ -38,10 +38,21 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
         return new CheckRequest(operation.Method, path + query, await BodyAsync(row), operation is PatchOperation or BulkPatchOperation ? operation.MediaTypes[0] : null);
     }
 
+    /// <summary>Inserts what another call needs, in a database that nothing of the calls before is in, and makes that call.</summary>
+    public async Task<CheckRequest> PrepareAnewAsync()
+    {
+        await shop.EmptyAsync();
+        return await PrepareAsync();
+    }
+
+    /// <summary>Why a check could not look whose valid call was refused.</summary>
+    public string Unfit(TestReply refusal) => $"the generated input is refused with {refusal.Status} {refusal.Code}: give a valid one in CheckOptions.Inputs[\"{operation.Name}\"]";
+
     /// <summary>A path of which the ids do not exist.</summary>
     public string PathOfNothing() => string.Join('/', operation.Pattern.Split('/').Select(segment => segment.StartsWith('{') ? "01890a5d-ac96-774b-bcce-b302099a8057" : segment));
 
-    public Task<TestReply> SendAsync(CheckRequest request, string? key = null) => SendAsync(Caller, request, key);
+    /// <summary>Makes the call; a command under a key of its own, which it may require.</summary>
+    public Task<TestReply> SendAsync(CheckRequest request, string? key = null) => SendAsync(Caller, request, key ?? (operation.IsCommand ? Guid.CreateVersion7().ToString() : null));
 
     public static Task<TestReply> SendAsync(TestCaller caller, CheckRequest request, string? key = null)
     {

@@ -20,7 +20,7 @@ internal sealed class DuplicateCheck : OperationCheck
         if (first.Status >= 500)
             throw new CheckException($"valid input is answered {first.Status}.\nRequest: {request}\n{first}");
         if (first.Status >= 400)
-            return $"the generated input is refused with {first.Status} {first.Code}: give a valid one in CheckOptions.Inputs[\"{scene.Operation.Name}\"]";
+            return scene.Unfit(first);
         var after = await scene.EffectsAsync();
 
         var second = await scene.SendAsync(request, "check-1");
@@ -28,12 +28,24 @@ internal sealed class DuplicateCheck : OperationCheck
         if (await scene.EffectsAsync() is var again && again.FirstOrDefault(pair => after.GetValueOrDefault(pair.Key) != pair.Value) is { Key: { } changed })
             throw new CheckException($"the second request with one Idempotency-Key has changed {changed} again. What a handler does beside its UnitOfWork happens each time that it runs; do it there, or in a subscription or job.\nRequest: {request}");
 
+        return await CompareTogetherAsync(scene, name => Math.Max(after.GetValueOrDefault(name).Rows - before.GetValueOrDefault(name).Rows, 0));
+    }
+
+    /// <param name="scene">The operation.</param>
+    /// <param name="alone">How many rows one call adds to a table.</param>
+    /// <returns>Why it could not look.</returns>
+    private static async Task<string?> CompareTogetherAsync(CheckScene scene, Func<string, long> alone)
+    {
+        // The call before may have used up what it needs.
+        var request = await scene.PrepareAnewAsync();
+        var before = await scene.EffectsAsync();
         var (one, other) = await TogetherAsync(scene, request);
         Compare(one, other, request);
-        var twice = await scene.EffectsAsync();
-        foreach (var (name, (rows, _)) in twice)
-            if (rows - again[name].Rows > Math.Max(after[name].Rows - before.GetValueOrDefault(name).Rows, 0))
-                throw new CheckException($"two requests with one Idempotency-Key at the same time have added {rows - again[name].Rows} to {name}, and one alone adds {after[name].Rows - before.GetValueOrDefault(name).Rows}.\nRequest: {request}");
+        if (one.Status >= 400)
+            return $"two at the same time could not be looked at: {scene.Unfit(one)}";
+        foreach (var (name, (rows, _)) in await scene.EffectsAsync())
+            if (rows - before.GetValueOrDefault(name).Rows is var added && added > alone(name))
+                throw new CheckException($"two requests with one Idempotency-Key at the same time have added {added} to {name}, and one alone adds {alone(name)}.\nRequest: {request}");
         return null;
     }
 

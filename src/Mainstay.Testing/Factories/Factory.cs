@@ -105,12 +105,13 @@ internal sealed class Factory(TimeProvider clock)
     {
         var most = member.LengthMost ?? Member.DefaultTextMost;
         var digits = Base36(number);
-        var text = member.Annotations.Any(rule => rule is EmailAddressAttribute) ? $"{digits}@example.com"
-            : member.Annotations.Any(rule => rule is UrlAttribute) ? $"https://example.com/{digits}"
-            : $"{member.Name} {digits}";
-        if (text.Length > most)
-            text = digits.Length > most ? digits[^most..] : digits;
-        return text.PadRight(member.LengthLeast ?? 0, 'x');
+        var (before, after) = member.Annotations.Any(rule => rule is EmailAddressAttribute) ? ("", "@example.com")
+            : member.Annotations.Any(rule => rule is UrlAttribute) ? ("https://example.com/", "")
+            : ($"{member.Name} ", "");
+        if (before.Length + digits.Length + after.Length > most)
+            (before, after, digits) = ("", "", digits[^Math.Min(most, digits.Length)..]);
+        // Zeros before a number leave it the number that it is.
+        return before + digits.PadLeft(Math.Max((member.LengthLeast ?? 0) - before.Length - after.Length, 0), '0') + after;
     }
 
     private static string Base36(int number)

@@ -7,10 +7,12 @@ namespace Mainstay;
 /// <summary>Calls of one kind, and what becomes of them: one thing for each call, in the order in which it was said, and the last answer for all that follow.</summary>
 public sealed class FakeRoute
 {
+    private readonly Lock _lock = new();
     private readonly Queue<FakeDeed> _deeds = [];
     private readonly string _method;
     private readonly string[] _path;
-    private FakeDeed? _always;
+    private FakeDeed? _last;
+    private bool _isLastUsed;
 
     internal FakeRoute(string route)
     {
@@ -20,7 +22,7 @@ public sealed class FakeRoute
         (_method, _path) = (method, Segments(path));
     }
 
-    /// <summary>Answers, this call and all that follow.</summary>
+    /// <summary>Answers, this call and all that follow, until something else is said.</summary>
     /// <param name="status">The HTTP status.</param>
     /// <param name="body">A record or an anonymous object, sent as JSON; text as it is; null for none.</param>
     public FakeRoute Answers(int status, object? body = null) => Answers(status, _ => body);
@@ -31,8 +33,7 @@ public sealed class FakeRoute
     public FakeRoute Answers(int status, Func<FakeCall, object?> body)
     {
         ArgumentNullException.ThrowIfNull(body);
-        _always = new FakeDeed((call, _) => Task.FromResult(Response(status, body(call))));
-        return this;
+        return Then(new FakeDeed((call, _) => Task.FromResult(Response(status, body(call)))), isLast: true);
     }
 
     /// <summary>Passes this call and all that follow on to a server that the test has started, over real HTTP.</summary>
@@ -40,8 +41,7 @@ public sealed class FakeRoute
     public FakeRoute PassesTo(Uri server)
     {
         ArgumentNullException.ThrowIfNull(server);
-        _always = new FakeDeed((call, cancellation) => FakeWire.SendAsync(server, call, cancellation));
-        return this;
+        return Then(new FakeDeed((call, cancellation) => FakeWire.SendAsync(server, call, cancellation)), isLast: true);
     }
 
     /// <summary>Fails so many calls before it goes on.</summary>
@@ -51,27 +51,20 @@ public sealed class FakeRoute
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(times, 1);
         for (var i = 0; i < times; i++)
-            _deeds.Enqueue(new FakeDeed((_, _) => Task.FromResult(Response(status, null))));
+            Then(new FakeDeed((_, _) => Task.FromResult(Response(status, null))));
         return this;
     }
 
     /// <summary>Takes one call and never answers it: whoever calls gives up by a timeout.</summary>
-    public FakeRoute TimesOut()
+    public FakeRoute TimesOut() => Then(new FakeDeed(async (_, cancellation) =>
     {
-        _deeds.Enqueue(new FakeDeed(async (_, cancellation) =>
-        {
-            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellation);
-            return Response(504, null);
-        }));
-        return this;
-    }
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellation);
+        return Response(504, null);
+    }));
 
     /// <summary>Does what one call asks for, so that it counts, and breaks the connection before the answer: whoever calls cannot know.</summary>
-    public FakeRoute Dies()
-    {
-        _deeds.Enqueue(new FakeDeed((_, _) => throw new HttpRequestException(HttpRequestError.ResponseEnded, "The connection was closed before the answer came.", new IOException("Connection reset by peer"))));
-        return this;
-    }
+    public FakeRoute Dies() =>
+        Then(new FakeDeed((_, _) => throw new HttpRequestException(HttpRequestError.ResponseEnded, "The connection was closed before the answer came.", new IOException("Connection reset by peer"))));
 
     internal bool Fits(FakeCall call)
     {
@@ -83,7 +76,32 @@ public sealed class FakeRoute
         return path.Length == _path.Length && path.Zip(_path).All(pair => pair.Second.StartsWith('{') || pair.First == pair.Second);
     }
 
-    internal FakeDeed? Next() => _deeds.TryDequeue(out var deed) ? deed : _always;
+    internal FakeDeed? Next()
+    {
+        lock (_lock)
+        {
+            if (_deeds.TryDequeue(out var deed))
+                return deed;
+            _isLastUsed = true;
+            return _last;
+        }
+    }
+
+    /// <summary>Something more is said. The answer that was the last so far is for one call then, unless a call has had it.</summary>
+    private FakeRoute Then(FakeDeed deed, bool isLast = false)
+    {
+        lock (_lock)
+        {
+            if (_last is { } before && !_isLastUsed)
+                _deeds.Enqueue(before);
+            _isLastUsed = !isLast;
+            if (isLast)
+                _last = deed;
+            else
+                _deeds.Enqueue(deed);
+        }
+        return this;
+    }
 
     private static string[] Segments(string path) => path.Trim('/').Split('/');
 

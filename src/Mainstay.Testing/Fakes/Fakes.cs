@@ -36,6 +36,14 @@ internal sealed class Fakes
         throw new InvalidOperationException(text);
     }
 
+    /// <summary>Forgets all calls and everything that was said.</summary>
+    public void Reset()
+    {
+        foreach (var fake in _byName.Values)
+            fake.Reset();
+        _unexpected.Clear();
+    }
+
     /// <summary>Calls that the test said nothing of and has not been told of yet.</summary>
     public IReadOnlyList<string> TakeUnexpected()
     {

@@ -91,7 +91,7 @@ internal sealed class RunningBackend : IAsyncDisposable
             backend.Configuration[$"ConnectionStrings:{DatabaseStart.ConnectionStringName}"] = await find(Model);
         var server = await DatabaseStart.RunAsync(backend, logging, CancellationToken.None);
         _parts.Push(server);
-        var database = new Database(server.ConnectionString, backend.Name, backend.Surroundings.Clock) { Faults = backend.Surroundings.Faults };
+        var database = new Database(server.ConnectionString, backend.Name, backend.Surroundings.Clock) { LeaseClock = backend.Surroundings.LeaseClock, Faults = backend.Surroundings.Faults };
         _parts.Push(database);
         var report = await DatabaseStart.PatientlyAsync(() => SchemaStart.RunAsync(database.Source, Model.Tables.Models, schema, logging.CreateLogger<SchemaReport>(), CancellationToken.None));
 

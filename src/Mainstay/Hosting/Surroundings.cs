@@ -6,6 +6,9 @@ internal sealed record Surroundings
     /// <summary>What shows the time and runs the timers.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
+    /// <inheritdoc cref="Database.LeaseClock"/>
+    public TimeProvider LeaseClock { get => field ?? Clock; init; }
+
     /// <inheritdoc cref="Database.Faults"/>
     public IFaultPoints? Faults { get; init; }
 

@@ -6,8 +6,8 @@ internal sealed class EndedJobs(TimeProvider clock)
     /// <summary>How long ends may wait for the claim that they can go with, while enough has been claimed ahead.</summary>
     private static readonly TimeSpan pause = TimeSpan.FromMilliseconds(10);
 
-    private List<(Guid Id, int Fence)> _finished = [];
-    private List<(Guid Id, int Fence)> _first = [];
+    private List<(Guid Id, int Fence, string Handler)> _finished = [];
+    private List<(Guid Id, int Fence, string Handler)> _first = [];
     private Deadline _waitUntil;
 
     public int Count => _finished.Count + _first.Count;
@@ -29,12 +29,12 @@ internal sealed class EndedJobs(TimeProvider clock)
     {
         if (!HasAny)
             _waitUntil = Deadline.After(pause, clock);
-        (isAwaited ? _first : _finished).Add((job.Id, job.Fence));
+        (isAwaited ? _first : _finished).Add((job.Id, job.Fence, job.Handler));
     }
 
-    public bool Has(Guid id, int fence) => _finished.Contains((id, fence)) || _first.Contains((id, fence));
+    public bool Has(Guid id, int fence) => _finished.Concat(_first).Any(job => job.Id == id && job.Fence == fence);
 
-    public (IReadOnlyList<(Guid Id, int Fence)> Finished, IReadOnlyList<(Guid Id, int Fence)> First) Take()
+    public (IReadOnlyList<(Guid Id, int Fence, string Handler)> Finished, IReadOnlyList<(Guid Id, int Fence, string Handler)> First) Take()
     {
         var taken = (_finished, _first);
         (_finished, _first) = ([], []);

@@ -48,7 +48,7 @@ internal sealed class QueueBlock
     public static QueueService CreateService(IServiceProvider provider, Transactor transactor, QueueModel model, JobDesk desk, QueueOptions options)
     {
         var database = transactor.Database.Apart;
-        var lease = new NodeLease(database, options.Lease, new UnknownWork([.. model.WithoutLanes.Select(lane => lane.Handler)], model.WithoutPriorities));
+        var lease = new NodeLease(database, transactor.Database.LeaseClock, options.Lease, new UnknownWork([.. model.WithoutLanes.Select(lane => lane.Handler)], model.WithoutPriorities));
         var store = new QueueStore(database);
         var log = provider.GetRequiredService<ILogger<QueueService>>();
         var engine = new QueueEngine(new JobRunServices(transactor, store, provider.GetRequiredService<IServiceScopeFactory>(), log), lease, model, options);

@@ -139,8 +139,9 @@ internal sealed class QueueEngine
         var result = await _services.Store.RunAsync(plan);
         if (plan.Queues.Count > 0)
             QueueMetrics.Claimed(Clock.GetElapsedTime(asked));
-        if (_services.Transactor.Database.Faults is { } faults && plan.Finished.Count + plan.FinishedFirst.Count > 0)
-            await faults.ReachAsync(FaultPoint.AfterCompletion, "");
+        if (_services.Transactor.Database.Faults is { } faults)
+            foreach (var job in plan.FinishedFirst.Concat(plan.Finished))
+                await faults.ReachAsync(FaultPoint.AfterCompletion, _state.Rooms[job.Handler].Handler.Operation);
         Apply(plan, result, wakes);
     }
 

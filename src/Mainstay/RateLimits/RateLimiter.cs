@@ -52,6 +52,13 @@ internal sealed class RateLimiter(RateLimitStore store, TimeProvider clock, ILog
         return verdict;
     }
 
+    /// <summary>Forgets what this node has in hand for anybody, and who is refused: the database is asked again.</summary>
+    public void Forget()
+    {
+        if (_table.IsValueCreated)
+            _table.Value.Clear();
+    }
+
     public void GiveBack(UInt128 key, in RateLimitShare share) => _table.Value.GiveBack(key, clock.GetTimestamp(), share.Window);
 
     /// <summary>Gives a request back to all nodes where every single one counts; where there are leases, to what this node has in hand.</summary>

@@ -126,6 +126,58 @@ public sealed class CheckTests
     }
 
     [Fact]
+    public async Task Bad_input_is_looked_at_where_a_key_is_required_and_not_where_all_input_is_refused()
+    {
+        Func<Backend> declare = () => With(backend =>
+        {
+            backend.Command("POST /v1/codes", (Picky input, UnitOfWork work) => Task.FromResult(input.Code)).Allow(Shop.Staff).RequireIdempotencyKey();
+            backend.Command("POST /v1/notes", (Label input, UnitOfWork work) => Task.FromResult(input.Text)).Allow(Shop.Staff).RateLimit(2, TimeSpan.FromHours(1));
+        });
+
+        (await FindAsync(declare, "POST /v1/codes: refuses bad input")).ShouldContain("is answered 500");
+        (await RunAsync(declare, "POST /v1/notes: refuses bad input")).Skipped!.ShouldEndWith("is refused with 429 rate-limited, as any input would be");
+    }
+
+    [Fact]
+    public async Task Two_at_the_same_time_have_input_of_their_own_and_what_is_refused_then_is_told()
+    {
+        var taken = 0;
+        Func<Backend> declare = () => With(backend =>
+        {
+            var full = backend.Problem("full", 409, "The hall is full");
+            backend.Command("POST /v1/seats", string (UnitOfWork work) => Interlocked.Increment(ref taken) > 1 ? throw full.Because("There is no seat left.") : "taken").Allow(Shop.Staff).Refuses(full);
+            backend.Command("POST /v1/sales", async (Sale input, UnitOfWork work) =>
+            {
+                var product = await work.LockAsync(input.ProductId);
+                if (product.Stock == 0)
+                    throw full.Because("It is sold out.");
+                work.Update(product with { Stock = product.Stock - 1 });
+                return "sold";
+            }).Allow(Shop.Staff).Refuses(full);
+        });
+        var one = new CheckOptions { Inputs = new Dictionary<string, Func<TestBackend, Task<object>>> { ["POST /v1/sales"] = async shop => new Sale((await shop.InsertAsync<Product>(product => product with { Stock = 1 })).Id) } };
+
+        (await RunAsync(declare, "POST /v1/seats: applies a duplicate once")).Skipped!.ShouldStartWith("two at the same time could not be looked at: the generated input is refused with 409 full");
+        (await RunAsync(declare, "POST /v1/sales: applies a duplicate once", one)).Skipped.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Work_that_does_not_end_is_a_finding_of_its_check_alone()
+    {
+        Func<Backend> declare = () => With(backend => backend.Command("POST /v1/letters", async (UnitOfWork work) =>
+        {
+            await work.ExecuteAsync($"select mainstay.enqueue('forgotten', '{{}}')");
+            return "sent";
+        }).Allow(Shop.Staff));
+        await using var shop = await TestBackend.StartAsync(declare);
+
+        var found = await Should.ThrowAsync<CheckException>(() => Check(declare, "POST /v1/letters: applies a duplicate once", null).RunAsync(shop));
+
+        found.Message.ShouldStartWith("POST /v1/letters: applies a duplicate once: Work is open that nobody will do as things are");
+        (await Check(declare, "GET /v1/products: refuses bad input", null).RunAsync(shop)).Skipped.ShouldBeNull();
+    }
+
+    [Fact]
     public async Task What_cannot_be_generated_is_skipped_with_what_to_do()
     {
         Func<Backend> declare = () => With(backend =>
@@ -136,6 +188,7 @@ public sealed class CheckTests
         });
 
         (await RunAsync(declare, "POST /v1/seats: applies a duplicate once")).Skipped.ShouldBe("the generated input is refused with 409 full: give a valid one in CheckOptions.Inputs[\"POST /v1/seats\"]");
+        (await RunAsync(declare, "POST /v1/seats: refuses bad input")).Skipped.ShouldBe("the generated input is refused with 409 full: give a valid one in CheckOptions.Inputs[\"POST /v1/seats\"]");
         (await RunAsync(declare, "GET /v1/days: costs the same when data grows")).Skipped!.ShouldContain("the answer has 3 elements, whatever there is");
         (await RunAsync(declare, "GET /v1/days: refuses bad input", new CheckOptions { Except = new Dictionary<string, string> { ["GET /v1/days: refuses bad input"] = "told elsewhere" } })).Skipped.ShouldBe("told elsewhere");
     }
@@ -195,6 +248,8 @@ public sealed class CheckTests
 }
 
 public sealed record Label(string Text);
+
+public sealed record Sale(Id<Product> ProductId);
 
 public sealed record Picky([property: FirstLetter] string Code);
 

@@ -17,6 +17,7 @@ public sealed class FactoryTests
         dear.Sold.ShouldBe(0);
         input.Quantity.ShouldBeInRange(1, 100);
         many.Select(made => made.Name).Distinct().Count().ShouldBe(300);
+        Enumerable.Range(0, 1300).Select(_ => shop.A<Short>().Code).Distinct().Count().ShouldBe(1300);
         many.ShouldAllBe(made => made.Code.Length == 3 && made.Mail.Contains('@') && made.Few.Count == 2 && made.Inner.Text.Length >= 20 && made.Note == null && made.Size == 5);
     }
 
@@ -49,6 +50,8 @@ public sealed class FactoryTests
 }
 
 public sealed record Coded([property: RegularExpression("[A-Z]{2}-[0-9]{2}")] string Code);
+
+public sealed record Short([property: StringLength(3, MinimumLength = 3)] string Code);
 
 public sealed record Inner([property: MinLength(20)] string Text);
 

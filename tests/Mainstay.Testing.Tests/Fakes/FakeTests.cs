@@ -104,6 +104,28 @@ public sealed class FakeTests
     }
 
     [Fact]
+    public async Task Each_answer_is_for_one_call_and_the_last_for_all_that_follow()
+    {
+        await using var shop = await TestBackend.StartAsync(Paying);
+        var route = shop.Fake("payments").On("POST /charges").Answers(201).Answers(202).FailsTimes(1).Answers(200);
+        using var client = shop.Service<IHttpClientFactory>().CreateClient("payments");
+        async Task<int> CallAsync() => (int)(await client.PostAsync(new Uri("/charges", UriKind.Relative), null, TestContext.Current.CancellationToken)).StatusCode;
+        async Task<int[]> CallsAsync(int count)
+        {
+            var statuses = new int[count];
+            for (var i = 0; i < count; i++)
+                statuses[i] = await CallAsync();
+            return statuses;
+        }
+
+        (await CallsAsync(5)).ShouldBe([201, 202, 503, 200, 200]);
+        route.FailsTimes(1);
+        (await CallsAsync(2)).ShouldBe([503, 200]);
+        route.Answers(204).FailsTimes(1);
+        (await CallsAsync(3)).ShouldBe([204, 503, 204]);
+    }
+
+    [Fact]
     public async Task A_call_of_which_the_test_says_nothing_fails_it_and_leaves_the_machine_never()
     {
         await using var shop = await TestBackend.StartAsync(Paying);
