@@ -334,7 +334,8 @@ internal sealed class DocumentShape() : ScalarShape(typeof(JsonElement), "", nul
             && (exponent < 0 || (int.TryParse(number.AsSpan(exponent + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var power) && Math.Abs((long)power) <= ExponentMost));
     }
 
-    private static void Check(JsonElement json, JsonPath path, InputFaults faults)
+    /// <summary>Finds what PostgreSQL could not store, or would store as something else.</summary>
+    public static void Check(JsonElement json, JsonPath path, InputFaults faults)
     {
         switch (json.ValueKind)
         {

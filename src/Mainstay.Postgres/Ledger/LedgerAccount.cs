@@ -49,8 +49,10 @@ public sealed record NewLedgerAccount(string Code, string Currency, LedgerSide S
 
     internal void Check()
     {
-        if (Code is not { Length: > 0 and <= CodeMost })
-            throw new ArgumentException($"The code of an account has {Code?.Length ?? 0} characters, expected 1 to {CodeMost}.");
+        if (string.IsNullOrWhiteSpace(Code))
+            throw new ArgumentException($"The code of an account is blank, expected 1 to {CodeMost} characters.");
+        LedgerTransfer.Require(Code, CodeMost, nameof(Code));
+        LedgerTransfer.Require(Currency, CodeMost, nameof(Currency));
         if (Least > 0)
             throw LedgerProblems.InvalidAmount.Because($"{Least} must be left on an account, but it begins with nothing. Expected at most 0.");
         if (IsDeferred && Least is not null)

@@ -18,7 +18,15 @@ internal sealed record LedgerCheck(string Name, string Expected, string NextStep
                 'ledger_accounts_refuse', 'ledger_dated_guard', 'ledger_dated_refuse', 'ledger_entries_guard', 'ledger_entries_refuse', 'ledger_unfolded_guard', 'ledger_unfolded_refuse', 'ledger_transfers_refuse', 'ledger_holds_refuse',
                 'ledger_currencies_refuse']) as wanted (name)
             left join pg_trigger found on found.tgname = wanted.name and found.tgrelid in (select oid from pg_class where relnamespace = 'mainstay'::regnamespace)
-            where found.tgname is null or found.tgenabled = 'D'
+            where found.tgname is null or found.tgenabled not in ('O', 'A')
+            """),
+        new("keys-are-unique", "A transfer is recorded once: the indexes that see to it are there, and no two transfers have one key.", "Create the index again as the schema has it, unique. Reverse what was recorded twice.", """
+            select wanted.name, case when found.indexrelid is null then 'is missing' else 'is not unique, or not valid' end
+            from unnest(array['ledger_transfers_pkey', 'ledger_transfers_key_idx', 'ledger_transfers_reverses_idx', 'ledger_accounts_pkey', 'ledger_accounts_code_key', 'ledger_holds_pkey', 'ledger_entries_pkey']) as wanted (name)
+            left join pg_index found on found.indexrelid = to_regclass('mainstay.' || wanted.name)
+            where found.indexrelid is null or not found.indisunique or not found.indisvalid
+            union all
+            select min(id::text), format('has the key of %s other transfers', count(*) - 1) from mainstay.ledger_transfers where key is not null group by key having count(*) > 1
             """),
         new("balance-of-entries", "The balance of an account is the sum of its entries, and it knows how many they are.", Written, """
             select coalesce(account.id, entries.account)::text, case when account.id is null then format('has %s entries and is no account', entries.count)
@@ -53,6 +61,12 @@ internal sealed record LedgerCheck(string Name, string Expected, string NextStep
                 from (select transfer, account, amount from mainstay.ledger_entries union all select transfer, account, amount from mainstay.ledger_unfolded) entry group by transfer, account
             ) written on written.transfer = said.transfer and written.account = said.account
             where said.count is distinct from written.count or said.total is distinct from written.total
+            """),
+        new("time-of-transfer", "An entry counts when its transfer says.", Written, """
+            select transfer.id::text, format('counts at %s, and its entry of account %s at %s', coalesce(transfer.effective_at, transfer.at), entry.account, coalesce(entry.effective_at, entry.at))
+            from mainstay.ledger_transfers transfer
+            join (select transfer, account, at, effective_at from mainstay.ledger_entries union all select transfer, account, at, effective_at from mainstay.ledger_unfolded) entry on entry.transfer = transfer.id
+            where coalesce(entry.effective_at, entry.at) <> coalesce(transfer.effective_at, transfer.at)
             """),
         new("dated-of-entries", "What counts at another time than it was recorded is listed, for balances as of a time.", Written, """
             select coalesce(entry.account, dated.account) || ' ' || coalesce(entry.seq, dated.seq), format('has %s at %s, and is listed with %s at %s', entry.amount, entry.effective_at, dated.amount, dated.effective_at)
@@ -96,6 +110,11 @@ internal sealed record LedgerCheck(string Name, string Expected, string NextStep
                 or original.amounts <> array(select -amount from unnest(reversal.amounts) with ordinality as entry (amount, number) order by number))
             union all
             select reverses::text, format('has %s reversals', count(*)) from mainstay.ledger_transfers where reverses is not null group by reverses having count(*) > 1
+            """),
+        new("unfolded-is-deferred", "Only entries of deferred accounts wait for a number.", Written, """
+            select entry.account::text, format('has %s entries without a number, and is not deferred', count(*))
+            from mainstay.ledger_unfolded entry left join mainstay.ledger_accounts account on account.id = entry.account
+            where account.is_deferred is not true group by entry.account
             """),
         new("unfolded-is-folded", "Entries of deferred accounts are given their numbers soon.", NoService, """
             select account::text, format('has %s entries without a number, since %s', count(*), min(at)) from mainstay.ledger_unfolded group by account having min(at) < mainstay.now() - interval '10 minutes'

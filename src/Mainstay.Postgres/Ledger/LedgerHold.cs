@@ -18,7 +18,7 @@ public sealed record NewLedgerHold(Id<LedgerAccount> Account, long Amount)
     /// <summary>Its id; by it a repetition is known. Default: a new one.</summary>
     public Id<LedgerHold> Id { get; init; } = Id<LedgerHold>.New();
 
-    /// <summary>How long it is held, by the database's clock. Default: until it is captured or released.</summary>
+    /// <summary>How long it is held, by the database's clock. A day has 24 hours. Default: until it is captured or released.</summary>
     public TimeSpan? For { get; init; }
 
     /// <summary>For people. At most 1000 characters. Default: nothing.</summary>
@@ -31,9 +31,11 @@ public sealed record NewLedgerHold(Id<LedgerAccount> Account, long Amount)
     {
         if (Amount <= 0)
             throw LedgerProblems.InvalidAmount.Because($"The amount of a hold is {Amount}, expected more than zero.");
+        if (Amount > LedgerEntry.AmountMost)
+            throw LedgerProblems.InvalidAmount.Because("The amount of a hold is too large. Amounts have at most 18 digits.");
         if (For <= TimeSpan.Zero)
             throw new ArgumentException($"A hold is for {For}, expected more than zero.");
-        LedgerTransfer.Most(Description, LedgerTransfer.TextMost, nameof(Description));
-        LedgerTransfer.Most(Reference, LedgerTransfer.TextMost, nameof(Reference));
+        LedgerTransfer.Require(Description, LedgerTransfer.TextMost, nameof(Description));
+        LedgerTransfer.Require(Reference, LedgerTransfer.TextMost, nameof(Reference));
     }
 }

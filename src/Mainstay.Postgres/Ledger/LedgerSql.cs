@@ -7,6 +7,9 @@ namespace Mainstay.Internal;
 /// <summary>All statements of the ledger. What they write is decided in the database, by the functions and triggers of its schema.</summary>
 internal static class LedgerSql
 {
+    /// <summary>So many entries are folded by one statement, as the trigger says.</summary>
+    public const int FoldMost = 5000;
+
     private const string TransferArguments = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
     private const string AccountText = """
@@ -95,12 +98,23 @@ internal static class LedgerSql
             SqlValue.Plain(id.Value), Instant(statement.From), Instant(statement.To), SqlValue.Plain(statement.Size + 1), SqlValue.Plain(above), SqlValue.Plain(upTo));
     }
 
-    /// <summary>Gives entries of a deferred account their numbers; gives a row if there were any. What somebody else is folding is left to him.</summary>
+    /// <summary>Gives the next entries of a deferred account their numbers, at most <see cref="FoldMost"/>; gives how many, or no row for none. What somebody else is folding is left to him.</summary>
     public static NpgsqlBatchCommand Fold(Guid account) => Command("""
-        update mainstay.ledger_accounts set folded_at = mainstay.now()
-        where id = (select id from mainstay.ledger_accounts where id = $1 and is_deferred and exists (select from mainstay.ledger_unfolded where account = $1) for no key update skip locked)
-        returning id
+        with before as (
+            select id, entries from mainstay.ledger_accounts where id = $1 and is_deferred and exists (select from mainstay.ledger_unfolded where account = $1) for no key update skip locked
+        )
+        update mainstay.ledger_accounts account set folded_at = mainstay.now() from before where account.id = before.id returning account.entries - before.entries
         """, SqlValue.Plain(account));
+
+    /// <summary>The last entry of an account that has no number; null when all have.</summary>
+    public static NpgsqlBatchCommand LastUnfolded(Guid account) => Command("select max(id) from mainstay.ledger_unfolded where account = $1", SqlValue.Plain(account));
+
+    /// <summary>The same up to an entry, and waits for whoever is folding; gives no row when all have their numbers.</summary>
+    public static NpgsqlBatchCommand FoldTo(Guid account, long last) => Command("""
+        update mainstay.ledger_accounts set folded_at = mainstay.now()
+        where id = (select id from mainstay.ledger_accounts where id = $1 and exists (select from mainstay.ledger_unfolded where account = $1 and id <= $2) for no key update)
+        returning id
+        """, SqlValue.Plain(account), SqlValue.Plain(last));
 
     /// <summary>Deferred accounts with something to fold.</summary>
     public static NpgsqlBatchCommand Deferred() => Command("select id from mainstay.ledger_accounts account where is_deferred and exists (select from mainstay.ledger_unfolded entry where entry.account = account.id)");

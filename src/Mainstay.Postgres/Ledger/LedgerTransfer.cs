@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Mainstay.Internal;
 
 namespace Mainstay;
 
@@ -24,6 +25,9 @@ public readonly record struct LedgerEntry
     internal static LedgerEntry Of(Id<LedgerAccount> account, long amount) => new(account, amount);
 
     private static long Checked(long amount) => amount > 0 ? amount : throw LedgerProblems.InvalidAmount.Because($"The amount of an entry is {amount}, expected more than zero. Debit and credit say the direction.");
+
+    /// <summary>What an entry or a hold may move: 18 digits.</summary>
+    internal const long AmountMost = 999_999_999_999_999_999;
 }
 
 /// <summary>What becomes of the rest of a hold that is captured.</summary>
@@ -95,17 +99,28 @@ public sealed record LedgerTransfer
             throw LedgerProblems.UnbalancedTransfer.Because($"A transfer has {Entries.Count} entries, expected 2 to {EntriesMost}.");
         if (Entries.Any(entry => entry.Amount == 0))
             throw LedgerProblems.InvalidAmount.Because("An entry has no amount. Make entries by Debit and Credit.");
-        Most(Key, KeyMost, nameof(Key));
-        Most(Description, TextMost, nameof(Description));
-        Most(Reference, TextMost, nameof(Reference));
+        if (Entries.Any(entry => entry.Amount is < -LedgerEntry.AmountMost or > LedgerEntry.AmountMost))
+            throw LedgerProblems.InvalidAmount.Because("An amount is too large. Amounts have at most 18 digits.");
+        if (Key is not null && string.IsNullOrWhiteSpace(Key))
+            throw new ArgumentException("Key is blank, expected null or what the transfer is known by. All transfers with the same key are one.");
+        Require(Key, KeyMost, nameof(Key));
+        Require(Description, TextMost, nameof(Description));
+        Require(Reference, TextMost, nameof(Reference));
         if (Metadata is { } metadata && System.Text.Encoding.UTF8.GetByteCount(metadata.GetRawText()) is var bytes && bytes > MetadataMost)
             throw new ArgumentException($"The metadata of a transfer has {bytes} bytes, expected at most {MetadataMost}. Store what is large in a table, and refer to it.");
+        var faults = new InputFaults();
+        DocumentShape.Check(Metadata ?? default, JsonPath.Root, faults);
+        if (faults.Any)
+            throw new ArgumentException($"The metadata of a transfer cannot be stored, at '{faults.Errors[0].Pointer}': {faults.Errors[0].Detail}");
     }
 
-    internal static void Most(string? text, int most, string name)
+    /// <exception cref="ArgumentException">A text is too long, or PostgreSQL cannot store it.</exception>
+    internal static void Require(string? text, int most, string name)
     {
         if (text?.Length > most)
             throw new ArgumentException($"{name} has {text.Length} characters, expected at most {most}.");
+        if (text is not null && !StrictText.IsValid(text))
+            throw new ArgumentException($"{name} has U+0000 or an unpaired surrogate, expected Unicode text.");
     }
 }
 

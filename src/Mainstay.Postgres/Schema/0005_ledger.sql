@@ -1,7 +1,7 @@
 -- Ledger: double-entry accounting. docs/guide/ledger.md says what it promises, docs/decisions/ledger.md why it is built like this.
 --
--- What anybody inserts is a transfer or a hold. Entries and balances follow from it within the same statement, by triggers that are their only writers: what is written to them
--- from outside of a trigger is refused, whoever writes it. So a balance cannot part from its entries, by this application or by any other that speaks SQL.
+-- What anybody inserts is a transfer or a hold. Entries and balances follow from it within the same statement, by triggers: what any other
+-- statement writes to them is refused, whoever runs it. What a trigger of the application writes to them is not, because the guards look at the depth; the checker finds it.
 --
 --   insert transfer ──▶ ledger_post ──┬──▶ account: balance, and its next number      (the row is locked until the commit)
 --                                     │         └──▶ entry: number, amount, balance behind it
@@ -45,15 +45,17 @@ create index ledger_accounts_deferred_idx on mainstay.ledger_accounts (id) where
 create table mainstay.ledger_holds (
     id uuid not null primary key,
     account uuid not null,
-    amount bigint not null constraint ledger_holds_amount_check check (amount > 0),
+    amount bigint not null constraint ledger_holds_amount_check check (amount > 0 and amount < 1000000000000000000),
     captured bigint not null default 0,
     released bigint not null default 0,
+    -- What the account no longer holds of it. By triggers alone.
+    settled bigint not null default 0,
     created_at timestamptz not null default mainstay.now(),
     expires_at timestamptz,
     description text,
     reference text,
     origin json,
-    constraint ledger_holds_open_check check (captured >= 0 and released >= 0 and captured + released <= amount)
+    constraint ledger_holds_open_check check (captured >= 0 and released >= 0 and captured + released <= amount and settled = captured + released)
 );
 create index ledger_holds_account_idx on mainstay.ledger_holds (account, expires_at) where captured + released < amount;
 create index ledger_holds_expires_at_idx on mainstay.ledger_holds (expires_at) where captured + released < amount and expires_at is not null;
@@ -62,7 +64,7 @@ create table mainstay.ledger_transfers (
     id uuid not null primary key,
     -- What the caller knows it by, if not by its id.
     key text collate "C",
-    -- The entries: accounts in ascending order, and what is moved on each; debits are positive.
+    -- The entries: accounts in ascending order, and what is moved on each; debits are positive. Amounts have at most 18 digits, so that it takes several to leave the range of a balance.
     accounts uuid[] not null,
     amounts bigint[] not null,
     at timestamptz not null default mainstay.now(),
@@ -79,7 +81,8 @@ create table mainstay.ledger_transfers (
     -- What caused it: operation, actor, request, trace, causation, correlation.
     origin json,
     constraint ledger_transfers_entries_check check (
-        cardinality(accounts) between 2 and 1000 and cardinality(amounts) = cardinality(accounts) and 0 <> all(amounts) and array_position(accounts, null) is null and array_position(amounts, null) is null)
+        cardinality(accounts) between 2 and 1000 and cardinality(amounts) = cardinality(accounts) and 0 <> all(amounts) and array_position(accounts, null) is null and array_position(amounts, null) is null
+        and 1000000000000000000 > all(amounts) and -1000000000000000000 < all(amounts))
 );
 create unique index ledger_transfers_key_idx on mainstay.ledger_transfers (key) where key is not null;
 create unique index ledger_transfers_reverses_idx on mainstay.ledger_transfers (reverses) where reverses is not null;
@@ -107,6 +110,7 @@ create table mainstay.ledger_dated (
     effective_at timestamptz not null,
     constraint ledger_dated_pkey primary key (account, effective_at, seq)
 );
+create index ledger_dated_at_idx on mainstay.ledger_dated (account, at);
 
 -- Entries of deferred accounts that have no number yet. They count all the same.
 create table mainstay.ledger_unfolded (
@@ -126,7 +130,7 @@ begin
         using errcode = 'MS107', hint = 'Correct a transfer by another one that reverses it.';
 end $$;
 
--- What triggers alone may do. As a trigger of statements it costs next to nothing; one of rows would also lock each of them before it is changed.
+-- What triggers alone may do: by accident nobody else does it. As a trigger of statements it costs next to nothing; one of rows would also lock each of them before it is changed.
 create function mainstay.ledger_guard() returns trigger language plpgsql as $$
 begin
     if pg_trigger_depth() < 2 then
@@ -155,7 +159,7 @@ create function mainstay.ledger_expire_held(of_account uuid) returns bigint lang
         where hold.account = of_account and hold.captured + hold.released < hold.amount and hold.expires_at <= mainstay.now()
         for no key update skip locked
     ), released as (
-        update mainstay.ledger_holds hold set released = hold.amount - hold.captured from due where hold.id = due.id returning due.open
+        update mainstay.ledger_holds hold set released = hold.amount - hold.captured, settled = hold.amount from due where hold.id = due.id returning due.open
     )
     select coalesce(sum(open), 0)::bigint from released
 $$;
@@ -243,9 +247,18 @@ begin
         else
             -- Against closing, which waits until this is committed. Transfers do not wait for each other.
             perform pg_advisory_xact_lock_shared(uuid_hash_extended(new.accounts[i], 5));
-            select account.currency, account.closed_at into target from mainstay.ledger_accounts account where account.id = new.accounts[i];
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+                -- Its view may be older than what closed the account. Then the lock is refused, and the transaction has to be run again.
+                perform from mainstay.ledger_accounts account where account.id = new.accounts[i] for share;
+            end if;
+            -- An account that was opened since the update above has looked is seen here and need not be deferred.
+            select account.currency, account.closed_at, account.balance into target from mainstay.ledger_accounts account where account.id = new.accounts[i] and account.is_deferred;
             if not found then
                 raise exception 'There is no such account.' using errcode = 'MS104', hint = new.accounts[i];
+            end if;
+            -- Half of the range is left to what is not folded yet: a balance that could not be folded would stay as it is.
+            if new.amounts[i] > 0 and target.balance > 4611686018427387904 or new.amounts[i] < 0 and target.balance < -4611686018427387904 then
+                raise exception 'The balance of an account would be too large.' using errcode = '22003', hint = new.accounts[i];
             end if;
             insert into mainstay.ledger_unfolded (account, transfer, amount, at, effective_at) values (new.accounts[i], new.id, new.amounts[i], new.at, new.effective_at);
         end if;
@@ -267,7 +280,8 @@ begin
     end if;
     if hold_account is not null then
         update mainstay.ledger_holds known set captured = known.captured + taken,
-            released = case when new.releases_rest then known.amount - known.captured - taken else known.released end
+            released = case when new.releases_rest then known.amount - known.captured - taken else known.released end,
+            settled = case when new.releases_rest then known.amount else known.settled + taken end
         where known.id = new.hold;
     end if;
     return null;
@@ -297,20 +311,21 @@ begin
 end $$;
 create trigger ledger_holds_created after insert on mainstay.ledger_holds for each row execute function mainstay.ledger_hold_created();
 
--- From outside, a hold can only be released: set released = amount - captured.
+-- From outside, a hold can only be released: set released = amount - captured. The ledger itself takes what it settles off the account; whatever else releases, within a trigger or not, gets that done here.
 create function mainstay.ledger_hold_changed() returns trigger language plpgsql as $$
 begin
-    if pg_trigger_depth() > 1 then
+    if new.settled <> old.settled and pg_trigger_depth() > 1 then
         return new;
     end if;
-    if (new.id, new.account, new.amount, new.captured, new.created_at) is distinct from (old.id, old.account, old.amount, old.captured, old.created_at)
+    if (new.id, new.account, new.amount, new.captured, new.settled, new.created_at) is distinct from (old.id, old.account, old.amount, old.captured, old.settled, old.created_at)
         or new.released <> new.amount - new.captured or new.expires_at is distinct from old.expires_at then
         raise exception 'A hold can only be released: set released = amount - captured.' using errcode = 'MS107', hint = 'Capture it by a transfer that names it.';
     end if;
     if old.captured + old.released = old.amount then
         raise exception 'The hold has ended.' using errcode = 'MS105', hint = new.id;
     end if;
-    update mainstay.ledger_accounts target set held = target.held - (new.released - old.released) where target.id = new.account;
+    new.settled := new.amount;
+    update mainstay.ledger_accounts target set held = target.held - (new.settled - old.settled) where target.id = new.account;
     return new;
 end $$;
 create trigger ledger_holds_changed before update on mainstay.ledger_holds for each row execute function mainstay.ledger_hold_changed();
@@ -336,6 +351,9 @@ begin
     end if;
     if old.closed_at is null and new.closed_at is not null then
         if new.is_deferred then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+                raise exception 'A deferred account is closed in read committed: an older view does not show what has come to it since.' using errcode = 'MS107', hint = 'Close it in a transaction of its own.';
+            end if;
             perform pg_advisory_xact_lock(uuid_hash_extended(new.id, 5));
         end if;
         if new.balance <> 0 or new.held <> 0 or exists (select from mainstay.ledger_unfolded where account = new.id) then
@@ -455,14 +473,14 @@ begin
     return known.id;
 end $$;
 
--- Sets an amount aside, once: with the id of a hold that there is, nothing happens if it is the same, and it is refused if not.
+-- Sets an amount aside, once: with the id of a hold that there is, nothing happens if it is the same, and it is refused if not. For a number of seconds: a day has 24 hours, whatever the time zone of the session does.
 create function mainstay.ledger_hold(new_id uuid, new_account uuid, new_amount bigint, new_for interval default null, new_description text default null, new_reference text default null,
     new_origin json default null) returns void language plpgsql as $$
 declare
     known mainstay.ledger_holds;
 begin
     insert into mainstay.ledger_holds (id, account, amount, expires_at, description, reference, origin)
-    values (new_id, new_account, new_amount, mainstay.now() + new_for, new_description, new_reference, new_origin) on conflict do nothing;
+    values (new_id, new_account, new_amount, mainstay.now() + make_interval(secs => extract(epoch from new_for)::double precision), new_description, new_reference, new_origin) on conflict do nothing;
     if found then
         return;
     end if;
@@ -491,20 +509,16 @@ begin
     perform from mainstay.ledger_accounts target where target.id = any(accounts) and not target.is_deferred order by target.id for no key update;
 end $$;
 
--- Releases holds that have expired, at most so many; by account, which is the order of locks. Gives how many.
+-- Releases holds that have expired, at most so many, and gives how many. Locks many accounts, so it waits for none: what somebody is at stays for the next time.
 create function mainstay.ledger_expire(most integer) returns integer language plpgsql as $$
 declare
-    due record;
-    count integer := 0;
+    due constant uuid[] := array(
+        select hold.id from mainstay.ledger_holds hold join mainstay.ledger_accounts owner on owner.id = hold.account
+        where hold.captured + hold.released < hold.amount and hold.expires_at <= mainstay.now()
+        order by hold.expires_at limit most for no key update skip locked);
 begin
-    for due in
-        select hold.id from mainstay.ledger_holds hold where hold.captured + hold.released < hold.amount and hold.expires_at <= mainstay.now()
-        order by hold.account limit most for no key update skip locked
-    loop
-        update mainstay.ledger_holds hold set released = hold.amount - hold.captured where hold.id = due.id;
-        count := count + 1;
-    end loop;
-    return count;
+    update mainstay.ledger_holds hold set released = hold.amount - hold.captured where hold.id = any(due);
+    return cardinality(due);
 end $$;
 
 -- The number of the last entry of an account up to a time; 0 before the first.

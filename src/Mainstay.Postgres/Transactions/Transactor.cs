@@ -52,7 +52,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
             catch (Exception e) when (e is not (ProblemException or ConfigurationException) && !IsOfHandler(e, work))
             {
                 var final = Judge(e, request, work.IsCommitting, unit);
-                if (final is null && work.IsCommitting && !DatabaseErrors.IsRetryable(e) && !DatabaseErrors.IsExhausted(e))
+                if (work.IsCommitting && LeavesDoubt(e, final))
                     doubt.Cause = e;
                 ThrowUnlessRetryable(e, final, request, attempt);
             }
@@ -107,19 +107,43 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
     }
 
     /// <summary>Runs a read that opens its own connection and needs no transaction, again when that connection is lost or its plan is out of date.</summary>
+    public ValueTask<T> ReadAsync<TState, T>(TransactionRequest request, Func<TState, ValueTask<T>> read, TState state) => RepeatAsync(request, read, state, null);
+
+    /// <summary>Runs statements that open their own connection, commit by themselves, and may be run again whether or not they have committed: so they are when that connection is lost.</summary>
+    /// <param name="request">What they are run for.</param>
+    /// <param name="write">Runs them, and says when they are sent.</param>
+    /// <param name="state">Handed to them.</param>
+    /// <param name="doubt">What is known of attempts before, and then of these.</param>
+    /// <exception cref="ProblemException">They are refused; nothing was changed (except <c>outcome-unknown</c>).</exception>
+    public async ValueTask<T> WriteAsync<TState, T>(TransactionRequest request, Func<TState, ValueTask<T>> write, TState state, Doubt doubt)
+    {
+        try
+        {
+            return await RepeatAsync(request, write, state, doubt);
+        }
+        catch (Exception e) when (doubt.Cause is not null && SaysNothingWasChanged(e))
+        {
+            throw DatabaseErrors.OutcomeUnknown(doubt.Cause);
+        }
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<T> ReadAsync<TState, T>(TransactionRequest request, Func<TState, ValueTask<T>> read, TState state)
+    private async ValueTask<T> RepeatAsync<TState, T>(TransactionRequest request, Func<TState, ValueTask<T>> run, TState state, Doubt? doubt)
     {
         for (var attempt = 1; ; attempt++)
         {
             request.Usage.Attempts = attempt;
+            doubt?.IsSent = false;
             try
             {
-                return await read(state);
+                return await run(state);
             }
             catch (Exception e) when (e is not (ProblemException or ConfigurationException))
             {
-                ThrowUnlessRetryable(e, Judge(e, request, isCommitting: false, null), request, attempt);
+                var final = Judge(e, request, isCommitting: false, null);
+                if (doubt is { IsSent: true } && LeavesDoubt(e, final))
+                    doubt.Cause = e;
+                ThrowUnlessRetryable(e, final, request, attempt);
             }
             await Task.Delay(Backoff(attempt), Database.Clock, request.Cancellation);
         }
@@ -141,8 +165,11 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
         };
     }
 
+    /// <summary>Whether what was sent may have been committed all the same.</summary>
+    private static bool LeavesDoubt(Exception error, Exception? final) => final is null && !DatabaseErrors.IsRetryable(error) && !DatabaseErrors.IsExhausted(error);
+
     /// <summary>"Nothing was changed" may only be said when no attempt can have committed.</summary>
-    private static bool SaysNothingWasChanged(Exception final) => final is OperationCanceledException
+    public static bool SaysNothingWasChanged(Exception final) => final is OperationCanceledException
         || (final is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate));
 
     /// <summary>Returns when another attempt makes sense, and makes sure that it does not meet the same stale connections.</summary>
@@ -242,8 +269,12 @@ internal readonly record struct Completed<T>(T Value, ReceiptRow? Receipt = null
 /// <summary>The idempotency key of a call has a receipt already.</summary>
 internal sealed class ReceiptTakenException(Exception inner) : Exception("The idempotency key has been used.", inner);
 
-/// <summary>Set when the connection broke during an attempt's commit: that attempt may have been the one.</summary>
+/// <summary>Whether an attempt may have committed of which nobody knows.</summary>
 internal sealed class Doubt
 {
+    /// <summary>Set when the connection broke during an attempt's commit: that attempt may have been the one.</summary>
     public Exception? Cause { get; set; }
+
+    /// <summary>Of statements that commit by themselves: whether those of this attempt may have reached the server.</summary>
+    public bool IsSent { get; set; }
 }

@@ -35,7 +35,7 @@ public sealed class Ledger
         ArgumentNullException.ThrowIfNull(account);
         account.Check();
         var id = await _session.OneAsync(() => LedgerSql.Open(account), static row => row.GetGuid(0), cancellation);
-        return await RequireAsync(Id<LedgerAccount>.From(id), cancellation);
+        return await _session.AfterwardsAsync(() => RequireAsync(Id<LedgerAccount>.From(id), cancellation));
     }
 
     /// <summary>The account with this id as it is now, or null.</summary>
@@ -110,7 +110,7 @@ public sealed class Ledger
         ArgumentNullException.ThrowIfNull(hold);
         hold.Check();
         await _session.OneAsync(() => LedgerSql.Hold(hold, _session.Origin), static _ => true, cancellation);
-        return (await FindHoldAsync(hold.Id, cancellation))!;
+        return (await _session.AfterwardsAsync(() => FindHoldAsync(hold.Id, cancellation)))!;
     }
 
     /// <summary>Releases what is still set aside by a hold. One that has ended stays as it is.</summary>
@@ -118,7 +118,7 @@ public sealed class Ledger
     public async Task<LedgerHold> ReleaseAsync(Id<LedgerHold> hold, CancellationToken cancellation = default)
     {
         await _session.OneAsync(() => LedgerSql.Release(hold), static _ => true, cancellation);
-        return (await FindHoldAsync(hold, cancellation))!;
+        return (await _session.AfterwardsAsync(() => FindHoldAsync(hold, cancellation)))!;
     }
 
     /// <summary>The hold with this id as it is now, or null.</summary>
@@ -157,14 +157,16 @@ public sealed class Ledger
 
     private async Task<LedgerAccount> ChangeAsync(Id<LedgerAccount> id, Func<Npgsql.NpgsqlBatchCommand> change, CancellationToken cancellation)
     {
-        await _session.QueryAsync(change, static _ => true, cancellation);
-        return await RequireAsync(id, cancellation);
+        await _session.ChangeAsync(change, static _ => true, cancellation);
+        return await _session.AfterwardsAsync(() => RequireAsync(id, cancellation));
     }
 
-    /// <summary>Gives what a deferred account has got since the last time its numbers; of another account there is nothing to do.</summary>
+    /// <summary>Gives what a deferred account has got until now its numbers, and not what comes meanwhile; of another account there is nothing to do.</summary>
     private async Task FoldAsync(Id<LedgerAccount> id, CancellationToken cancellation)
     {
-        while ((await _session.QueryAsync(() => LedgerSql.Fold(id.Value), static _ => true, cancellation)).Count > 0)
+        if (await _session.QueryAsync(() => LedgerSql.LastUnfolded(id.Value), static row => row.IsDBNull(0) ? (long?)null : row.GetInt64(0), cancellation) is not [{ } last])
+            return;
+        while ((await _session.QueryAsync(() => LedgerSql.FoldTo(id.Value, last), static _ => true, cancellation)).Count > 0)
         {
         }
     }

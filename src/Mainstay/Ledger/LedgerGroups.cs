@@ -7,10 +7,12 @@ namespace Mainstay.Internal;
 /// that every transfer touches is locked once for many of them, and the disk is waited for once.
 /// </summary>
 /// <remarks>
-/// A refused transfer is a row and takes nothing from the others. A group waits for locks for a moment only: when somebody holds an account for longer, its transfers go on alone, beside the groups that
-/// follow, and only those wait that need that account.
+/// A refused transfer is a row and takes nothing from the others. A group waits for locks for a moment only: when somebody holds an account for longer, its transfers go on one by one, beside the groups that
+/// follow, and only those wait that need that account. Both are few at a time, so that they leave connections to everybody else.
 /// </remarks>
+#pragma warning disable CA1001 // Semaphores hold nothing of the system unless somebody asks for their wait handle.
 internal sealed class LedgerGroups(Transactor transactor, TimeSpan timeout)
+#pragma warning restore CA1001
 {
     /// <summary>So many versions of an account's row fit on its page, beside those of a neighbour.</summary>
     public const int MembersMost = 32;
@@ -22,7 +24,12 @@ internal sealed class LedgerGroups(Transactor transactor, TimeSpan timeout)
 
     private readonly Lock _gate = new();
     private readonly Queue<Member> _waiting = new();
+    private readonly SemaphoreSlim _alone = new(AloneMost(transactor.Database));
+    private readonly SemaphoreSlim _patient = new(AloneMost(transactor.Database));
     private int _senders;
+
+    /// <summary>Well below the pool.</summary>
+    private static int AloneMost(Database database) => Math.Clamp(new NpgsqlConnectionStringBuilder(database.Source.ConnectionString).MaxPoolSize / 6, 1, 8);
 
     /// <summary>A batch whose first statement limits those that follow.</summary>
     public static NpgsqlBatch Batch(NpgsqlConnection connection, TimeSpan left, TimeSpan lockMost)
@@ -54,7 +61,7 @@ internal sealed class LedgerGroups(Transactor transactor, TimeSpan timeout)
     private async Task SendAllAsync()
     {
         while (Take() is { Count: > 0 } group)
-            await SendAsync(group);
+            await SendAsync(group, new Doubt());
     }
 
     /// <summary>The next group, in the order of arrival. Empty when nobody waits; the next one to come starts afresh.</summary>
@@ -72,45 +79,73 @@ internal sealed class LedgerGroups(Transactor transactor, TimeSpan timeout)
         return group;
     }
 
-    private async Task SendAsync(List<Member> group)
+    private async Task SendAsync(List<Member> group, Doubt doubt)
     {
         try
         {
             var deadline = group.Select(member => member.Deadline).Aggregate((one, other) => one.Earlier(other));
-            await RunAsync(group, deadline, lockMost);
+            await RunAsync(group, deadline, lockMost, doubt);
             LedgerMetrics.Grouped(group.Count);
         }
-        // One of them waits for somebody, or has met another limit. Each finds out for itself, and nobody waits for it here.
-        catch (ProblemException problem) when (problem.Type == ProblemCatalogue.ConcurrentUpdate || problem.Type == ProblemCatalogue.DeadlineExceeded || group.Count > 1)
+        // It was not even sent, and would not be one by one.
+        catch (ProblemException problem) when (problem.Type == ProblemCatalogue.DatabaseUnavailable)
         {
             foreach (var member in group)
-                _ = SendAloneAsync(member);
+                member.Fail(problem);
+        }
+        // One of them waits for somebody, or has met another limit, or is not what the database takes. Each finds out for itself, and nobody waits for it here.
+        catch (Exception) when (group.Count > 1)
+        {
+            foreach (var member in group)
+            {
+                var own = new Doubt { Cause = doubt.Cause };
+                _ = LimitedAsync(_alone, member, own, () => SendAsync([member], own));
+            }
+        }
+        catch (ProblemException problem) when (problem.Type == ProblemCatalogue.ConcurrentUpdate || problem.Type == ProblemCatalogue.OutcomeUnknown)
+        {
+            _ = LimitedAsync(_patient, group[0], doubt, () => RunAsync(group, group[0].Deadline, TimeSpan.MaxValue, doubt));
         }
         catch (Exception e)
         {
-            foreach (var member in group)
-                member.Fail(e);
+            group[0].Fail(e);
         }
     }
 
-    private async Task SendAloneAsync(Member member)
+    /// <summary>Sends a transfer when it is its turn among those that are sent one by one.</summary>
+    private async Task LimitedAsync(SemaphoreSlim gate, Member member, Doubt doubt, Func<Task> send)
     {
         try
         {
-            await RunAsync([member], member.Deadline, TimeSpan.MaxValue);
+            var left = member.Deadline.Left(transactor.Database.Clock);
+            using var over = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, transactor.Database.Clock);
+            await gate.WaitAsync(over.Token);
+        }
+        catch (OperationCanceledException e)
+        {
+            member.Fail(doubt.Cause is { } cause ? DatabaseErrors.OutcomeUnknown(cause) : DatabaseErrors.DeadlineExceeded(e));
+            return;
+        }
+        try
+        {
+            await send();
         }
         catch (Exception e)
         {
             member.Fail(e);
         }
+        finally
+        {
+            gate.Release();
+        }
     }
 
     /// <summary>Not cancellable: a cancelled commit is one whose outcome nobody knows. It is run again if it has to be, because each transfer is recorded once.</summary>
-    private async Task RunAsync(List<Member> group, Deadline deadline, TimeSpan locks)
+    private async Task RunAsync(List<Member> group, Deadline deadline, TimeSpan locks, Doubt doubt)
     {
         try
         {
-            await transactor.ReadAsync(new TransactionRequest(User.Anonymous, group[0].Origin, deadline, CancellationToken.None), RunOnceAsync, group);
+            await transactor.WriteAsync(new TransactionRequest(User.Anonymous, group[0].Origin, deadline, CancellationToken.None), RunOnceAsync, group, doubt);
         }
         catch (PostgresException e) when (group is [var single] && LedgerRefusal.Translate(e) is { } refusal)
         {
@@ -129,6 +164,7 @@ internal sealed class LedgerGroups(Transactor transactor, TimeSpan timeout)
                 foreach (var member in members)
                     batch.BatchCommands.Add(LedgerSql.TryTransfer(member.Transfer, member.Origin));
             }
+            doubt.IsSent = true;
             return await ReadAsync(batch, members);
         }
     }

@@ -22,13 +22,31 @@ internal sealed class LedgerService(Database database, LedgerOptions options, IL
     protected override async Task TurnAsync(CancellationToken stopping)
     {
         foreach (var account in await QueryAsync(LedgerSql.Deferred(), static row => row.GetGuid(0), stopping))
-            while (!stopping.IsCancellationRequested && (await QueryAsync(LedgerSql.Fold(account), static _ => true, stopping)).Count > 0)
-                LedgerMetrics.Folded();
+            try
+            {
+                await FoldAsync(account, stopping);
+            }
+            // The others are not to wait for what is wrong with one. A lost connection concerns them all.
+            catch (PostgresException e) when (!DatabaseErrors.IsUnavailable(e))
+            {
+                LedgerLog.NotFolded(log, Id<LedgerAccount>.From(account), e);
+            }
         for (var released = HoldsMost; released == HoldsMost && !stopping.IsCancellationRequested;)
         {
             released = (await QueryAsync(LedgerSql.Expire(HoldsMost), static row => row.GetInt32(0), stopping))[0];
             if (released > 0)
                 LedgerMetrics.Expired(released);
+        }
+    }
+
+    /// <summary>Until there are fewer than one statement folds: an account that always gets some would keep the others waiting.</summary>
+    private async Task FoldAsync(Guid account, CancellationToken stopping)
+    {
+        for (var folded = (long)LedgerSql.FoldMost; folded == LedgerSql.FoldMost && !stopping.IsCancellationRequested;)
+        {
+            folded = (await QueryAsync(LedgerSql.Fold(account), static row => row.GetInt64(0), stopping)).FirstOrDefault();
+            if (folded > 0)
+                LedgerMetrics.Folded();
         }
     }
 

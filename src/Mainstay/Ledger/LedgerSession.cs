@@ -18,7 +18,14 @@ internal abstract class LedgerSession
 
     public virtual Task<LedgerPosting> TransferAsync(LedgerTransfer transfer, Origin origin, CancellationToken cancellation) => OneAsync(() => LedgerSql.Transfer(transfer, origin), LedgerRows.Posting, cancellation);
 
-    public async Task<T> OneAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation) => (await QueryAsync(statement, read, cancellation))[0];
+    /// <summary>Runs a statement that changes something, and may be run again, and reads its rows.</summary>
+    /// <exception cref="ProblemException">The ledger has refused it; nothing was changed (except <c>outcome-unknown</c>).</exception>
+    public virtual Task<List<T>> ChangeAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation) => QueryAsync(statement, read, cancellation);
+
+    /// <summary>Reads what a change has come to.</summary>
+    public virtual Task<T> AfterwardsAsync<T>(Func<Task<T>> read) => read();
+
+    public async Task<T> OneAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation) => (await ChangeAsync(statement, read, cancellation))[0];
 
     public async Task<T?> FindAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation) where T : class =>
         (await QueryAsync(statement, read, cancellation)).FirstOrDefault();
@@ -45,12 +52,30 @@ internal sealed class LedgerAlone(Transactor transactor) : LedgerSession
 
     public override Task<LedgerPosting> TransferAsync(LedgerTransfer transfer, Origin origin, CancellationToken cancellation) => _groups.TransferAsync(transfer, origin, cancellation);
 
-    public override async Task<List<T>> QueryAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation)
+    public override Task<List<T>> QueryAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation) => SendAsync(statement, read, null, cancellation);
+
+    public override Task<List<T>> ChangeAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation) => SendAsync(statement, read, new Doubt(), cancellation);
+
+    /// <summary>The change has been committed, so that a read that fails may not say that nothing was changed.</summary>
+    public override async Task<T> AfterwardsAsync<T>(Func<Task<T>> read)
     {
-        var deadline = Deadline.After(timeout, Database.Clock);
         try
         {
-            return await transactor.ReadAsync(new TransactionRequest(User.Anonymous, Origin, deadline, cancellation), RunAsync, statement);
+            return await read();
+        }
+        catch (ProblemException e) when (Transactor.SaysNothingWasChanged(e))
+        {
+            throw DatabaseErrors.OutcomeUnknown(e);
+        }
+    }
+
+    private async Task<List<T>> SendAsync<T>(Func<NpgsqlBatchCommand> statement, Func<NpgsqlDataReader, T> read, Doubt? doubt, CancellationToken cancellation)
+    {
+        var deadline = Deadline.After(timeout, Database.Clock);
+        var request = new TransactionRequest(User.Anonymous, Origin, deadline, cancellation);
+        try
+        {
+            return await (doubt is null ? transactor.ReadAsync(request, RunAsync, statement) : transactor.WriteAsync(request, RunAsync, statement, doubt));
         }
         catch (PostgresException e) when (LedgerRefusal.Translate(e) is { } refusal)
         {
@@ -62,6 +87,7 @@ internal sealed class LedgerAlone(Transactor transactor) : LedgerSession
             await using var connection = await Database.OpenAsync(deadline, cancellation);
             await using var batch = LedgerGroups.Batch(connection, deadline.Left(Database.Clock), TimeSpan.MaxValue);
             batch.BatchCommands.Add(sent());
+            doubt?.IsSent = true;
             await using var reader = await batch.ExecuteReaderAsync(cancellation);
             await reader.NextResultAsync(cancellation);
             return await ReadAsync(reader, read, cancellation);

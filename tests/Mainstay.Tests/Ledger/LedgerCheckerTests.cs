@@ -20,7 +20,9 @@ public sealed class LedgerCheckerTests(PostgresFixture postgres) : LedgerDatabas
     [InlineData("balance-of-entries,currency-sums-to-zero", $"update mainstay.ledger_accounts set balance = balance - 1 where id = {Ada}")]
     [InlineData("balance-of-entries,numbers-without-gaps,running-balance,entries-of-transfer", $"delete from mainstay.ledger_entries where account = {Ada} and seq = 2")]
     [InlineData("numbers-without-gaps", $"update mainstay.ledger_entries set seq = 9 where account = {Ada} and seq = 4")]
-    [InlineData("numbers-without-gaps", $"update mainstay.ledger_entries set at = at - interval '1 day' where account = {Ada} and seq = 4")]
+    [InlineData("keys-are-unique", "drop index mainstay.ledger_transfers_key_idx")]
+    [InlineData("time-of-transfer,dated-of-entries", $"update mainstay.ledger_entries set effective_at = at + interval '1 hour' where account = {Ada} and seq = 4")]
+    [InlineData("numbers-without-gaps,time-of-transfer", $"update mainstay.ledger_entries set at = at - interval '1 day' where account = {Ada} and seq = 4")]
     [InlineData("running-balance", $"update mainstay.ledger_entries set balance = balance + 1 where account = {Ada} and seq = 3")]
     [InlineData("balance-of-entries,running-balance,entries-of-transfer", $"update mainstay.ledger_entries set amount = amount + 1 where account = {Ada} and seq = 4")]
     [InlineData("transfer-sums-to-zero,entries-of-transfer", "update mainstay.ledger_transfers set amounts[1] = amounts[1] + 1 where description = 'pays in'")]
@@ -50,6 +52,7 @@ public sealed class LedgerCheckerTests(PostgresFixture postgres) : LedgerDatabas
     [Theory]
     [InlineData("alter table mainstay.ledger_transfers disable trigger ledger_transfers_post", "ledger_transfers_post")]
     [InlineData("drop trigger ledger_entries_refuse on mainstay.ledger_entries", "ledger_entries_refuse")]
+    [InlineData("alter table mainstay.ledger_entries enable replica trigger ledger_entries_guard", "ledger_entries_guard")]
     public async Task A_trigger_that_is_off_is_found(string sql, string trigger)
     {
         await Source.ExecuteAsync(sql);
@@ -70,7 +73,10 @@ public sealed class LedgerCheckerTests(PostgresFixture postgres) : LedgerDatabas
             select (select id from mainstay.ledger_accounts where code = 'bank'), id, 1, now() - interval '1 hour' from mainstay.ledger_transfers limit 1
             """);
 
-        (await Ledger.VerifyAsync(cancellation: Stop)).Findings.Select(finding => finding.Check).ShouldContain("unfolded-is-folded");
+        var checks = (await Ledger.VerifyAsync(cancellation: Stop)).Findings.Select(finding => finding.Check).ToArray();
+
+        checks.ShouldContain("unfolded-is-folded");
+        checks.ShouldContain("unfolded-is-deferred");
     }
 
     [Fact]

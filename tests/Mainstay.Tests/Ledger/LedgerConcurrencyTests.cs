@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Mainstay.Tests;
@@ -63,6 +64,44 @@ public sealed class LedgerConcurrencyTests(PostgresFixture postgres) : LedgerDat
 
         (await BalanceAsync(wallets[0])).ShouldBe(Paid - 5);
         await ShouldBeSoundAsync();
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_an_account_leaves_connections_to_others()
+    {
+        var (bank, _, wallets) = await FillAsync();
+        await using var few = await PlainApplication.StartAsync($"{ConnectionString};Maximum Pool Size=12", services => services.AddLedger(new LedgerOptions { Currencies = [new("EUR", 2)] }));
+        var ledger = few.Services.GetRequiredService<Ledger>();
+        await using var connection = await Source.OpenConnectionAsync(Stop);
+        await using var holder = await connection.BeginTransactionAsync(Stop);
+        await Ledger.In(holder).TransferAsync(LedgerTransfer.Between(wallets[0].Id, wallets[1].Id, 1), Stop);
+
+        var waiting = Enumerable.Range(0, 60).Select(_ => ledger.TransferAsync(LedgerTransfer.Between(wallets[0].Id, bank.Id, 1), Stop)).ToArray();
+        // So long that those that wait have been sent one by one.
+        await Source.ShouldBecomeAsync("select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '1 second'", true);
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(i => ledger.TransferAsync(LedgerTransfer.Between(wallets[2].Id, wallets[3].Id, 1), Stop)));
+        (await ledger.RequireAsync(wallets[4].Id, Stop)).Balance.ShouldBe(Paid);
+        waiting.ShouldAllBe(task => !task.IsCompleted);
+        await holder.CommitAsync(Stop);
+        await Task.WhenAll(waiting);
+
+        (await BalanceAsync(wallets[0])).ShouldBe(Paid - 61);
+    }
+
+    [Fact]
+    public async Task What_the_database_does_not_take_takes_nothing_from_those_beside_it()
+    {
+        var (bank, _, wallets) = await FillAsync();
+        await Source.ExecuteAsync("""
+            create function no_lottery() returns trigger language plpgsql as 'begin raise exception ''no lottery''; end';
+            create trigger no_lottery before insert on mainstay.ledger_transfers for each row when (new.description = 'lottery') execute function no_lottery()
+            """);
+
+        var transfers = Enumerable.Range(0, 20).Select(i => Ledger.TransferAsync(LedgerTransfer.Between(wallets[0].Id, bank.Id, 1) with { Description = i == 15 ? "lottery" : null }, Stop)).ToArray();
+
+        (await Should.ThrowAsync<PostgresException>(() => transfers[15])).MessageText.ShouldBe("no lottery");
+        await Task.WhenAll(transfers.Where((_, i) => i != 15));
+        (await BalanceAsync(wallets[0])).ShouldBe(Paid - 19);
     }
 
     /// <summary>Random transfers: alone, in transactions with several, captured, taken back, repeated. Gives what was recorded.</summary>

@@ -128,6 +128,44 @@ public sealed class LedgerHoldTests(PostgresFixture postgres) : LedgerDatabaseTe
     }
 
     [Fact]
+    public async Task What_somebody_is_at_keeps_nothing_else_from_being_swept_up()
+    {
+        await RestAsync();
+        var bank = await BankAsync();
+        var (ada, bob) = (await WalletAsync("ada", bank, 100), await WalletAsync("bob", bank, 100));
+        foreach (var wallet in new[] { ada, bob })
+            await Ledger.HoldAsync(new NewLedgerHold(wallet.Id, 100) { For = TimeSpan.FromMilliseconds(1) }, Stop);
+        await Source.ShouldBecomeAsync("select bool_and(expires_at < now()) from mainstay.ledger_holds", true);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
+        await using var transaction = await connection.BeginTransactionAsync(Stop);
+        await using (var locker = new Npgsql.NpgsqlCommand($"select from mainstay.ledger_accounts where id = '{ada.Id.Value}' for update", connection, transaction))
+            await locker.ExecuteNonQueryAsync(Stop);
+
+        // It would wait for ever.
+        (await Source.ScalarAsync<int>("select mainstay.ledger_expire(100) from set_config('lock_timeout', '5s', true)")).ShouldBe(1);
+
+        (await Source.ScalarAsync<string>("select string_agg(code || ' ' || held, ', ' order by code) from mainstay.ledger_accounts where sign = -1")).ShouldBe("ada 100, bob 0");
+        await transaction.RollbackAsync(Stop);
+        (await Source.ScalarAsync<int>("select mainstay.ledger_expire(100)")).ShouldBe(1);
+        await ShouldBeSoundAsync();
+    }
+
+    [Fact]
+    public async Task A_day_has_24_hours_whatever_the_time_zone_does()
+    {
+        var ada = await WalletAsync("ada", await BankAsync(), 100);
+        await using var connection = await Source.OpenConnectionAsync(Stop);
+        await using var transaction = await connection.BeginTransactionAsync(Stop);
+        // The night in which Berlin skips an hour.
+        await using (var setting = new Npgsql.NpgsqlCommand("set local time zone 'Europe/Berlin'; create or replace function mainstay.now() returns timestamptz language sql stable as 'select timestamptz ''2027-03-27 12:00+00'''", connection, transaction))
+            await setting.ExecuteNonQueryAsync(Stop);
+
+        var hold = await Ledger.In(transaction).HoldAsync(new NewLedgerHold(ada.Id, 10) { For = TimeSpan.FromDays(1) }, Stop);
+
+        (hold.ExpiresAt - hold.CreatedAt).ShouldBe(TimeSpan.FromDays(1));
+    }
+
+    [Fact]
     public async Task Nothing_is_held_on_deferred_accounts()
     {
         var fees = await BankAsync("fees", isDeferred: true);

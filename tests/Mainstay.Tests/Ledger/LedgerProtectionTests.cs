@@ -33,6 +33,7 @@ public sealed class LedgerProtectionTests(PostgresFixture postgres) : LedgerData
     [InlineData("insert into mainstay.ledger_accounts (id, code, currency, sign, balance) values (gen_random_uuid(), 'x', 'EUR', 1, 100)")]
     [InlineData("update mainstay.ledger_holds set amount = amount + 1")]
     [InlineData("update mainstay.ledger_holds set captured = 1")]
+    [InlineData("update mainstay.ledger_holds set settled = 50, released = 50")]
     [InlineData("delete from mainstay.ledger_holds")]
     [InlineData("truncate mainstay.ledger_holds")]
     [InlineData("update mainstay.ledger_currencies set decimals = 3")]
@@ -54,6 +55,7 @@ public sealed class LedgerProtectionTests(PostgresFixture postgres) : LedgerData
     [InlineData("array[{0}], array[0]", PostgresErrorCodes.CheckViolation)]
     [InlineData("array[{0}, {1}], array[0, 0]", PostgresErrorCodes.CheckViolation)]
     [InlineData("array[{0}, {1}], array[1, null]", PostgresErrorCodes.CheckViolation)]
+    [InlineData("array[{0}, {1}], array[1000000000000000000, -1000000000000000000]", PostgresErrorCodes.CheckViolation)]
     public async Task A_transfer_inserted_by_hand_is_checked_like_any_other(string entries, string state)
     {
         await FillAsync();
@@ -79,6 +81,42 @@ public sealed class LedgerProtectionTests(PostgresFixture postgres) : LedgerData
         (await BalanceAsync(ada)).ShouldBe(101);
         await ShouldBeSoundAsync();
     }
+
+    [Theory]
+    [InlineData("perform mainstay.ledger_release(new.hold)")]
+    [InlineData("update mainstay.ledger_holds set released = amount - captured where id = new.hold")]
+    [InlineData("perform mainstay.ledger_expire(100)")]
+    public async Task What_a_trigger_of_the_application_releases_is_no_longer_held(string release)
+    {
+        await RestAsync();
+        var ada = await WalletAsync("ada", await BankAsync(), 100);
+        var hold = await Ledger.HoldAsync(new NewLedgerHold(ada.Id, 60) { For = TimeSpan.FromMilliseconds(1) }, Stop);
+        await Source.ShouldBecomeAsync($"select expires_at < now() from mainstay.ledger_holds where id = '{hold.Id.Value}'", true);
+        await Source.ExecuteAsync($"create table cancellations (hold uuid); {Trigger("cancellations", release)}");
+
+        await Source.ExecuteAsync($"insert into cancellations values ('{hold.Id.Value}')");
+
+        (await Source.ScalarAsync<long>("select released from mainstay.ledger_holds")).ShouldBe(60);
+        (await Source.ScalarAsync<long>("select held from mainstay.ledger_accounts where code = 'ada'")).ShouldBe(0);
+        await ShouldBeSoundAsync();
+    }
+
+    [Fact]
+    public async Task What_a_trigger_of_the_application_writes_to_a_balance_is_found()
+    {
+        await FillAsync();
+        await RestAsync();
+        await Source.ExecuteAsync($"create table gifts (amount bigint); {Trigger("gifts", "update mainstay.ledger_accounts set balance = balance - new.amount where code = 'ada'")}");
+
+        await Source.ExecuteAsync("insert into gifts values (5)");
+
+        (await Ledger.VerifyAsync(cancellation: Stop)).Findings.Select(finding => finding.Check).ShouldBe(["balance-of-entries", "currency-sums-to-zero"], ignoreOrder: true);
+    }
+
+    private static string Trigger(string table, string statement) => $"""
+        create function {table}_made() returns trigger language plpgsql as 'begin {statement.Replace("'", "''", StringComparison.Ordinal)}; return null; end';
+        create trigger {table}_made after insert on {table} for each row execute function {table}_made()
+        """;
 
     /// <summary>Something in every table.</summary>
     private async Task<(LedgerAccount Bank, LedgerAccount Ada)> FillAsync()

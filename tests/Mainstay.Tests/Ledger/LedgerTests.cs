@@ -102,11 +102,34 @@ public sealed class LedgerTests(PostgresFixture postgres) : LedgerDatabaseTests(
         var (bank, ada) = (await BankAsync(), await WalletAsync("ada"));
         Should.Throw<ProblemException>(() => LedgerEntry.Debit(bank.Id, 0)).Type.ShouldBe(LedgerProblems.InvalidAmount);
 
-        await Ledger.TransferAsync(LedgerTransfer.Between(bank.Id, ada.Id, long.MaxValue), Stop);
-        await ShouldBeRefusedAsync(() => Ledger.TransferAsync(LedgerTransfer.Between(bank.Id, ada.Id, 1), Stop), LedgerProblems.InvalidAmount);
+        await ShouldBeRefusedAsync(() => Ledger.TransferAsync(LedgerTransfer.Between(bank.Id, ada.Id, 1_000_000_000_000_000_000), Stop), LedgerProblems.InvalidAmount);
+        await ShouldBeRefusedAsync(() => Ledger.HoldAsync(new NewLedgerHold(ada.Id, 1_000_000_000_000_000_000), Stop), LedgerProblems.InvalidAmount);
+        for (var i = 0; i < 9; i++)
+            await Ledger.TransferAsync(LedgerTransfer.Between(bank.Id, ada.Id, 999_999_999_999_999_999), Stop);
+        await ShouldBeRefusedAsync(() => Ledger.TransferAsync(LedgerTransfer.Between(bank.Id, ada.Id, 999_999_999_999_999_999), Stop), LedgerProblems.InvalidAmount);
 
-        (await BalanceAsync(ada)).ShouldBe(long.MaxValue);
+        (await BalanceAsync(ada)).ShouldBe(8_999_999_999_999_999_991);
         await ShouldBeSoundAsync();
+    }
+
+    public static TheoryData<string, string> Unstorable => new()
+    {
+        { "a\0b", "{}" }, { "a\ud800", "{}" }, { "", "{}" }, { " ", "{}" },
+        { "key", "{\"a\": [\"\\u0000\"]}" }, { "key", "{\"\\udc00\": 1}" }, { "key", "1e999999" },
+    };
+
+    [Theory, MemberData(nameof(Unstorable), DisableDiscoveryEnumeration = true)]
+    public async Task What_cannot_be_stored_is_refused_before_it_is_sent(string key, string metadata)
+    {
+        var (bank, ada) = (await BankAsync(), await WalletAsync("ada"));
+        var transfer = LedgerTransfer.Between(bank.Id, ada.Id, 1) with { Key = key, Metadata = System.Text.Json.JsonElement.Parse(metadata) };
+
+        await Should.ThrowAsync<ArgumentException>(() => Ledger.TransferAsync(transfer, Stop));
+
+        if (key != "key")
+            await Should.ThrowAsync<ArgumentException>(() => WalletAsync(key));
+        if (key.Length > 1 && key != "key")
+            await Should.ThrowAsync<ArgumentException>(() => Ledger.HoldAsync(new NewLedgerHold(ada.Id, 1) { Reference = key }, Stop));
     }
 
     [Fact]
