@@ -14,6 +14,9 @@ public sealed record Write(string Key, string Does = "");
 /// <summary>A call to the outside, known by its key.</summary>
 public sealed record Call(string Key, string Does = "");
 
+/// <summary>A message to somebody else, at the address of <c>Does</c>, under the key of its job.</summary>
+public sealed record Post(string Key, string Does);
+
 /// <summary>Two calls to the outside, each known by the key and its letter; the first is not to be repeated for the sake of the second.</summary>
 public sealed record Stepped(string Key, string Does = "");
 
@@ -49,6 +52,7 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
 
     private readonly NpgsqlDataSource _source = NpgsqlDataSource.Create(settings.ConnectionString);
     private readonly NpgsqlDataSource _outside = NpgsqlDataSource.Create(settings.Outside);
+    private readonly HttpClient _http = new(new SocketsHttpHandler());
 
     public static IHost Build(NodeSettings settings, Voice voice, Action<ILoggingBuilder> logging)
     {
@@ -145,6 +149,7 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
 
     public async ValueTask DisposeAsync()
     {
+        _http.Dispose();
         await _source.DisposeAsync();
         await _outside.DisposeAsync();
     }
@@ -157,6 +162,7 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         jobs.Job<Stepped>("stepped", (Stepped job, Outbound outbound, FaultNode node) => node.StepAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls");
         jobs.Job<Batched>("batched", (IReadOnlyList<Batched> batch, UnitOfWork work, FaultNode node) => node.WriteAllAsync(batch, work)).Timeout(settings.Timeout).Batch(20, TimeSpan.FromMilliseconds(100)).Retry(1);
         jobs.Job<Call>("call", (Call job, Outbound outbound, FaultNode node) => node.CallAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls").Retry(3);
+        jobs.Job<Post>("post", (Post job, Outbound outbound, FaultNode node) => node.PostAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls").Retry(100, from: TimeSpan.FromMilliseconds(20), to: TimeSpan.FromMilliseconds(200));
         if (settings.TicksEvery is { } interval)
             jobs.Job("tick", Schedule.Every(interval), (Tick tick, UnitOfWork work) => work.ExecuteAsync($"insert into ticks (planned_at) values ({tick.PlannedAt})")).Missed(Missed.All);
         if (settings.MakesJourneys)
@@ -245,6 +251,13 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
             await HoldAsync(job.Key, outbound);
         else
             await DoAsync(job.Key, job.Does, null);
+    }
+
+    private async Task PostAsync(Post job, Outbound outbound)
+    {
+        voice.Say($"began {job.Key}");
+        using var answer = await _http.PostAsync(new Uri($"{job.Does}/messages/{outbound.Key}?key={job.Key}"), null, outbound.Cancellation);
+        answer.EnsureSuccessStatusCode();
     }
 
     private async Task StepAsync(Stepped job, Outbound outbound)
