@@ -38,7 +38,7 @@ internal static class Blocks
         new("Contracts") { Sample = "samples/shop.cs", Because = "The contract of the shop is checked in beside it." },
         new("DeadLetters") { Sample = "samples/jobs.cs", Because = "What becomes of jobs that fail; the sample of jobs has them." },
         new("Declarations") { Guide = "docs/guide/commands.md", Sample = "samples/shop.cs", Because = "Declarations are what all guides are about; commands and queries are the ones without a block of their own." },
-        new("Dependencies") { Guide = "docs/guide/sagas.md", Sample = "samples/modular/shop/Fulfilment/PaymentProvider.cs", Because = "Calls of steps to others; the larger application has two." },
+        new("Dependencies") { Sample = "samples/modular/shop/Fulfilment/PaymentProvider.cs", Because = "A call needs somebody who is called; the larger application has two." },
         new("Factories") { Guide = "docs/guide/testing.md", Sample = "samples/testing.cs", Because = "A part of the testing kit." },
         new("Fakes") { Guide = "docs/guide/testing.md", Sample = "samples/testing.cs", Because = "A part of the testing kit." },
         new("Health") { Guide = "docs/operate/configuration.md", Sample = "samples/shop.cs", Tests = "Hosting", Because = "Two probes, always on." },

@@ -43,7 +43,7 @@ public sealed class SchemaStartTests(PostgresFixture postgres) : SchemaTest(post
         var second = await StartAsync(FirstRelease());
 
         first.Applied.Select(change => change.Description).ShouldBe([
-            "Schema mainstay is new.", "Table mainstay.migrations is new.", "Mainstay's own tables: 0001_mainstay.", "Mainstay's own tables: 0002_queues.", "Mainstay's own tables: 0003_schedules.", "Mainstay's own tables: 0004_sagas.", "Mainstay's own tables: 0005_ledger.",
+            "Schema mainstay is new.", "Table mainstay.migrations is new.", "Mainstay's own tables: 0001_mainstay.", "Mainstay's own tables: 0002_queues.", "Mainstay's own tables: 0003_schedules.", "Mainstay's own tables: 0004_sagas.", "Mainstay's own tables: 0005_ledger.", "Mainstay's own tables: 0006_replies.",
             "Table product is new.", "Table category is new.", "Column product.category_id points at category."]);
         first.Summary.ShouldBe("10 changes applied");
         second.Applied.ShouldBeEmpty();
@@ -349,7 +349,7 @@ public sealed class SchemaStartTests(PostgresFixture postgres) : SchemaTest(post
         var refusal = await Should.ThrowAsync<ConfigurationException>(() => StartAsync(SchemaMode.Check, FirstRelease()));
 
         refusal.Code.ShouldBe("MST1502");
-        refusal.Message.ShouldContain("in 10 ways");
+        refusal.Message.ShouldContain("in 11 ways");
         refusal.Message.ShouldContain("create table mainstay.receipts (");
         refusal.Message.ShouldContain("create table \"public\".\"product\" (");
         refusal.Message.ShouldEndWith("Start one node with Mainstay__Schema=apply, which makes these changes, or run the statements yourself before this release starts.");

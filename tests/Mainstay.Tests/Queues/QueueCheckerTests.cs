@@ -150,6 +150,34 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : OwnDatabaseTes
         """);
 
     [Fact]
+    public Task An_arrival_that_nobody_decides_about_is_found() => ShouldFindAsync("arrival-is-decided", $"""
+        select pg_advisory_lock(hashtextextended('mainstay.admit_jobs', 0));
+        insert into mainstay.jobs (id, handler, state, payload, lane, created_at) values ('{Node}', 'turn', 4, json_build_object('key', 'a'), 'a', now() - interval '1 hour')
+        """);
+
+    [Fact]
+    public Task A_unique_key_with_two_jobs_is_found() => ShouldFindAsync("unique-key-once", """
+        drop index mainstay.jobs_unique_idx;
+        insert into mainstay.jobs (id, handler, payload, unique_key) select gen_random_uuid(), 'elsewhere', '{}', 'a' from generate_series(1, 2)
+        """);
+
+    [Fact]
+    public Task An_open_saga_without_a_job_is_found() => ShouldFindAsync("saga-has-job", InsertSaga("sagas", """{"pending":[],"log":[]}"""));
+
+    [Fact]
+    public Task An_open_saga_whose_job_is_nowhere_is_found() => ShouldFindAsync("saga-has-job", InsertSaga("sagas", $$"""{"pending":[{"job":"{{Node}}","part":"ship"}],"log":[]}"""));
+
+    [Fact]
+    public Task A_saga_that_has_ended_twice_is_found() => ShouldFindAsync("saga-in-one-place", InsertSaga("sagas_ended", """{"pending":[],"log":[]}"""), InsertSaga("sagas_ended", """{"pending":[],"log":[]}"""));
+
+    [Fact]
+    public Task A_saga_that_undid_what_it_had_not_done_is_found() => ShouldFindAsync("saga-walks-back", InsertSaga("sagas_ended", """{"pending":[],"log":[{"item":"ship","event":"undone"}]}"""));
+
+    private static string InsertSaga(string table, string state) => table == "sagas"
+        ? $"insert into mainstay.sagas (id, saga, version, shape, key, input, state) values ('{Node}', 'other', 1, '', 'a', '{{}}', '{state}')"
+        : $"insert into mainstay.sagas_ended (id, saga, version, key, outcome, input, state, started_at) values ('{Node}', 'other', 1, 'a', 'completed', '{{}}', '{state}', now())";
+
+    [Fact]
     public async Task What_was_enqueued_and_is_nowhere_is_found()
     {
         var lost = await _app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Wait("x"), after: TimeSpan.FromHours(1), cancellation: Stop);
