@@ -121,6 +121,8 @@ internal sealed class QueueEngine
         {
             // Refused for whatever reason, a full disk for example: the loop is there when there is room again.
             QueueLog.Unavailable(_services.Log, e);
+            if (DatabaseErrors.IsExhausted(e))
+                _services.Transactor.Database.Source.Clear();       // perhaps it is our own handlers that have the last ones, and do not use them
             lock (_state.Lock)
             {
                 if (plan is not null)
