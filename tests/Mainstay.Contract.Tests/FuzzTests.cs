@@ -9,7 +9,10 @@ namespace Mainstay.Tests;
 /// </summary>
 public sealed partial class FuzzTests(ContractApplications applications, ContractFolder contract) : IClassFixture<ContractApplications>
 {
+    /// <summary>Three, and up to two more as long as something has not been met.</summary>
     private static readonly int[] seeds = [1, 2, 3, 4, 5];
+
+    private const int SeedsLeast = 3;
 
     [Theory, InlineData("shop"), InlineData("library"), InlineData("store"), InlineData("workshop")]
     public async Task No_answer_differs_from_the_document_and_every_operation_is_successful(string application)
@@ -28,12 +31,17 @@ public sealed partial class FuzzTests(ContractApplications applications, Contrac
             string[] missing = Never().Match(result.Output) is { Success: true } found ? found.Groups[1].Value.Split(", ") : [];
             never = never is null ? [.. missing] : [.. never.Intersect(missing)];
             statuses += result.Output;
+            if (seed >= SeedsLeast && never.Count == 0 && (application != "workshop" || Limited().IsMatch(statuses)))
+                break;
         }
 
         never!.ShouldBeEmpty($"What is never successful is not tested. The fuzzer's answers:\n{statuses}");
         if (application == "workshop")
-            statuses.ShouldMatch("(?m)^getWhistle: 200 .*429", "The limit that is near was not met.");
+            Limited().IsMatch(statuses).ShouldBeTrue("The limit that is near was not met.");
     }
+
+    [GeneratedRegex("(?m)^getWhistle: 200 .*429")]
+    private static partial Regex Limited();
 
     [GeneratedRegex("(?m), never successful: (.*)$")]
     private static partial Regex Never();
