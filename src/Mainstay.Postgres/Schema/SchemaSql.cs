@@ -34,8 +34,8 @@ internal static class SchemaSql
     public static string Limits(TimeSpan lockTimeout, TimeSpan statementTimeout) =>
         $"set local lock_timeout = {(long)lockTimeout.TotalMilliseconds}; set local statement_timeout = {(long)statementTimeout.TotalMilliseconds}";
 
-    /// <summary>Those of the schemas $1 that are there.</summary>
-    public const string Schemas = "select nspname::text from pg_catalog.pg_namespace where nspname = any($1)";
+    /// <summary>Those of the schemas $1 that are there, and whether this role may use what is in them. In public everybody may; in others nobody but the owner.</summary>
+    public const string Schemas = "select nspname::text, has_schema_privilege(oid, 'usage') from pg_catalog.pg_namespace where nspname = any($1) order by 1";
 
     /// <summary>
     /// Tables with the names $1 in whatever schema, as pairs of schema and name, that look as if Mainstay had made them. Neither its own nor PostgreSQL's: where the

@@ -166,16 +166,22 @@ internal static class SchemaStart
         return declared;
     }
 
+    /// <exception cref="ConfigurationException">MST1509: one of them may not be used, so that every request would fail.</exception>
     private static async Task<HashSet<string>> FindSchemasAsync(NpgsqlConnection connection, string[] names, CancellationToken cancellation)
     {
         HashSet<string> found = [];
+        List<string> closed = [];
         if (names.Length == 0)
             return found;
         await using var command = new NpgsqlCommand(SchemaSql.Schemas, connection) { Parameters = { new() { Value = names } } };
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         while (await reader.ReadAsync(cancellation))
+        {
             found.Add(reader.GetString(0));
-        return found;
+            if (!reader.GetBoolean(1))
+                closed.Add(reader.GetString(0));
+        }
+        return closed.Count == 0 ? found : throw SchemaErrors.Closed(closed);
     }
 
     /// <summary>Of the tables that are missing, those of which there is one in another schema that nobody declares, and only one.</summary>
