@@ -11,7 +11,8 @@ public sealed partial class SchemaDeclaration
     internal SchemaDeclaration(Backend backend, string name)
     {
         _backend = backend;
-        Name = name;
+        // One that cannot be stops the start, and until then whatever else is wrong is looked for.
+        Name = Readable(name);
     }
 
     /// <summary>The name of the schema.</summary>
@@ -27,11 +28,13 @@ public sealed partial class SchemaDeclaration
     {
         if (!NamePattern.IsMatch(name) || name.Length > SqlName.LongestLength)
             throw new ConfigurationException("MST1409",
-                $"'{name.Replace("\0", "\\0", StringComparison.Ordinal)}' cannot be the schema of a module, expected a lower-case letter, then lower-case letters, digits and underscores, at most {SqlName.LongestLength} of them.");
+                $"'{Readable(name)}' cannot be the schema of a module, expected a lower-case letter, then lower-case letters, digits and underscores, at most {SqlName.LongestLength} of them.");
         if (name is "mainstay" or "information_schema" || name.StartsWith("mainstay_", StringComparison.Ordinal) || name.StartsWith("pg_", StringComparison.Ordinal))
             throw new ConfigurationException("MST1409",
                 $"'{name}' cannot be the schema of a module: 'mainstay' and what begins with 'mainstay_' are Mainstay's own, 'information_schema' and what begins with 'pg_' are PostgreSQL's. Choose another name, for example that of the module.");
     }
+
+    private static string Readable(string name) => name.Replace("\0", "\\0", StringComparison.Ordinal);
 
     [GeneratedRegex(@"^[a-z][a-z0-9_]*\z", RegexOptions.CultureInvariant)]
     private static partial Regex NamePattern { get; }
