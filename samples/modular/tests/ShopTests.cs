@@ -36,7 +36,7 @@ public sealed class ShopTests(OpenShop open) : IClassFixture<OpenShop>
     [Fact]
     public async Task Each_module_keeps_its_tables_in_a_schema_of_its_own()
     {
-        await using var command = open.Shop.Database.CreateCommand("select array_agg(schemaname || '.' || tablename order by 1) from pg_tables where schemaname in ('catalogue', 'ordering', 'fulfilment', 'public')");
+        await using var command = open.Shop.Database.CreateCommand("select array_agg(schemaname || '.' || tablename order by schemaname) from pg_tables where schemaname in ('catalogue', 'ordering', 'fulfilment', 'public')");
 
         Assert.Equal(["catalogue.products", "fulfilment.deliveries", "ordering.orders"], (string[])(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!);
     }
