@@ -195,6 +195,29 @@ public sealed class SagaDecisionTests(PostgresFixture postgres) : OwnDatabaseTes
     }
 
     [Fact]
+    public async Task A_step_that_goes_on_from_what_it_knows_finds_out_in_its_commit_that_somebody_has_decided_otherwise()
+    {
+        Sagas? sagas = null;
+        await using var app = await StartAsync(saga => saga
+            .Step("one", (UnitOfWork work) => _calls.Enqueue("one"), undo: (UnitOfWork work) => _calls.Enqueue("undone one"))
+            .Step("two", async (UnitOfWork work) =>
+            {
+                _calls.Enqueue("two");
+                work.Execute($"insert into mainstay.saga_events (saga, key, item, payload) values ('order', 'effect', 'two', 'null')");
+                (await sagas!.CompensateAsync((await sagas.ListAsync(cancellation: Stop)).Single().Id, "not any more", cancellation: Stop)).ShouldBeTrue();
+            }, undo: (UnitOfWork work) => _calls.Enqueue("undone two")));
+        sagas = SagasOf(app);
+
+        await EnqueueAsync(app);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.sagas_ended where outcome = 'compensated'", 1L);
+
+        _calls.ShouldBe(["one", "two", "undone one"]);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.saga_events")).ShouldBe(0);
+        var ended = (await sagas.ListAsync(new SagaFilter { Status = SagaStatus.Compensated }, cancellation: Stop)).Single();
+        (await sagas.FindAsync(ended.Id, Stop))!.Timeline.Select(entry => $"{entry.Item} {entry.Event}").ShouldBe(["one Done", " Turned", "two Withdrawn", "one Undone"]);
+    }
+
+    [Fact]
     public async Task Instances_go_by_the_version_with_which_they_began()
     {
         static void First(SagaDeclaration<Order> saga, ConcurrentQueue<string> calls) => saga.By(order => order.Name)
