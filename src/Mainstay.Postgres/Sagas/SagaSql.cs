@@ -71,6 +71,13 @@ internal static class SagaSql
         (select {Ended}, input, state::text as state from mainstay.sagas_ended where id = {id} limit 1)
         """;
 
+    /// <summary>How these jobs fare, whether they are open or dead.</summary>
+    public static Sql Tried(Guid[] jobs) => $"""
+        select id, attempt, case when state = 2 then due_at end as due_at, errors -> -1 as error from mainstay.jobs where id = any({jobs})
+        union all
+        select id, attempt, null, errors -> -1 from mainstay.jobs_dead where id = any({jobs})
+        """;
+
     public static Sql List(SagaFilter filter, Guid? before, int size)
     {
         var isEnded = filter.Status is SagaStatus.Completed or SagaStatus.Compensated;

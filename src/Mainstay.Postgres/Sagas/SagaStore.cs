@@ -53,9 +53,9 @@ internal static class SagaStore
 
     public static Task<IReadOnlyList<ParkedEvent>> TakeParkedAsync(UnitOfWork work, string saga, string key) => work.QueryAsync<ParkedEvent>(SagaSql.TakeParked(saga, key));
 
-    public static async Task<SagaInstance?> FindAsync(Snapshot snapshot, Guid id) => Instance(await snapshot.QueryAsync<Shown>(SagaSql.Find(id)));
+    public static Task<SagaInstance?> FindAsync(Snapshot snapshot, Guid id) => FindAsync(id, snapshot.QueryAsync<Shown>, snapshot.QueryAsync<Tried>);
 
-    public static async Task<SagaInstance?> FindAsync(UnitOfWork work, Guid id) => Instance(await work.QueryAsync<Shown>(SagaSql.Find(id)));
+    public static Task<SagaInstance?> FindAsync(UnitOfWork work, Guid id) => FindAsync(id, work.QueryAsync<Shown>, work.QueryAsync<Tried>);
 
     public static Task<IReadOnlyList<SagaSummary>> ListAsync(Snapshot snapshot, SagaFilter filter, Guid? before, int size) => snapshot.QueryAsync<SagaSummary>(SagaSql.List(filter, before, size));
 
@@ -79,15 +79,24 @@ internal static class SagaStore
 
     private static void Record(UnitOfWork work, Sql sql) => work.Record(new BatchItem(sql.ToBatchCommand(), YieldsRows: true));
 
-    private static SagaInstance? Instance(IReadOnlyList<Shown> found) => found.Count == 0 ? null : found[0].ToInstance();
+    private static async Task<SagaInstance?> FindAsync(Guid id, Func<Sql, Task<IReadOnlyList<Shown>>> find, Func<Sql, Task<IReadOnlyList<Tried>>> ask)
+    {
+        if (await find(SagaSql.Find(id)) is not [var shown, ..])
+            return null;
+        var state = StateOf(shown.State);
+        IReadOnlyList<Tried> tried = state.Pending.Count == 0 ? [] : await ask(SagaSql.Tried([.. state.Pending.Select(owed => owed.Job)]));
+        return shown.ToInstance(state, tried.ToDictionary(job => job.Id));
+    }
 
     private sealed record Shown(
         Guid Id, string Saga, int Version, string Key, SagaStatus Status, DateTimeOffset StartedAt, DateTimeOffset? Deadline, DateTimeOffset? EndedAt, JsonElement Input, string State)
     {
-        public SagaInstance ToInstance()
-        {
-            var state = StateOf(State);
-            return new(Id, Saga, Version, Key, Status, StartedAt, Deadline, EndedAt, Input, state.Turned, [.. state.Pending.Select(owed => owed.Part)], state.Log);
-        }
+        public SagaInstance ToInstance(SagaState state, Dictionary<Guid, Tried> tried) =>
+            new(Id, Saga, Version, Key, Status, StartedAt, Deadline, EndedAt, Input, state.Turned, [.. state.Pending.Select(owed => Next(owed, tried.GetValueOrDefault(owed.Job)))], state.Log);
+
+        private static SagaNext Next(SagaPending owed, Tried? job) => new(owed.Item, owed.Part, owed.Job, job?.Attempt ?? 0, job?.DueAt, job?.Error is { } error ? DeadLetterError.Of(error) : null);
     }
+
+    /// <summary>How a job fares.</summary>
+    private sealed record Tried(Guid Id, int Attempt, DateTimeOffset? DueAt, JsonElement? Error);
 }
