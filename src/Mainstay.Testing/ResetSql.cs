@@ -46,8 +46,8 @@ internal static class ResetSql
 
     private const string Living = "(select id from mainstay.nodes where lease_until > mainstay.now() and not exists (select from mainstay_testing.killed where killed.node = id))";
 
-    /// <summary>The tables whose rows are the application's.</summary>
-    public const string Tables = "select format('%I.%I', table_schema, table_name) from information_schema.tables where table_type = 'BASE TABLE' and (table_schema = 'public' or (table_schema = 'mainstay' and table_name like 'ledger\\_%')) order by 1";
+    /// <summary>The tables whose rows are the application's ($1 are its schemas).</summary>
+    public const string Tables = "select format('%I.%I', table_schema, table_name) from information_schema.tables where table_type = 'BASE TABLE' and (table_schema = any($1) or (table_schema = 'mainstay' and table_name like 'ledger\\_%')) order by 1";
 
     /// <summary>Empties tables, all at once because they refer to each other.</summary>
     public static string Truncate(IEnumerable<string> tables) => $"truncate {string.Join(", ", tables)} restart identity cascade;";

@@ -11,6 +11,9 @@ internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDi
 
     private string? _connectionString;
 
+    /// <summary>Where the application has tables, be they of resources or made by itself.</summary>
+    private string[] _schemas = [];
+
     public TestServer Server => server;
 
     public TestOptions Options => options;
@@ -44,6 +47,7 @@ internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDi
         (DatabaseName, _connectionString) = await server.CreateDatabaseAsync(model);
         Source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_connectionString) { ApplicationName = "test", MaxPoolSize = 8 }.ConnectionString);
         Clock.Source = Source;
+        _schemas = [.. Ddl.SchemasOf(model.Tables.Models), TableModel.DefaultSchema];
         return _connectionString;
     }
 
@@ -51,6 +55,7 @@ internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDi
     public async Task<List<string>> TablesAsync()
     {
         await using var command = Source.CreateCommand(ResetSql.Tables);
+        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = _schemas });
         await using var reader = await command.ExecuteReaderAsync();
         List<string> tables = [];
         while (await reader.ReadAsync())

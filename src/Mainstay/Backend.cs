@@ -84,13 +84,18 @@ public sealed class Backend
     /// </summary>
     /// <typeparam name="T">The row: a positional record whose first member is <c>Id&lt;T&gt; Id</c>.</typeparam>
     /// <param name="path">The path of the collection with its version, for example <c>/v1/products</c>. Its last segment names the table.</param>
-    public ResourceDeclaration<T> Resource<T>(string path) where T : class
+    public ResourceDeclaration<T> Resource<T>(string path) where T : class => Resource<T>(path, TableModel.DefaultSchema);
+
+    /// <summary>
+    /// Names the PostgreSQL schema in which a module keeps the tables of its resources: what is declared with the result is there, what is declared with the backend is in
+    /// <c>public</c>. The start creates it. Again with the same name, it is the same schema.
+    /// </summary>
+    /// <param name="name">Lower-case letters, digits and underscores, beginning with a letter, for example <c>catalogue</c>. Neither <c>mainstay</c> nor what PostgreSQL keeps for itself.</param>
+    public SchemaDeclaration Schema(string name)
     {
-        ResourceModel? model = null;
-        Try(() => model = new ResourceModel(RoutePath.Check(path), new TableModel(typeof(T), SqlName.SnakeCase(path[(path.LastIndexOf('/') + 1)..].Replace('-', '_')))));
-        if (model is not null)
-            Resources.Add(model);
-        return new ResourceDeclaration<T>(this, model);
+        ArgumentNullException.ThrowIfNull(name);
+        Try(() => SchemaDeclaration.Check(name));
+        return new SchemaDeclaration(this, name);
     }
 
     /// <summary>Declares a command: an operation that changes data, in one transaction that commits when the handler returns.</summary>
@@ -275,6 +280,15 @@ public sealed class Backend
         {
             _mistakes.Add(mistake);
         }
+    }
+
+    internal ResourceDeclaration<T> Resource<T>(string path, string schema) where T : class
+    {
+        ResourceModel? model = null;
+        Try(() => model = new ResourceModel(RoutePath.Check(path), new TableModel(typeof(T), SqlName.SnakeCase(path[(path.LastIndexOf('/') + 1)..].Replace('-', '_')), schema)));
+        if (model is not null)
+            Resources.Add(model);
+        return new ResourceDeclaration<T>(this, model);
     }
 
     private OperationDeclaration Operation(string route, Delegate handler, bool isCommand)

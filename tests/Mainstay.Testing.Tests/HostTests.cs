@@ -76,6 +76,30 @@ public sealed class HostTests
     }
 
     [Fact]
+    public async Task A_reset_empties_the_schemas_of_modules_and_no_others()
+    {
+        Func<Backend> declare = () =>
+        {
+            var backend = Shop.Declare();
+            backend.Schema("reviews").Resource<Review>("/v1/reviews").BelongsTo(review => review.ProductId).AllowRead(Policy.Anyone).AllowWrite(Shop.Staff);
+            return backend;
+        };
+        await using var shop = await TestBackend.StartAsync(declare);
+        await ExecuteAsync(shop, "create schema extension; create table extension.kept as select 1 as number; create table reviews.drafts as select 1 as number");
+        await shop.InsertAsync(tea);
+        await shop.InsertAsync<Review>(review => review with { ProductId = tea.Id });
+        (await shop.Anonymous.GetAsync("/v1/reviews?include=product")).Expect(200).Data[0].GetProperty("product").GetProperty("sku").GetString().ShouldBe(tea.Sku);
+
+        await shop.ResetAsync();
+
+        (await shop.Anonymous.GetAsync("/v1/reviews")).Expect(200).Data.GetArrayLength().ShouldBe(0);
+        await using var left = shop.Database.CreateCommand("select array[(select count(*) from extension.kept), (select count(*) from reviews.drafts), (select count(*) from products)]");
+        (await left.ExecuteScalarAsync(TestContext.Current.CancellationToken)).ShouldBe(new long[] { 1, 0, 0 });
+        // What a generated check counts as an effect is what a reset empties.
+        (await BackendChecks.All(declare).Single(check => check.Name == "POST /v1/reviews: applies a duplicate once").RunAsync(shop)).Skipped.ShouldBeNull();
+    }
+
+    [Fact]
     public async Task A_reset_forgets_a_test_that_went_wrong()
     {
         var goOn = new TaskCompletionSource();
@@ -177,6 +201,8 @@ public sealed class HostTests
 }
 
 public sealed record Greeting(string Text);
+
+public sealed record Review(Id<Review> Id, Id<Product> ProductId, [property: System.ComponentModel.DataAnnotations.MaxLength(200)] string Text);
 
 internal sealed class Badges(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder) : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
 {

@@ -32,6 +32,15 @@ public sealed class ShopTests(OpenShop open) : IClassFixture<OpenShop>
         Assert.Null((await check.RunAsync(open.Shop)).Skipped);
     }
 
+    /// <summary>So that the database, too, shows whose they are, and can be told who may read what.</summary>
+    [Fact]
+    public async Task Each_module_keeps_its_tables_in_a_schema_of_its_own()
+    {
+        await using var command = open.Shop.Database.CreateCommand("select array_agg(schemaname || '.' || tablename order by schemaname) from pg_tables where schemaname in ('catalogue', 'ordering', 'fulfilment', 'public')");
+
+        Assert.Equal(["catalogue.products", "fulfilment.deliveries", "ordering.orders"], (string[])(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!);
+    }
+
     [Fact]
     public async Task More_than_there_is_cannot_be_ordered()
     {

@@ -3,17 +3,43 @@ using Npgsql;
 namespace Mainstay.Internal;
 
 /// <summary>What tables look like in PostgreSQL, in its own words. Tables that nobody declares are not read: they are none of our business.</summary>
-internal sealed record Catalog(IReadOnlyDictionary<string, CatalogTable> Tables)
+internal sealed class Catalog
 {
-    public CatalogTable? Find(string table) => Tables.GetValueOrDefault(table);
+    private readonly Dictionary<TableModel, CatalogTable> _tables = [];
 
-    public static async Task<Catalog> ReadAsync(NpgsqlConnection connection, string schema, IReadOnlyList<string> tables, CancellationToken cancellation)
+    /// <summary>The table as it is, or null when it is not there.</summary>
+    public CatalogTable? Find(TableModel table) => _tables.GetValueOrDefault(table);
+
+    /// <summary>Reads the tables, each from its own schema, in one round trip.</summary>
+    public async Task ReadAsync(NpgsqlConnection connection, IReadOnlyList<TableModel> tables, CancellationToken cancellation)
+    {
+        if (tables.Count > 0)
+            await ReadAsync(connection, [.. tables.GroupBy(table => table.Schema).Select(group => (group.Key, (IReadOnlyList<TableModel>)[.. group]))], cancellation);
+    }
+
+    /// <summary>Reads the tables from where they are instead of in their own schema.</summary>
+    public Task ReadAsync(NpgsqlConnection connection, string schema, IReadOnlyList<TableModel> tables, CancellationToken cancellation) => ReadAsync(connection, [(schema, tables)], cancellation);
+
+    private async Task ReadAsync(NpgsqlConnection connection, IReadOnlyList<(string Schema, IReadOnlyList<TableModel> Tables)> places, CancellationToken cancellation)
     {
         await using var batch = new NpgsqlBatch(connection);
-        foreach (var sql in SchemaSql.Catalog)
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(sql) { Parameters = { new() { Value = schema }, new() { Value = tables.ToArray() } } });
+        foreach (var (schema, tables) in places)
+            foreach (var sql in SchemaSql.Catalog)
+                batch.BatchCommands.Add(new NpgsqlBatchCommand(sql) { Parameters = { new() { Value = schema }, new() { Value = tables.Select(table => table.Name).ToArray() } } });
         await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        foreach (var (_, tables) in places)
+        {
+            var found = await ReadTablesAsync(reader, cancellation);
+            foreach (var table in tables)
+                if (found.TryGetValue(table.Name, out var there))
+                    _tables.Add(table, there);
+            await reader.NextResultAsync(cancellation);
+        }
+    }
 
+    /// <summary>The four results of one schema.</summary>
+    private static async Task<Dictionary<string, CatalogTable>> ReadTablesAsync(NpgsqlDataReader reader, CancellationToken cancellation)
+    {
         var found = new Dictionary<string, CatalogTable>(StringComparer.Ordinal);
         while (await reader.ReadAsync(cancellation))
             found.Add(reader.GetString(0), new CatalogTable(reader.GetString(0), reader.GetBoolean(1)));
@@ -27,7 +53,7 @@ internal sealed record Catalog(IReadOnlyDictionary<string, CatalogTable> Tables)
         await reader.NextResultAsync(cancellation);
         while (await reader.ReadAsync(cancellation))
             found[reader.GetString(0)].Indexes.Add(new CatalogIndex(reader.GetString(1), reader.GetBoolean(2), reader.GetBoolean(3), reader.GetString(4), reader.GetFieldValue<string[]>(5)));
-        return new Catalog(found);
+        return found;
     }
 
     private static string? Text(NpgsqlDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetString(ordinal);

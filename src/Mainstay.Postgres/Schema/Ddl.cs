@@ -6,25 +6,25 @@ namespace Mainstay.Internal;
 /// The SQL behind the declared tables, made from the model alone: the start, the <c>schema</c> command and migrations read the same statements.
 /// The names of constraints are a contract: by them <see cref="Tables"/> finds the field that a refused row got wrong.
 /// </summary>
-/// <param name="schema">The PostgreSQL schema that holds the tables.</param>
-internal sealed class Ddl(string schema)
+/// <param name="schema">The PostgreSQL schema that holds all tables in place of their own; null: each is in its own.</param>
+internal sealed class Ddl(string? schema = null)
 {
-    /// <summary>Where the application's tables are. The one place to change when modules get a schema each.</summary>
-    public const string ApplicationSchema = "public";
-
-    public string Schema { get; } = schema;
-
     /// <summary>Everything the tables need in an empty database, in an order that runs.</summary>
     public IReadOnlyList<SchemaStatement> Create(IReadOnlyList<TableModel> tables) =>
     [
-        .. Schema == ApplicationSchema ? [] : new[] { new SchemaStatement(SchemaStatementKind.Schema, CreateSchema()) },
+        .. SchemasOf(tables).Select(name => new SchemaStatement(SchemaStatementKind.Schema, CreateSchema(name))),
         .. tables.Select(table => new SchemaStatement(SchemaStatementKind.Table, CreateTable(table))),
         // Tables may refer to each other in a circle, so foreign keys come when all tables are there.
         .. tables.SelectMany(table => ForeignKeysOf(table).Select(column => new SchemaStatement(SchemaStatementKind.ForeignKey, AddForeignKey(table, column)))),
         .. tables.SelectMany(table => IndexesOf(table).Select(index => new SchemaStatement(SchemaStatementKind.Index, CreateIndex(table, index)))),
     ];
 
-    public string CreateSchema() => $"create schema {SqlName.Quote(Schema)}";
+    /// <summary>The schemas that the tables need beside the one that every database has.</summary>
+    public static IEnumerable<string> SchemasOf(IEnumerable<TableModel> tables) => tables.Select(table => table.Schema).Where(name => name != TableModel.DefaultSchema).Distinct();
+
+    public static string CreateSchema(string name) => $"create schema {SqlName.Quote(name)}";
+
+    public static string CreateSchemaIfMissing(string name) => $"create schema if not exists {SqlName.Quote(name)}";
 
     /// <summary>The table with its key, its unique constraints and its checks, but without what refers to other tables.</summary>
     public string CreateTable(TableModel table)
@@ -52,11 +52,14 @@ internal sealed class Ddl(string schema)
         ? $"create index {SqlName.Quote(index.Name)} on {Of(table)} using gin (({expression}))"
         : $"create index {SqlName.Quote(index.Name)} on {Of(table)} ({List(index.Columns)})";
 
-    public string DropIndex(string name) => $"drop index {SqlName.Quote(Schema)}.{SqlName.Quote(name)}";
+    public string DropIndex(TableModel table, string name) => $"drop index {Beside(table, name)}";
 
     public string Alter(TableModel table) => $"alter table {Of(table)}";
 
-    public string Of(TableModel table) => $"{SqlName.Quote(Schema)}.{table.QuotedName}";
+    public string Of(TableModel table) => Beside(table, table.Name);
+
+    /// <summary>What has this name in the schema of a table: indexes are where their table is.</summary>
+    public string Beside(TableModel table, string name) => SqlName.Quote(schema ?? table.Schema, name);
 
     public static string PrimaryKey(TableModel table) => $"constraint {SqlName.Quote(PrimaryKeyName(table))} primary key ({table.Key.QuotedName})";
 

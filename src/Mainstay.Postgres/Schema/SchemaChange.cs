@@ -15,6 +15,7 @@ internal enum SchemaChangeKind
 /// <summary>The order in which changes can run.</summary>
 internal enum SchemaStep
 {
+    Schema,
     Table,
     Column,
     DropConstraint,

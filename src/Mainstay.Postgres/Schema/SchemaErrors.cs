@@ -37,8 +37,11 @@ internal static class SchemaErrors
         $"The database has version {applied} of Mainstay's own tables, and this build knows up to {known}. An older build could damage what a newer one keeps there. Start a build with at least the version of Mainstay that prepared this database.");
 
     public static ConfigurationException Denied(PostgresException e) => new("MST1509",
-        $"PostgreSQL refused the start a right that it needs: {e.MessageText}. Mainstay__Schema=apply needs 'create' on the database (for the schema mainstay) and on the schema of the tables, and to own tables that it changes; "
+        $"PostgreSQL refused the start a right that it needs: {e.MessageText}. Mainstay__Schema=apply needs 'create' on the database (for the schema mainstay and those of modules) and on the schemas of the tables, and to own tables that it changes; "
         + "both need 'temporary' on the database. Grant them, or let a role that has them apply the change and start with Mainstay__Schema=off.", e);
+
+    public static ConfigurationException Closed(IReadOnlyList<string> schemas) => new("MST1509",
+        $"The role of the connection string may not use the {(schemas.Count == 1 ? "schema" : "schemas")} {string.Join(", ", schemas)}, in which resources are kept, so every request for them would fail. As the owner: grant usage on schema {string.Join(", ", schemas.Select(SqlName.Quote))} to …, beside the rights on the tables.");
 
     public static ConfigurationException InUse(PostgresException e, TimeSpan lockTimeout) => new("MST1510",
         $"A change waited {Seconds(lockTimeout)} for a table that another transaction uses, several times, and gave up so that other queries do not queue behind it ({e.MessageText}). Nothing was changed. "

@@ -20,18 +20,18 @@ internal static class SchemaMistakes
             throw new ConfigurationException(mistakes);
     }
 
-    /// <summary>Tables and indexes share one namespace, and by the name of a constraint its field is found. A name means one thing.</summary>
+    /// <summary>Tables and indexes of a schema share one namespace, and by the name of a constraint its field is found. A name means one thing.</summary>
     private static IEnumerable<ConfigurationException> Doubles(IReadOnlyList<TableModel> tables)
     {
-        foreach (var same in tables.GroupBy(table => table.Name, StringComparer.Ordinal).Where(group => group.Count() > 1))
+        foreach (var same in tables.GroupBy(table => table.FullName, StringComparer.Ordinal).Where(group => group.Count() > 1))
             yield return new("MST1503", $"The records {string.Join(" and ", same.Select(table => table.RowType.Name))} are both kept in the table '{same.Key}', expected a table for each. Rename one of the records or give it another table name.");
         foreach (var table in tables)
             foreach (var same in table.Columns.GroupBy(column => column.Name, StringComparer.Ordinal).Where(group => group.Count() > 1))
                 yield return new("MST1503", $"The members {string.Join(" and ", same.Select(column => $"{table.RowType.Name}.{column.Member.Property.Name}"))} are both kept in the column '{same.Key}', expected a column for each. Rename one of them.");
 
-        var names = tables.DistinctBy(table => table.Name).SelectMany(Taken);
-        foreach (var same in names.GroupBy(taken => taken.Name, StringComparer.Ordinal).Where(group => group.Select(taken => taken.By).Distinct().Count() > 1))
-            yield return new("MST1503", $"The name '{same.Key}' is taken twice, by {string.Join(" and by ", same.Select(taken => taken.By).Distinct())}. Rename one of the records or members.");
+        var names = tables.DistinctBy(table => table.FullName).SelectMany(table => Taken(table).Select(taken => (table.Schema, taken.Name, taken.By)));
+        foreach (var same in names.GroupBy(taken => (taken.Schema, taken.Name)).Where(group => group.Select(taken => taken.By).Distinct().Count() > 1))
+            yield return new("MST1503", $"The name '{same.Key.Name}' is taken twice, by {string.Join(" and by ", same.Select(taken => taken.By).Distinct())}. Rename one of the records or members.");
     }
 
     private static IEnumerable<(string Name, string By)> Taken(TableModel table) =>

@@ -34,6 +34,21 @@ internal static class SchemaSql
     public static string Limits(TimeSpan lockTimeout, TimeSpan statementTimeout) =>
         $"set local lock_timeout = {(long)lockTimeout.TotalMilliseconds}; set local statement_timeout = {(long)statementTimeout.TotalMilliseconds}";
 
+    /// <summary>Those of the schemas $1 that are there, and whether this role may use what is in them. In public everybody may; in others nobody but the owner.</summary>
+    public const string Schemas = "select nspname::text, has_schema_privilege(oid, 'usage') from pg_catalog.pg_namespace where nspname = any($1) order by 1";
+
+    /// <summary>
+    /// Tables with the names $1 in whatever schema, as pairs of schema and name, that look as if Mainstay had made them. Neither its own nor PostgreSQL's: where the
+    /// table of a resource can be that has been in another schema before.
+    /// </summary>
+    public const string Elsewhere = $"""
+        select n.nspname::text, c.relname::text
+        from pg_catalog.pg_class c
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.relname = any($1) and c.relkind in ('r', 'p') and n.nspname not in ('mainstay', 'information_schema') and n.nspname !~ '^pg_'
+            and exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = '{TableModel.VersionColumn}' and not a.attisdropped)
+        """;
+
     /// <summary>
     /// Four results about the tables with the names $2 in the schema $1 ('pg_temp' is the session's own): the tables, their columns, their
     /// constraints, their indexes. What only PostgreSQL can spell is left in its spelling, and compared with what it makes of the declared tables.

@@ -62,7 +62,7 @@ internal static class SchemaStart
             SchemaSql.CreateSchema + ";",
             SchemaSql.CreateMigrations + ";",
             .. SchemaFiles.All.Select(file => file.Script),
-            .. new Ddl(Ddl.ApplicationSchema).Create(tables).Select(statement => statement.Sql + ";"),
+            .. new Ddl().Create(tables).Select(statement => statement.Sql + ";"),
         ];
     }
 
@@ -134,30 +134,68 @@ internal static class SchemaStart
 
     private static async Task<SchemaDifference> CompareAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<TableModel> tables, CancellationToken cancellation)
     {
-        var ddl = new Ddl(Ddl.ApplicationSchema);
-        var existing = await Catalog.ReadAsync(connection, ddl.Schema, [.. tables.Select(table => table.Name)], cancellation);
-        var declared = await DeclareAsync(connection, transaction, [.. tables.Where(table => existing.Find(table.Name) is { IsTable: true })], cancellation);
-        var filled = new HashSet<string>(StringComparer.Ordinal);
+        var ddl = new Ddl();
+        var existing = new Catalog();
+        await existing.ReadAsync(connection, tables, cancellation);
+        var declared = await DeclareAsync(connection, transaction, [.. tables.Where(table => existing.Find(table) is { IsTable: true })], cancellation);
+        var filled = new HashSet<TableModel>();
         foreach (var table in SchemaDiff.WhoseRowsMatter(tables, existing))
             if (await AskAsync(connection, $"select exists (select from {ddl.Of(table)})", cancellation))
-                filled.Add(table.Name);
-        return new SchemaDiff(ddl).Compare(tables, declared, existing, filled);
+                filled.Add(table);
+        var schemas = await FindSchemasAsync(connection, [.. Ddl.SchemasOf(tables)], cancellation);
+        var elsewhere = await FindElsewhereAsync(connection, tables, [.. tables.Where(table => existing.Find(table) is null)], cancellation);
+        return new SchemaDiff(ddl).Compare(tables, declared, existing, schemas, elsewhere, filled);
     }
 
     /// <summary>Creates the outlines of the tables as temporary ones, reads them back in PostgreSQL's spelling, and takes them away again.</summary>
     private static async Task<Catalog> DeclareAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<TableModel> tables, CancellationToken cancellation)
     {
-        if (tables.Count == 0)
-            return new Catalog(new Dictionary<string, CatalogTable>());
-        const string schema = "pg_temp";
+        const string temporary = "pg_temp";
         const string savepoint = "declared";
-        var ddl = new Ddl(schema);
-        await transaction.SaveAsync(savepoint, cancellation);
-        await ExecuteAsync(connection, SchemaChange.Statements(tables.SelectMany(table =>
-            Ddl.IndexesOf(table).Select(index => ddl.CreateIndex(table, index)).Prepend(ddl.CreateOutline(table)))), cancellation);
-        var declared = await Catalog.ReadAsync(connection, schema, [.. tables.Select(table => table.Name)], cancellation);
-        await transaction.RollbackAsync(savepoint, cancellation);
+        var ddl = new Ddl(temporary);
+        var declared = new Catalog();
+        // One after the other, because names are unique only within a schema.
+        foreach (TableModel[] schema in tables.GroupBy(table => table.Schema).Select(group => group.ToArray()))
+        {
+            await transaction.SaveAsync(savepoint, cancellation);
+            await ExecuteAsync(connection, SchemaChange.Statements(schema.SelectMany(table =>
+                Ddl.IndexesOf(table).Select(index => ddl.CreateIndex(table, index)).Prepend(ddl.CreateOutline(table)))), cancellation);
+            await declared.ReadAsync(connection, temporary, schema, cancellation);
+            await transaction.RollbackAsync(savepoint, cancellation);
+        }
         return declared;
+    }
+
+    /// <exception cref="ConfigurationException">MST1509: one of them may not be used, so that every request would fail.</exception>
+    private static async Task<HashSet<string>> FindSchemasAsync(NpgsqlConnection connection, string[] names, CancellationToken cancellation)
+    {
+        HashSet<string> found = [];
+        List<string> closed = [];
+        if (names.Length == 0)
+            return found;
+        await using var command = new NpgsqlCommand(SchemaSql.Schemas, connection) { Parameters = { new() { Value = names } } };
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        while (await reader.ReadAsync(cancellation))
+        {
+            found.Add(reader.GetString(0));
+            if (!reader.GetBoolean(1))
+                closed.Add(reader.GetString(0));
+        }
+        return closed.Count == 0 ? found : throw SchemaErrors.Closed(closed);
+    }
+
+    /// <summary>Of the tables that are missing, those of which there is one in another schema that nobody declares, and only one.</summary>
+    private static async Task<Dictionary<TableModel, string>> FindElsewhereAsync(NpgsqlConnection connection, IReadOnlyList<TableModel> tables, IReadOnlyList<TableModel> missing, CancellationToken cancellation)
+    {
+        if (missing.Count == 0)
+            return [];
+        await using var command = new NpgsqlCommand(SchemaSql.Elsewhere, connection) { Parameters = { new() { Value = missing.Select(table => table.Name).ToArray() } } };
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        List<(string Schema, string Name)> found = [];
+        while (await reader.ReadAsync(cancellation))
+            found.Add((reader.GetString(0), reader.GetString(1)));
+        var strays = found.Where(stray => !tables.Any(table => (table.Schema, table.Name) == stray)).ToLookup(stray => stray.Name, stray => stray.Schema);
+        return missing.Where(table => strays[table.Name].Count() == 1).ToDictionary(table => table, table => strays[table.Name].Single());
     }
 
     private static async Task ApplyAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<SchemaChange> changes, CancellationToken cancellation)

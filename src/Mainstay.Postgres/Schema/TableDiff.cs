@@ -6,9 +6,10 @@ namespace Mainstay.Internal;
 /// <param name="declared">The same as PostgreSQL shows it: columns, checks and indexes. Keys are compared by their columns.</param>
 /// <param name="existing">What the database has.</param>
 /// <param name="hasRows">Whether the table has rows; known only where it matters.</param>
+/// <param name="isReferenceSettled">Whether the table that a column points at is where it is declared.</param>
 /// <param name="changes">Takes the differences.</param>
 /// <param name="notes">Takes what is there, undeclared and harmless.</param>
-internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared, CatalogTable existing, bool hasRows, List<SchemaChange> changes, List<string> notes)
+internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared, CatalogTable existing, bool hasRows, Func<Column, bool> isReferenceSettled, List<SchemaChange> changes, List<string> notes)
 {
     // Columns whose difference a person must settle first. What rests on them is compared at the start after that.
     private readonly HashSet<string> _unsettled = [];
@@ -24,7 +25,7 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
             CompareUnique(index);
         foreach (var column in table.Columns.Where(column => Ddl.CheckOf(column) is not null && IsSettled([column])))
             CompareCheck(column);
-        foreach (var column in Ddl.ForeignKeysOf(table).Where(column => IsSettled([column])))
+        foreach (var column in Ddl.ForeignKeysOf(table).Where(column => IsSettled([column]) && isReferenceSettled(column)))
             CompareForeignKey(column);
         foreach (var index in Ddl.IndexesOf(table).Where(index => IsSettled(index.Columns)))
             CompareIndex(index);
@@ -46,7 +47,7 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
             {
                 _unsettled.Add(to.Name);
                 _renamed.Add(from.Name);
-                Add(SchemaStep.Column, SchemaChangeKind.Change, $"Column {table.Name}.{from.Name} is gone and {table.Name}.{to.Name} of the same type {to.Type} is new: it looks like a rename.",
+                Add(SchemaStep.Column, SchemaChangeKind.Change, $"Column {table.FullName}.{from.Name} is gone and {table.FullName}.{to.Name} of the same type {to.Type} is new: it looks like a rename.",
                     Rename(from.Name, to.Name),
                     whyNot: $"A new column would leave the values behind in '{from.Name}'. If it is no rename, add the column: {string.Join(' ', AddColumn(column).Select(statement => statement + ";"))}");
             }
@@ -62,7 +63,7 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
         foreach (var index in existing.Indexes.Where(index => index.Columns.Contains(from)))
             // The key at the end is part of every index and of no name, unless it was declared.
             if (new[] { index.Columns, [.. index.Columns.SkipLast(1)] }.FirstOrDefault(columns => SqlName.Join([table.Name, .. columns, "idx"]) == index.Name) is { } columns)
-                yield return $"alter index {SqlName.Quote(ddl.Schema)}.{SqlName.Quote(index.Name)} rename to {SqlName.Quote(Renamed(columns, "idx"))}";
+                yield return $"alter index {ddl.Beside(table, index.Name)} rename to {SqlName.Quote(Renamed(columns, "idx"))}";
     }
 
     /// <param name="wanted">The column as PostgreSQL shows it.</param>
@@ -71,7 +72,7 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
     {
         if (_unsettled.Contains(wanted.Name))
             return;
-        var name = $"{table.Name}.{wanted.Name}";
+        var name = $"{table.FullName}.{wanted.Name}";
         var alter = $"{ddl.Alter(table)} alter column {SqlName.Quote(wanted.Name)}";
         if (existing.FindColumn(wanted.Name) is not { } there)
         {
@@ -101,7 +102,7 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
         var isPossible = column is null || !SchemaDiff.NeedsValue(column) || !hasRows;
         if (!isPossible)
             _unsettled.Add(wanted.Name);
-        Add(SchemaStep.Column, SchemaChangeKind.Add, $"Column {table.Name}.{wanted.Name} is new{(isPossible ? "" : ", must have a value and has no default, and the table has rows")}.",
+        Add(SchemaStep.Column, SchemaChangeKind.Add, $"Column {table.FullName}.{wanted.Name} is new{(isPossible ? "" : ", must have a value and has no default, and the table has rows")}.",
             column is null ? [ddl.AddVersionColumn(table)] : AddColumn(column),
             whyNot: isPossible ? null : $"Mainstay cannot know the value for the rows that are there. Put it in the place of <value>, or declare a default in the record, such as '{column!.Member.Property.PropertyType.Name} {column.Member.Property.Name} = …', or make the member nullable.");
     }
@@ -115,12 +116,12 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
     {
         var name = Ddl.PrimaryKeyName(table);
         if (existing.Constraints.Find(constraint => constraint.Kind == 'p') is not { } there)
-            Add(SchemaStep.Constraint, SchemaChangeKind.Add, $"Table {table.Name} has no primary key.", [ddl.AddConstraint(table, Ddl.PrimaryKey(table))]);
+            Add(SchemaStep.Constraint, SchemaChangeKind.Add, $"Table {table.FullName} has no primary key.", [ddl.AddConstraint(table, Ddl.PrimaryKey(table))]);
         else if (!there.Columns.SequenceEqual([table.Key.Name]))
-            Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"The primary key of {table.Name} is ({string.Join(", ", there.Columns)}), declared ({table.Key.Name}).",
+            Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"The primary key of {table.FullName} is ({string.Join(", ", there.Columns)}), declared ({table.Key.Name}).",
                 [Drop(there.Name), ddl.AddConstraint(table, Ddl.PrimaryKey(table))], whyNot: "Whatever points at the rows of this table does so by its primary key.");
         else if (there.Name != name)
-            Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"The primary key of {table.Name} is named {there.Name}, declared {name}.",
+            Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"The primary key of {table.FullName} is named {there.Name}, declared {name}.",
                 [$"{ddl.Alter(table)} rename constraint {SqlName.Quote(there.Name)} to {SqlName.Quote(name)}"]);
     }
 
@@ -132,13 +133,13 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
         if (existing.FindConstraint(index.Name) is { } there)
         {
             if (!there.IsPlainUnique || !there.Columns.SequenceEqual(columns))
-                Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"Constraint {index.Name} on {table.Name} is {there.Rule}, declared UNIQUE ({string.Join(", ", columns)}).",
+                Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"Constraint {index.Name} on {table.FullName} is {there.Rule}, declared UNIQUE ({string.Join(", ", columns)}).",
                     [Drop(index.Name), ddl.AddConstraint(table, Ddl.Unique(index))], offenders: offenders);
             return;
         }
         // Built before the start with 'create unique index concurrently', it only needs to become a constraint.
         var isBuilt = existing.FindIndex(index.Name) is { IsUnique: true, IsValid: true } built && built.Columns.SequenceEqual(columns);
-        Add(SchemaStep.Constraint, SchemaChangeKind.Add, $"Constraint {index.Name} on {table.Name} is new: UNIQUE ({string.Join(", ", columns)}).",
+        Add(SchemaStep.Constraint, SchemaChangeKind.Add, $"Constraint {index.Name} on {table.FullName} is new: UNIQUE ({string.Join(", ", columns)}).",
             [ddl.AddConstraint(table, isBuilt ? $"constraint {SqlName.Quote(index.Name)} unique using index {SqlName.Quote(index.Name)}" : Ddl.Unique(index))], offenders: offenders);
     }
 
@@ -148,9 +149,9 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
         var add = ddl.AddConstraint(table, Ddl.Check(table, column));
         var offenders = $"select {table.Key.QuotedName} from {ddl.Of(table)} where not ({Ddl.CheckOf(column)})";
         if (existing.FindConstraint(wanted.Name) is not { } there)
-            Add(SchemaStep.Constraint, SchemaChangeKind.Add, $"Constraint {wanted.Name} on {table.Name} is new: {wanted.Rule}.", [add], offenders: offenders);
+            Add(SchemaStep.Constraint, SchemaChangeKind.Add, $"Constraint {wanted.Name} on {table.FullName} is new: {wanted.Rule}.", [add], offenders: offenders);
         else if (there.Rule != wanted.Rule)
-            Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"Constraint {wanted.Name} on {table.Name} is {there.Rule}, declared {wanted.Rule}.", [Drop(wanted.Name), add], offenders: offenders);
+            Add(SchemaStep.Constraint, SchemaChangeKind.Change, $"Constraint {wanted.Name} on {table.FullName} is {there.Rule}, declared {wanted.Rule}.", [Drop(wanted.Name), add], offenders: offenders);
         else
             Validate(there, offenders);
     }
@@ -161,9 +162,9 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
         var target = column.Reference!;
         var offenders = $"select {table.Key.QuotedName} from {ddl.Of(table)} a where {column.QuotedName} is not null and not exists (select from {ddl.Of(target)} b where b.{target.Key.QuotedName} = a.{column.QuotedName})";
         if (existing.FindConstraint(name) is not { } there)
-            Add(SchemaStep.ForeignKey, SchemaChangeKind.Add, $"Column {table.Name}.{column.Name} points at {target.Name}.", [ddl.AddForeignKey(table, column)], offenders: offenders);
-        else if (there is not { Kind: 'f', OnDelete: "r" } || there.TargetSchema != ddl.Schema || there.Target != target.Name || !there.Columns.SequenceEqual([column.Name]))
-            Add(SchemaStep.ForeignKey, SchemaChangeKind.Change, $"Constraint {name} on {table.Name} is {there.Rule}, declared as a reference to {target.Name} that restricts deletes.",
+            Add(SchemaStep.ForeignKey, SchemaChangeKind.Add, $"Column {table.FullName}.{column.Name} points at {target.FullName}.", [ddl.AddForeignKey(table, column)], offenders: offenders);
+        else if (there is not { Kind: 'f', OnDelete: "r" } || there.TargetSchema != target.Schema || there.Target != target.Name || !there.Columns.SequenceEqual([column.Name]))
+            Add(SchemaStep.ForeignKey, SchemaChangeKind.Change, $"Constraint {name} on {table.FullName} is {there.Rule}, declared as a reference to {target.FullName} that restricts deletes.",
                 [Drop(name), ddl.AddForeignKey(table, column)], offenders: offenders);
         else
             Validate(there, offenders);
@@ -172,7 +173,7 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
     private void Validate(CatalogConstraint there, string offenders)
     {
         if (!there.IsValidated)
-            Add(there.Kind == 'f' ? SchemaStep.ForeignKey : SchemaStep.Constraint, SchemaChangeKind.Change, $"Constraint {there.Name} on {table.Name} was never checked against the rows that were there before it.",
+            Add(there.Kind == 'f' ? SchemaStep.ForeignKey : SchemaStep.Constraint, SchemaChangeKind.Change, $"Constraint {there.Name} on {table.FullName} was never checked against the rows that were there before it.",
                 [$"{ddl.Alter(table)} validate constraint {SqlName.Quote(there.Name)}"], offenders: offenders);
     }
 
@@ -181,36 +182,36 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
         var wanted = declared.FindIndex(index.Name)!;
         var create = ddl.CreateIndex(table, index);
         if (existing.FindIndex(index.Name) is not { } there)
-            Add(SchemaStep.Index, SchemaChangeKind.Add, $"Index {index.Name} on {table.Name} is new.", [create]);
+            Add(SchemaStep.Index, SchemaChangeKind.Add, $"Index {index.Name} on {table.FullName} is new.", [create]);
         else if (!there.IsValid)
-            Add(SchemaStep.Index, SchemaChangeKind.Change, $"Index {index.Name} on {table.Name} was not built to its end, and no query uses it.", [ddl.DropIndex(index.Name), create]);
+            Add(SchemaStep.Index, SchemaChangeKind.Change, $"Index {index.Name} on {table.FullName} was not built to its end, and no query uses it.", [ddl.DropIndex(table, index.Name), create]);
         else if (there.Definition != wanted.Definition || there.IsUnique)
-            Add(SchemaStep.Index, SchemaChangeKind.Change, $"Index {index.Name} on {table.Name} is {(there.IsUnique ? "unique " : "")}{there.Definition}, declared {wanted.Definition}.", [ddl.DropIndex(index.Name), create]);
+            Add(SchemaStep.Index, SchemaChangeKind.Change, $"Index {index.Name} on {table.FullName} is {(there.IsUnique ? "unique " : "")}{there.Definition}, declared {wanted.Definition}.", [ddl.DropIndex(table, index.Name), create]);
     }
 
     private void FindLeftovers()
     {
         foreach (var column in existing.Columns.Where(column => declared.FindColumn(column.Name) is null && !_renamed.Contains(column.Name)))
             if (column.IsDemanded)
-                Add(SchemaStep.AlterColumn, SchemaChangeKind.Remove, $"Column {table.Name}.{column.Name} is not declared, must have a value and has no default, so every insert would fail.",
+                Add(SchemaStep.AlterColumn, SchemaChangeKind.Remove, $"Column {table.FullName}.{column.Name} is not declared, must have a value and has no default, so every insert would fail.",
                     [$"{ddl.Alter(table)} alter column {SqlName.Quote(column.Name)} drop not null"],
                     whyNot: $"A node of the release before may still count on the value. The statement keeps the column and its values; once nobody needs them, drop it: {ddl.Alter(table)} drop column {SqlName.Quote(column.Name)};");
             else
-                notes.Add($"Column {table.Name}.{column.Name} is not declared and is left as it is. Once no release uses it: {ddl.Alter(table)} drop column {SqlName.Quote(column.Name)};");
+                notes.Add($"Column {table.FullName}.{column.Name} is not declared and is left as it is. Once no release uses it: {ddl.Alter(table)} drop column {SqlName.Quote(column.Name)};");
 
         foreach (var constraint in existing.Constraints.Where(constraint => constraint.Kind != 'p' && !IsDeclared(constraint)))
             if (constraint.Columns.Any(_unsettled.Contains) || constraint.Columns.Any(_renamed.Contains) || IsHarmless(constraint))
                 continue;
             else if (OurName(constraint) == constraint.Name)
-                Add(SchemaStep.DropConstraint, SchemaChangeKind.Remove, $"Constraint {constraint.Name} on {table.Name} is not declared any more: {constraint.Rule}.", [Drop(constraint.Name)]);
+                Add(SchemaStep.DropConstraint, SchemaChangeKind.Remove, $"Constraint {constraint.Name} on {table.FullName} is not declared any more: {constraint.Rule}.", [Drop(constraint.Name)]);
             else
-                notes.Add($"Constraint {constraint.Name} on {table.Name} is not declared and is left as it is. A row it refuses is answered with an internal error.");
+                notes.Add($"Constraint {constraint.Name} on {table.FullName} is not declared and is left as it is. A row it refuses is answered with an internal error.");
 
         foreach (var index in existing.Indexes.Where(index => Ddl.IndexesOf(table).All(known => known.Name != index.Name) && Ddl.UniquesOf(table).All(known => known.Name != index.Name)))
             if (!index.IsValid)
-                notes.Add($"Index {index.Name} on {table.Name} was not built to its end: it costs writes and serves no query. Remove it: {ddl.DropIndex(index.Name)};");
+                notes.Add($"Index {index.Name} on {table.FullName} was not built to its end: it costs writes and serves no query. Remove it: {ddl.DropIndex(table, index.Name)};");
             else if (index.Name.StartsWith(table.Name + "_", StringComparison.Ordinal) && index.Name.EndsWith("_idx", StringComparison.Ordinal))
-                notes.Add($"Index {index.Name} on {table.Name} is not declared and is left as it is. If no release uses it: {ddl.DropIndex(index.Name)};");
+                notes.Add($"Index {index.Name} on {table.FullName} is not declared and is left as it is. If no release uses it: {ddl.DropIndex(table, index.Name)};");
     }
 
     private bool IsDeclared(CatalogConstraint constraint) => declared.FindConstraint(constraint.Name) is not null
@@ -228,5 +229,5 @@ internal sealed class TableDiff(Ddl ddl, TableModel table, CatalogTable declared
     private string Drop(string constraint) => $"{ddl.Alter(table)} drop constraint {SqlName.Quote(constraint)}";
 
     private void Add(SchemaStep step, SchemaChangeKind kind, string description, IEnumerable<string> statements, string? whyNot = null, string? offenders = null) =>
-        changes.Add(new SchemaChange { Step = step, Kind = kind, Table = table.Name, Description = description, Sql = SchemaChange.Statements(statements), WhyNot = whyNot, Offenders = offenders });
+        changes.Add(new SchemaChange { Step = step, Kind = kind, Table = table.FullName, Description = description, Sql = SchemaChange.Statements(statements), WhyNot = whyNot, Offenders = offenders });
 }

@@ -24,6 +24,9 @@ internal static class SqlName
     public static string Quote(string identifier) =>
         identifier.Contains('\0') ? throw new ArgumentException("An identifier cannot contain U+0000.", nameof(identifier)) : $"\"{identifier.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
+    /// <summary>Something in a schema.</summary>
+    public static string Quote(string schema, string identifier) => $"{Quote(schema)}.{Quote(identifier)}";
+
     /// <summary>A string as an SQL literal, for DDL, where parameters are not possible.</summary>
     public static string Literal(string value) => $"'{value.Replace("'", "''", StringComparison.Ordinal)}'";
 

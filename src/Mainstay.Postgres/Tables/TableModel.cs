@@ -11,11 +11,16 @@ internal sealed class TableModel
     /// <summary>Counts the changes of a row. Behind every ETag and every optimistic update; never a member of the record.</summary>
     public const string VersionColumn = "row_version";
 
+    /// <summary>Where a table is that no module keeps in a schema of its own.</summary>
+    public const string DefaultSchema = "public";
+
     private readonly List<Index> _indexes = [];
 
-    public TableModel(Type rowType, string name)
+    public TableModel(Type rowType, string name, string schema = DefaultSchema)
     {
         Name = name;
+        Schema = schema;
+        FullName = schema == DefaultSchema ? name : $"{schema}.{name}";
         RowType = rowType;
         if (Shape.Of(rowType) is not RecordShape { CanCreate: true } shape)
             throw new ConfigurationException("MST1401", $"{rowType.Name} cannot be a resource, expected a record whose constructor takes all its members. Write it as a positional record.");
@@ -25,7 +30,7 @@ internal sealed class TableModel
             ?? throw new ConfigurationException("MST1401", $"{rowType.Name} has no id, expected a member 'Id<{rowType.Name}> Id'. Add it as the first member of the record.");
         if (Columns.Any(column => column.Name == VersionColumn))
             throw new ConfigurationException("MST1401", $"{rowType.Name} declares '{VersionColumn}', a column that Mainstay keeps itself. Choose another name.");
-        QuotedName = SqlName.Quote(name);
+        QuotedName = schema == DefaultSchema ? SqlName.Quote(name) : SqlName.Quote(schema, name);
         ColumnList = string.Join(", ", Columns.Select(column => column.QuotedName));
         for (var i = 0; i < Columns.Count; i++)
             Columns[i].Ordinal = i;
@@ -33,7 +38,14 @@ internal sealed class TableModel
 
     public string Name { get; }
 
-    public string QuotedName { get; }
+    /// <summary>The PostgreSQL schema that holds it.</summary>
+    public string Schema { get; }
+
+    /// <summary>Schema and name for people and for the audit trail; the name alone in the default schema.</summary>
+    public string FullName { get; }
+
+    /// <summary>As statements name it: with its schema, unless it is found without.</summary>
+    public string QuotedName { get; private set; }
 
     public Type RowType { get; }
 
@@ -86,6 +98,9 @@ internal sealed class TableModel
     /// <summary>Ties id columns to the tables they point at, once all tables are known.</summary>
     public void Resolve(IReadOnlyDictionary<Type, TableModel> tables)
     {
+        // PostgreSQL looks first through the schema that has the role's name, and that can be the one of a module.
+        if (tables.Values.Any(other => other != this && other.Name == Name))
+            QuotedName = SqlName.Quote(Schema, Name);
         foreach (var column in Columns)
             if (column != Key && column.IdTarget is { } target && tables.TryGetValue(target, out var table))
                 column.Reference = table;

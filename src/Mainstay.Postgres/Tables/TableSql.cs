@@ -29,12 +29,12 @@ internal sealed class TableSql(TableModel table)
 
     /// <summary>Update of a row that was read without a lock: refuses (SQLSTATE MS001) when somebody changed it since.</summary>
     private string UpdateUnchanged => field ??=
-        $"with changed as ({Set} {_where} and {TableModel.VersionColumn} = ${table.Columns.Count + 1} returning 1) select mainstay.demand((select count(*) from changed) = 1, {SqlName.Literal(table.Name)})";
+        $"with changed as ({Set} {_where} and {TableModel.VersionColumn} = ${table.Columns.Count + 1} returning 1) select mainstay.demand((select count(*) from changed) = 1, {SqlName.Literal(table.FullName)})";
 
     private string DeleteLocked => field ??= $"delete from {table.QuotedName} {_where}";
 
     private string DeleteUnchanged => field ??=
-        $"with changed as (delete from {table.QuotedName} {_where} and {TableModel.VersionColumn} = $2 returning 1) select mainstay.demand((select count(*) from changed) = 1, {SqlName.Literal(table.Name)})";
+        $"with changed as (delete from {table.QuotedName} {_where} and {TableModel.VersionColumn} = $2 returning 1) select mainstay.demand((select count(*) from changed) = 1, {SqlName.Literal(table.FullName)})";
 
     public NpgsqlBatchCommand InsertRow(object row)
     {

@@ -6,7 +6,7 @@ namespace Mainstay.Internal;
 internal sealed class Tables
 {
     private readonly FrozenDictionary<Type, (TableModel Model, TableSql Sql)> _byType;
-    private readonly FrozenDictionary<string, (TableModel Table, IReadOnlyList<Column> Columns)> _byConstraint;
+    private readonly FrozenDictionary<string, (TableModel Table, IReadOnlyList<Column> Columns)[]> _byConstraint;
 
     public Tables(IReadOnlyList<TableModel> models)
     {
@@ -15,7 +15,7 @@ internal sealed class Tables
         foreach (var model in models)
             model.Resolve(byType);
         _byType = models.ToFrozenDictionary(model => model.RowType, model => (model, new TableSql(model)));
-        _byConstraint = models.SelectMany(model => ConstraintsOf(model)).DistinctBy(pair => pair.Name).ToFrozenDictionary(pair => pair.Name, pair => (pair.Model, pair.Columns), StringComparer.Ordinal);
+        _byConstraint = models.SelectMany(model => ConstraintsOf(model)).GroupBy(pair => pair.Name).ToFrozenDictionary(group => group.Key, group => group.Select(pair => (pair.Model, pair.Columns)).ToArray(), StringComparer.Ordinal);
     }
 
     public IReadOnlyList<TableModel> Models { get; }
@@ -26,12 +26,19 @@ internal sealed class Tables
         ? found
         : throw new ConfigurationException("MST1403", $"{rowType.Name} is not a resource, so it has no table. Declare it with Resource<{rowType.Name}>(\"/v1/…\"), or use an Sql statement.");
 
+    /// <summary>The table that PostgreSQL names, or null for one that is not ours.</summary>
+    public TableModel? FindTable(string? schema, string? name) => InSchema(Models.Where(model => model.Name == name), model => model, schema);
+
     /// <summary>The columns behind a constraint that a statement violated, or null for a constraint that is not ours.</summary>
-    public (TableModel Table, IReadOnlyList<Column> Columns)? FindConstraint(string? name) =>
-        name is not null && _byConstraint.TryGetValue(name, out var found) ? found : null;
+    public (TableModel Table, IReadOnlyList<Column> Columns)? FindConstraint(string? schema, string? name) =>
+        name is not null && _byConstraint.TryGetValue(name, out var known) && InSchema(known, found => found.Table, schema) is { Table: not null } found ? found : null;
 
     /// <summary>The declared index that a statement met, or null for one that is not ours.</summary>
-    public TableModel.Index? FindIndex(string? table, string? name) => Models.FirstOrDefault(model => model.Name == table)?.Indexes.FirstOrDefault(index => index.Name == name);
+    public TableModel.Index? FindIndex(string? schema, string? table, string? name) => FindTable(schema, table)?.Indexes.FirstOrDefault(index => index.Name == name);
+
+    /// <summary>Tables in the default schema are wherever the search path finds them, so an error can name another for them. One that a trigger raises names none.</summary>
+    private static T? InSchema<T>(IEnumerable<T> found, Func<T, TableModel> table, string? schema) =>
+        found.OrderBy(one => table(one).Schema != schema).FirstOrDefault(one => schema is null || table(one).Schema == schema || table(one).Schema == TableModel.DefaultSchema);
 
     private static IEnumerable<(string Name, TableModel Model, IReadOnlyList<Column> Columns)> ConstraintsOf(TableModel model)
     {

@@ -140,7 +140,7 @@ internal static class CommitSql
         parameters.Add(SqlValue.Text(origin.RequestId));
         parameters.Add(SqlValue.Text(origin.TraceParent));
         parameters.Add(SqlValue.Text(AuditEntry.Action(change.Kind)));
-        parameters.Add(SqlValue.Text(change.Table.Name));
+        parameters.Add(SqlValue.Text(change.Table.FullName));
         parameters.Add(SqlValue.Plain(change.Id));
         parameters.Add(new NpgsqlParameter<byte[]?> { TypedValue = AuditEntry.Json(change.Table, change.Before), NpgsqlDbType = NpgsqlDbType.Jsonb });
         parameters.Add(new NpgsqlParameter<byte[]?> { TypedValue = AuditEntry.Json(change.Table, change.After), NpgsqlDbType = NpgsqlDbType.Jsonb });
@@ -155,7 +155,7 @@ internal static class CommitSql
         parameters.Add(SqlValue.Array(NpgsqlDbType.Text, Each(entry => entry.Origin.RequestId)));
         parameters.Add(SqlValue.Array(NpgsqlDbType.Text, Each(entry => entry.Origin.TraceParent)));
         parameters.Add(SqlValue.Array(NpgsqlDbType.Text, Each(entry => AuditEntry.Action(entry.Change.Kind))));
-        parameters.Add(SqlValue.Array(NpgsqlDbType.Text, Each(entry => entry.Change.Table.Name)));
+        parameters.Add(SqlValue.Array(NpgsqlDbType.Text, Each(entry => entry.Change.Table.FullName)));
         parameters.Add(SqlValue.Array(NpgsqlDbType.Uuid, Each(entry => entry.Change.Id)));
         parameters.Add(SqlValue.Array(NpgsqlDbType.Jsonb, Each(entry => AuditEntry.Json(entry.Change.Table, entry.Change.Before))));
         parameters.Add(SqlValue.Array(NpgsqlDbType.Jsonb, Each(entry => AuditEntry.Json(entry.Change.Table, entry.Change.After))));

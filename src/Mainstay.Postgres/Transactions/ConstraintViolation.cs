@@ -11,14 +11,14 @@ internal static class ConstraintViolation
     /// <param name="isBulk">Whether changes are elements of an array that the client sent.</param>
     public static ProblemException? Translate(PostgresException error, Tables tables, RowChange? change, bool isBulk)
     {
-        if (error.SqlState == PostgresErrorCodes.ProgramLimitExceeded && tables.FindIndex(error.TableName, error.ConstraintName) is { } index)
+        if (error.SqlState == PostgresErrorCodes.ProgramLimitExceeded && tables.FindIndex(error.SchemaName, error.TableName, error.ConstraintName) is { } index)
             return TooLong(index, isBulk && change is not null ? JsonPath.Root[change.Number] : JsonPath.Root);
         if (error.SqlState is not (PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.ForeignKeyViolation or PostgresErrorCodes.RestrictViolation
             or PostgresErrorCodes.CheckViolation or PostgresErrorCodes.ExclusionViolation or PostgresErrorCodes.NotNullViolation))
             return null;
         if (error.SqlState == PostgresErrorCodes.NotNullViolation)
             return NotNull(error, tables);
-        if (tables.FindConstraint(error.ConstraintName) is not var (table, columns))
+        if (tables.FindConstraint(error.SchemaName, error.ConstraintName) is not var (table, columns))
             return error.SchemaName == "mainstay" ? null : Foreign(error);
 
         var path = isBulk && change is not null ? JsonPath.Root[change.Number] : JsonPath.Root;
@@ -59,7 +59,7 @@ internal static class ConstraintViolation
 
     private static ProblemException NotNull(PostgresException error, Tables tables)
     {
-        var member = tables.Models.FirstOrDefault(table => table.Name == error.TableName)?.Columns.FirstOrDefault(column => column.Name == error.ColumnName)?.Member.Name ?? error.ColumnName;
+        var member = tables.FindTable(error.SchemaName, error.TableName)?.Columns.FirstOrDefault(column => column.Name == error.ColumnName)?.Member.Name ?? error.ColumnName;
         return ProblemCatalogue.ValidationFailed.Because($"A value is missing in {error.TableName}.", FieldError.At($"#/{member}", "required", "Expected a value, found null."));
     }
 }

@@ -33,8 +33,8 @@ internal sealed class BackendModel
             }
         }
 
-        foreach (var group in backend.Resources.GroupBy(resource => resource.Table.Name).Where(group => group.Count() > 1))
-            mistakes.Add(new ConfigurationException("MST1406", $"The resources {string.Join(" and ", group.Select(resource => resource.Path))} would share the table '{group.Key}'. Give one of them another last segment."));
+        foreach (var group in backend.Resources.GroupBy(resource => resource.Table.FullName).Where(group => group.Count() > 1))
+            mistakes.Add(new ConfigurationException("MST1406", $"The resources {string.Join(" and ", group.Select(resource => resource.Path))} would share the table '{group.Key}'. Give one of them another last segment, or their modules a schema each."));
         foreach (var group in backend.Resources.GroupBy(resource => resource.Table.RowType).Where(group => group.Count() > 1))
             mistakes.Add(new ConfigurationException("MST1406", $"{group.Key.Name} is the row of {string.Join(" and ", group.Select(resource => resource.Path))}, expected one resource for each record."));
         Tables? tables = null;

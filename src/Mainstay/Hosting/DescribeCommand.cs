@@ -13,6 +13,7 @@ internal static class DescribeCommand
             from operation in model.Operations.Where(operation => !operation.IsInternal)
             orderby operation.Pattern, operation.Method
             select $"`{operation.Name}` | {operation.Policy.Describe()} | {string.Join(", ", Sent(backend, operation.Name))}");
+        Section(output, "Tables", "table | rows | resource", backend.Resources.Select(resource => $"{resource.Table.Schema}.{resource.Table.Name} | {resource.Table.RowType.Name} | `{resource.Path}`").Order(StringComparer.Ordinal));
         Section(output, "Events", "event | who listens", backend.Messages.Events.Select(known => $"{known.Name} | {(known.Subscriptions.Count == 0 ? "nobody" : string.Join(", ", known.Subscriptions))}"));
         Section(output, "Subscriptions and jobs", "name | begins with | effect | queue",
             from handler in backend.Queues.Handlers

@@ -58,7 +58,7 @@ internal sealed class OpenApiNames
     public IEnumerable<JsonNode> Tags() => _operations.Select(Tag).Distinct().Order(StringComparer.Ordinal).Select(tag => new JsonObject
     {
         ["name"] = tag,
-        ["description"] = _resources.FirstOrDefault(resource => resource.Name == tag) is { } resource ? DescriptionOf(resource) : $"Operations of {Words(tag)}.",
+        ["description"] = _resources.Where(resource => resource.Name == tag).Select(DescriptionOf).ToArray() is { Length: > 0 } texts ? string.Join(' ', texts) : $"Operations of {Words(tag)}.",
     });
 
     /// <summary>The name of a type in the document.</summary>

@@ -142,6 +142,8 @@ internal sealed class ResourceModel(string path, TableModel table)
         foreach (var child in resources)
             foreach (var parent in child.Parents.Where(parent => parent.Type == Table.RowType))
                 includes.Add(new ResourceInclude(child.Name, child, parent.Column, IsMany: true, parent.Included));
+        if (includes.GroupBy(include => include.Name).FirstOrDefault(group => group.Count() > 1) is { } same)
+            throw new ConfigurationException("MST1404", $"include={same.Key} on {Path} could mean {string.Join(" or ", same.Select(include => include.Target.Path))}. Give one of them another last segment, or the member of {Table.RowType.Name} that names its parent another name.");
         Includes = includes;
         foreach (var column in _filters.Where(column => ListParameters.Contains(column.Member.Name)))
             throw new ConfigurationException("MST1408", $"{Table.RowType.Name}.{column.Member.Property.Name} is filterable, but lists of {Path} take '{column.Member.Name}' for something else ({string.Join(", ", ListParameters)}). Rename the member.");

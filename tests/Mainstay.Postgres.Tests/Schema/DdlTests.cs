@@ -97,7 +97,7 @@ public sealed class DdlTests(ArticleDatabase database) : IClassFixture<ArticleDa
     [Fact]
     public void The_script_is_the_reviewed_one()
     {
-        var script = string.Concat(new Ddl(Ddl.ApplicationSchema).Create(database.Declared).Select(statement => statement.Sql + ";\n\n")).TrimEnd() + "\n";
+        var script = string.Concat(new Ddl().Create(database.Declared).Select(statement => statement.Sql + ";\n\n")).TrimEnd() + "\n";
 
         script.ShouldBe(Snapshot("article.sql", script));
     }
@@ -105,7 +105,7 @@ public sealed class DdlTests(ArticleDatabase database) : IClassFixture<ArticleDa
     [Fact]
     public void Another_schema_is_created_first_and_holds_everything()
     {
-        var statements = new Ddl("shop").Create(database.Declared);
+        var statements = new Ddl().Create([.. new Tables([new TableModel(typeof(Maker), "maker", "shop"), new TableModel(typeof(Article), "article", "shop")]).Models]);
 
         statements[0].ShouldBe(new SchemaStatement(SchemaStatementKind.Schema, "create schema \"shop\""));
         statements.ShouldAllBe(statement => statement.Sql.Contains("\"shop\"") && !statement.Sql.Contains("\"public\""));
@@ -169,7 +169,7 @@ public sealed class DdlTests(ArticleDatabase database) : IClassFixture<ArticleDa
         var tables = new Tables(database.Declared);
         var names = await database.AskAsync<string[]>("select array_agg(conname::text) from pg_constraint where connamespace = 'public'::regnamespace and contype in ('p', 'u', 'c', 'f')");
 
-        names!.ShouldAllBe(name => tables.FindConstraint(name) != null);
+        names!.ShouldAllBe(name => tables.FindConstraint("public", name) != null);
         names!.Length.ShouldBeGreaterThan(25);
     }
 

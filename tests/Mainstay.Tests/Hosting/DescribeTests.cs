@@ -11,6 +11,8 @@ public sealed class DescribeTests
         using var output = new StringWriter();
         using var folder = new TemporaryFolder();
         var backend = Backend.Create("shop", ["describe", $"--Mainstay:DataFolder={folder.Path}"]);
+        backend.Resource<Shelf>("/v1/shelves").AllowRead(Policy.Anyone);
+        backend.Schema("ordering").Resource<Basket>("/v1/baskets").AllowRead(Policy.Anyone);
         backend.Event<Placed>("order.placed");
         backend.Event<Paid>("order.paid");
         backend.Command("POST /v1/orders", (UnitOfWork work) => work.Publish(new Placed("1"))).Allow(Policy.Role("customer")).Sends<Placed>();
@@ -26,6 +28,12 @@ public sealed class DescribeTests
         CommandLine.Run(backend, output).ShouldBe(0);
 
         var text = output.ToString().ReplaceLineEndings("\n");
+        text.ShouldContain("""
+            | table | rows | resource |
+            |---|---|---|
+            | ordering.baskets | Basket | `/v1/baskets` |
+            | public.shelves | Shelf | `/v1/shelves` |
+            """.ReplaceLineEndings("\n"));
         text.ShouldContain("| `POST /v1/orders` | role customer | order.placed |");
         text.ShouldContain("| order.placed | count \"units\", fulfil |");
         text.ShouldContain("| order.paid | fulfil: paid |");
@@ -61,6 +69,10 @@ public sealed class DescribeTests
             ```
             """.ReplaceLineEndings("\n"));
     }
+
+    private sealed record Shelf(Id<Shelf> Id);
+
+    private sealed record Basket(Id<Basket> Id);
 
     private sealed record Placed(string Order);
 

@@ -10,7 +10,7 @@ public static class CatalogueModule
 {
     public static Stock Declare(Backend shop)
     {
-        shop.Resource<Product>("/v1/products")
+        shop.Schema("catalogue").Resource<Product>("/v1/products")
             .Unique(product => product.Sku)
             .Filterable(product => product.Price)
             .Sortable(product => product.Name, product => product.Price)

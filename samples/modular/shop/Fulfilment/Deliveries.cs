@@ -19,7 +19,7 @@ internal sealed class Deliveries
     {
         _notWaiting = shop.Problem("parcel-not-waiting", 409, "The parcel cannot be collected");
 
-        shop.Resource<Delivery>("/v1/deliveries")
+        shop.Schema("fulfilment").Resource<Delivery>("/v1/deliveries")
             .Unique(delivery => delivery.OrderId)
             .Filterable(delivery => delivery.OrderId, delivery => delivery.Status)
             .AllowRead(Roles.Courier | Roles.Staff);

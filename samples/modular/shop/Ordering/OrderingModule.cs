@@ -21,7 +21,7 @@ public static class OrderingModule
     {
         shop.Event<OrderPlaced>("order.placed");
 
-        shop.Resource<Order>("/v1/orders")
+        shop.Schema("ordering").Resource<Order>("/v1/orders")
             .Filterable(order => order.Status)
             .Sortable(order => order.PlacedAt)
             .AllowRead(Policy.For<Order>((order, user) => order.CustomerId == user.Id) | Roles.Staff);
