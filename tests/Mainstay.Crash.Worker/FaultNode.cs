@@ -23,6 +23,9 @@ public sealed record Stepped(string Key, string Does = "");
 /// <summary>A change that is made together with others of its kind.</summary>
 public sealed record Batched(string Key, string Does = "");
 
+/// <summary>A change that only the next release knows how to make.</summary>
+public sealed record Next(string Key, string Does = "");
+
 /// <summary>Something that is tried once only.</summary>
 public sealed record Brittle(string Key, string Does = "");
 
@@ -57,7 +60,7 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
     public static IHost Build(NodeSettings settings, Voice voice, Action<ILoggingBuilder> logging)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { EnvironmentName = "Development" });
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Mainstay:Schema"] = "apply" });
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Mainstay:Schema"] = settings.Schema });
         logging(builder.Logging);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromMinutes(1));
         builder.Services.AddSingleton<TimeProvider>(new WrongClock(settings.ClockIsOffBy));
@@ -167,6 +170,10 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
             jobs.Job("tick", Schedule.Every(interval), (Tick tick, UnitOfWork work) => work.ExecuteAsync($"insert into ticks (planned_at) values ({tick.PlannedAt})")).Missed(Missed.All);
         if (settings.MakesJourneys)
             Journeys.Declare(jobs, settings);
+        if (settings.MakesPurchases)
+            Purchases.Declare(jobs);
+        if (settings.IsNext)
+            jobs.Job<Next>("next", (Next job, UnitOfWork work, FaultNode node) => node.WriteAsync(job.Key, job.Does, work)).Timeout(settings.Timeout);
         if (settings.HasLimits)
             DeclareLimits(jobs, settings);
     }

@@ -42,6 +42,15 @@ public sealed record NodeSettings
     /// <summary>Whether it keeps a ledger.</summary>
     public bool KeepsLedger { get; init; }
 
+    /// <summary>Whether it makes purchases, which are sagas that move money in the ledger. Needs <see cref="KeepsLedger"/>.</summary>
+    public bool MakesPurchases { get; init; }
+
+    /// <summary>What becomes of differences of the schema at the start.</summary>
+    public string Schema { get; init; } = "apply";
+
+    /// <summary>Whether it is of the next release, which has a handler more.</summary>
+    public bool IsNext { get; init; }
+
     public static NodeSettings Read(string[] args) => JsonSerializer.Deserialize<NodeSettings>(args[0])!;
 
     public string Write() => JsonSerializer.Serialize(this);

@@ -18,7 +18,7 @@ internal sealed class ClaimFloor(TimeProvider clock)
     private long _next;
     private long _movedAt = clock.GetTimestamp();
     private long _restedAt = clock.GetTimestamp();
-    private bool _hasToRest;
+    private long? _found;
 
     /// <summary>Whether the last claim got all that it asked for.</summary>
     public bool HasBacklog { get; set; }
@@ -28,16 +28,18 @@ internal sealed class ClaimFloor(TimeProvider clock)
         var now = clock.GetTimestamp();
         if (clock.GetElapsedTime(_movedAt, now) >= lag)
             (_lagging, _next, _movedAt) = (_next, _tight, now);
-        if (_hasToRest || clock.GetElapsedTime(_restedAt, now) >= rest)
+        var found = _found ?? long.MaxValue;
+        _found = null;
+        if (found == 0 || clock.GetElapsedTime(_restedAt, now) >= rest)
         {
-            (_hasToRest, _restedAt) = (false, now);
+            _restedAt = now;
             return 0;
         }
-        return HasBacklog ? _tight : _lagging;
+        return Math.Min(found, HasBacklog ? _tight : _lagging);
     }
 
-    /// <summary>The next look begins at the beginning: there is something that was found there.</summary>
-    public void Rest() => _hasToRest = true;
+    /// <summary>Something was found by a look from this place on, so that the next one begins there, too. At the beginning only if that one did.</summary>
+    public void Found(long place) => _found = Math.Min(place, _found ?? place);
 
     /// <summary>The place behind the highest that has been claimed here.</summary>
     public long Tight => _tight;

@@ -150,17 +150,17 @@ internal sealed class QueueEngine
     /// <summary>Asks whether a turn would find something. A node that waits asks nothing else, and that is one statement.</summary>
     private async Task PollAsync()
     {
-        List<(string, JobPriority, long)> floors;
+        List<(string Name, JobPriority Priority, long Floor)> places;
         string[] admitted;
         lock (_state.Lock)
-            (floors, admitted) = _state.Rooms.Places();
-        var found = await _services.Store.LookForWorkAsync(floors, admitted);
+            (places, admitted) = _state.Rooms.Places();
+        var found = await _services.Store.LookForWorkAsync(places, admitted);
         lock (_state.Lock)
         {
             if (found.NextDue is { } nextDue)
                 _state.Times.DueIn(nextDue);
             if (found.HasWork)
-                _state.Rooms.NoteFound();
+                _state.Rooms.NoteFound(places);
             _state.Times.PollLater();
         }
     }

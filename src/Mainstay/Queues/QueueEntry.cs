@@ -18,13 +18,6 @@ internal sealed class QueueEntry(QueueHandler handler, QueueRoom room, TimeProvi
     /// <summary>Moves its floor. Of several tenants, more than one may have the same place.</summary>
     public void NoteClaimed(ClaimedJob job) => Floors[job.Priority].Claimed(handler.Placement.Tenant is null ? job.Seq : job.Seq - 1);
 
-    /// <summary>Something was found that the next claim shall find too.</summary>
-    public void NoteFound()
-    {
-        foreach (var floor in Floors.Values)
-            floor.Rest();
-    }
-
     public void NoteBacklog(bool hasBacklog)
     {
         foreach (var floor in Floors.Values)

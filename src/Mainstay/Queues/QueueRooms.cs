@@ -51,11 +51,11 @@ internal sealed class QueueRooms
     public (List<(string Name, JobPriority Priority, long Floor)> Floors, string[] Admitted) Places() =>
         ([.. from entry in Entries from floor in entry.Floors select (entry.Handler.Name, floor.Key, floor.Value.Take())], [.. _admitted.Select(entry => entry.Handler.Name)]);
 
-    /// <summary>There is something, so that the next claim looks at least where it was found.</summary>
-    public void NoteFound()
+    /// <summary>There is something in one of these places, so that the next claim looks from there on at least.</summary>
+    public void NoteFound(IReadOnlyList<(string Name, JobPriority Priority, long Floor)> places)
     {
-        foreach (var entry in Entries)
-            entry.NoteFound();
+        foreach (var (name, priority, floor) in places)
+            _entries[name].Floors[priority].Found(floor);
         NoteMore();
     }
 

@@ -77,6 +77,8 @@ internal sealed class Cable(Wire wire, Socket node, Socket server) : IDisposable
             {
                 if (frame[0] == 'K')
                     _backend = BinaryPrimitives.ReadInt32BigEndian(frame.AsSpan(HeaderLength));
+                if (frame[0] == 'N')
+                    wire.Notice(frame.AsSpan(HeaderLength));
                 if (frame[0] == 'A' && wire.LosesHints)
                     continue;
                 answer.Write(frame);

@@ -27,6 +27,9 @@ public abstract class FaultServer : IAsyncLifetime
     /// <summary>Where the server keeps its data.</summary>
     public virtual string DataFolder => _folder.In(".mainstay");
 
+    /// <summary>What the server has written about itself.</summary>
+    public string Log => File.ReadAllText(Path.Combine(DataFolder, "postgres", "log", "server.log"));
+
     public ServerProcesses Processes => ServerProcesses.Of(DataFolder);
 
     internal EmbeddedServer Server => _server!;

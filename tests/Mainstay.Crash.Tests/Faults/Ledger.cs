@@ -41,7 +41,7 @@ internal static class Ledger
             where id not in (select id from sent) and id not in (select job from mainstay.schedule_runs where job is not null)
             """),
         ("an effect was applied twice", "select key || ' ' || count(*) from effects group by key having count(*) > 1"),
-        ("a done job has no effect", "select key from sent join mainstay.jobs_done done using (id) where handler in ('write', 'brittle', 'batched', 'paced', 'ordered') and key not in (select key from effects)"),
+        ("a done job has no effect", "select key from sent join mainstay.jobs_done done using (id) where handler in ('write', 'brittle', 'batched', 'paced', 'ordered', 'next') and key not in (select key from effects)"),
         ("a job that is not done has an effect", "select key from sent where id not in (select id from mainstay.jobs_done) and key in (select key from effects)"),
         ("an effect belongs to no job", "select key from effects where key not in (select key from sent)"),
         ("a done call was never made", "select key from sent join mainstay.jobs_done done using (id) where handler = 'call' and key not in (select key from calls)"),

@@ -80,6 +80,19 @@ internal sealed class Scene : IAsyncDisposable
         return (Guid)(await command.ExecuteScalarAsync(Stop))!;
     }
 
+    /// <summary>Hands in many jobs at once.</summary>
+    public Task SendAllAsync(string handler, string name, int count, string does = "") => ExecuteAsync($$"""
+        insert into sent (id, key) select mainstay.enqueue('{{handler}}', json_build_object('key', '{{name}}-' || number, 'does', '{{does}}')), '{{name}}-' || number from generate_series(1, {{count}}) number
+        """);
+
+    /// <summary>Settings of the database of this scene, for connections that are opened from now on.</summary>
+    public async Task SetAsync(params (string Name, string Value)[] settings)
+    {
+        var database = await ScalarAsync<string>("select current_database()");
+        foreach (var (name, value) in settings)
+            await Server.AdministrateAsync($"alter database {database} set {name} = '{value}'");
+    }
+
     /// <summary>Asks, and waits for a server that is being started again.</summary>
     public async Task<T> ScalarAsync<T>(string sql)
     {

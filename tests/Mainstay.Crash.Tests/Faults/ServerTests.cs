@@ -34,6 +34,31 @@ public sealed class ServerTests(DisturbedServer server) : IClassFixture<Disturbe
         await scene.VerifyAsync();
     }
 
+    /// <summary>Calls that take a tenth of a second each, so that their rate is that of the slots and not of the machine, in the seconds before and after. By the clock of the database, which calls are noted by.</summary>
+    [Fact]
+    public async Task Ten_seconds_after_a_crash_as_much_gets_done_as_before()
+    {
+        const int Slots = 8;
+        await using var scene = await Scene.CreateAsync(server);
+        await scene.SendAllAsync("call", "job", 1_200, "late:0.1");
+        await scene.StartAsync(settings => settings with { Workers = Slots });
+        await scene.UntilAsync("calls are being made", $"select count(*) >= {12 * Slots} from calls");
+        await scene.ExecuteAsync("create table killed as select clock_timestamp() as at, (select count(*) from calls where at > clock_timestamp() - interval '1 s') as before");
+
+        Signals.Send(server.Processes.Postmaster, Signals.Kill).ShouldBeTrue();
+
+        const string AsBefore = """
+            from killed cross join lateral (select at, count(*) over (order by at range between interval '1 s' preceding and current row) from calls where at > killed.at + interval '10 milliseconds') second
+            where second.count >= 0.9 * killed.before
+            """;
+        await scene.UntilAsync("nine tenths of that get done again in one second", $"select exists (select {AsBefore})");
+        (await scene.ScalarAsync<double>($"select extract(epoch from min(second.at) - min(killed.at))::double precision {AsBefore}")).ShouldBeLessThan(10);
+        // The rest need not take as long.
+        await scene.ExecuteAsync("update mainstay.jobs set payload = json_build_object('key', payload ->> 'key', 'does', '') where id = any(array(select id from mainstay.jobs where state = 0 for update skip locked))");
+        await scene.UntilEmptyAsync();
+        await scene.VerifyAsync();
+    }
+
     [Fact]
     public async Task A_planned_restart_with_work_in_flight_counts_against_no_job()
     {

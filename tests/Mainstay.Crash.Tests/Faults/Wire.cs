@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text;
 using Npgsql;
 
 namespace Mainstay.Tests;
@@ -40,6 +41,9 @@ internal sealed class Wire : IAsyncDisposable
 
     /// <summary>Whether notifications get lost, as behind a pooler.</summary>
     public bool LosesHints { get; set; }
+
+    /// <summary>Hears what the server tells the node beside its answers. Called by several connections at once.</summary>
+    public event Action<string>? Noticed;
 
     /// <summary>What the node has said, for a message about a failure.</summary>
     public Func<string> Story { get; set; } = () => "";
@@ -94,6 +98,8 @@ internal sealed class Wire : IAsyncDisposable
         await _forwarder.DisposeAsync();
         BreakAll();
     }
+
+    internal void Notice(ReadOnlySpan<byte> text) => Noticed?.Invoke(Encoding.UTF8.GetString(text));
 
     internal WirePoint? PointAt(ReadOnlySpan<byte> text)
     {

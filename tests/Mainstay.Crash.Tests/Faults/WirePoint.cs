@@ -98,6 +98,9 @@ internal static class Statements
         "saga save" => "update mainstay.sagas set status",
         "saga end" => "insert into mainstay.sagas_ended",
         "saga withdraw" => "and state <> 1 for update skip locked",
+        "ledger transfer" => "from mainstay.ledger_transfer(",
+        // Of transfers that commit by themselves.
+        "ledger group" => "from mainstay.ledger_try_transfer(",
         // As a unit of work says it, and as Npgsql does for a transaction of the application.
         "commit" => "commit\0",
         "application's commit" => "COMMIT\0",
