@@ -9,6 +9,8 @@ internal static class SagaScenario
     /// <summary>Sagas for each second of the plan.</summary>
     private const int SagasPerSecond = 1_000;
 
+    private const int ProfiledChains = 2_000;
+
     private const int Waiting = 100_000, DuePerSecond = 15, DueSeconds = 20;
 
     private static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
@@ -16,6 +18,7 @@ internal static class SagaScenario
     public static async Task<Section> RunAsync(Plan plan)
     {
         var (steps, versions) = await StepsAsync(plan);
+        var profile = await ProfileAsync();
         var (late, lateEnd, numbers) = await LateAsync();
         var costs = steps.Compare(Contestant.Saga.Name, Contestant.ThreeJobs.Name);
         return new Section("Sagas", $"""
@@ -24,6 +27,10 @@ internal static class SagaScenario
             first last step to the last one.
 
             {RatioTable.Of([steps], Contestant.ThreeJobs.Name, "chain", "workers")}
+
+            Which statements that is, for each chain: one more run of {ProfiledChains:N0} of each, with `pg_stat_statements`, on a server of its own. It counts what statements do, not what is spent around them: reading and answering messages, the disk, the start of a connection.
+
+            {profile}
 
             {Waiting:N0} sagas wait for an event, with 30 days left: one was begun by the application, and its row and that of its timer were copied in SQL with new ids and keys. Then {DuePerSecond} others are begun each second by the application for {DueSeconds} s,
             which wait for {WaitServer.ShortSeconds} s and then do one step. By the clock of the database, {numbers} time limits were noted {late.Half:0.0} ms (50 %) and {late.Most:0.0} ms (99 %) after they were over, at most {late.Last:0.0} ms; the step behind it was done after
@@ -40,18 +47,38 @@ internal static class SagaScenario
         return (series[0], field.Versions);
     }
 
-    private static async Task<Measured> DrainAsync(JobsField field, ServerProcess server, int count)
+    /// <summary>The statements of both, each after a run that fills the caches.</summary>
+    private static async Task<string> ProfileAsync()
+    {
+        await using var field = await JobsField.StartAsync(StatementProfile.Settings, [Contestant.Saga, Contestant.ThreeJobs]);
+        List<string> tables = [];
+        foreach (var contestant in new[] { Contestant.Saga, Contestant.ThreeJobs })
+        {
+            await DrainAsync(field, field[contestant], ProfiledChains);
+            await DrainAsync(field, field[contestant], ProfiledChains, () => StatementProfile.BeginAsync(field.Database), async () => tables.Add($"{contestant.Name}:\n\n{await StatementProfile.TableAsync(field.Database, ProfiledChains)}"));
+        }
+        return string.Join("\n\n", tables);
+    }
+
+    /// <param name="field">Where it is measured.</param>
+    /// <param name="server">Which of both.</param>
+    /// <param name="count">How many chains.</param>
+    /// <param name="begins">Done before the work begins.</param>
+    /// <param name="ended">Done when it has ended.</param>
+    private static async Task<Measured> DrainAsync(JobsField field, ServerProcess server, int count, Func<Task>? begins = null, Func<Task>? ended = null)
     {
         await field.ClearAsync(server);
         await field.RunAsync(server, $"fill?count={count}");
         await field.AnalyzeAsync(server);
+        await (begins?.Invoke() ?? Task.CompletedTask);
         var run = await field.RunAsync(server, $"drain?count={count}");
+        await (ended?.Invoke() ?? Task.CompletedTask);
         await field.CheckEmptyAsync(server);
         var effects = await field.Database.ValueAsync<long>("select count(*) from effects");
-        var ended = await field.Database.ValueAsync<long>("select count(*) from mainstay.sagas_ended where outcome = 'completed'");
-        return effects == 3 * count && ended == (server.Name == Contestant.Saga.Name ? count : 0)
+        var completed = await field.Database.ValueAsync<long>("select count(*) from mainstay.sagas_ended where outcome = 'completed'");
+        return effects == 3 * count && completed == (server.Name == Contestant.Saga.Name ? count : 0)
             ? run with { Milliseconds50 = double.NaN, Milliseconds99 = double.NaN }
-            : throw new MeasurementException($"{count} times three steps of {server.Name} have written {effects} rows, and {ended} sagas have ended.");
+            : throw new MeasurementException($"{count} times three steps of {server.Name} have written {effects} rows, and {completed} sagas have ended.");
     }
 
     /// <returns>How late time limits were noted, and how late the step behind was done, in milliseconds; and how many there were.</returns>

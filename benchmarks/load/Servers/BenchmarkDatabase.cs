@@ -41,10 +41,16 @@ internal sealed class BenchmarkDatabase : IAsyncDisposable
         return new BenchmarkDatabase(folder, await PrivatePostgres.StartAsync(builder));
     }
 
-    /// <summary>Runs one statement beside the servers.</summary>
-    public async Task ExecuteAsync(string sql)
+    /// <summary>Logs in as the superuser, to the same database.</summary>
+    public string AdministratorConnectionString => new NpgsqlConnectionStringBuilder(ConnectionString)
     {
-        await using var source = NpgsqlDataSource.Create(ConnectionString);
+        Username = "postgres", Password = File.ReadLines(_folder.EnumerateFiles("passwords", SearchOption.AllDirectories).Single().FullName).First(),
+    }.ConnectionString;
+
+    /// <summary>Runs one statement beside the servers.</summary>
+    public async Task ExecuteAsync(string sql, string? connectionString = null)
+    {
+        await using var source = NpgsqlDataSource.Create(connectionString ?? ConnectionString);
         await using var command = source.CreateCommand(sql);
         await command.ExecuteNonQueryAsync();
     }

@@ -23,7 +23,11 @@ public sealed record DeadLetter(
 /// <param name="Attempt">The number of the run, from 1. It begins again when a dead letter is tried again.</param>
 /// <param name="At">When.</param>
 /// <param name="Error">The type of the exception and its message, at most 2000 characters.</param>
-public sealed record DeadLetterError(int Attempt, DateTimeOffset At, string Error);
+public sealed record DeadLetterError(int Attempt, DateTimeOffset At, string Error)
+{
+    /// <summary>One of those that are kept with a job.</summary>
+    internal static DeadLetterError Of(JsonElement error) => new(error.GetProperty("attempt").GetInt32(), error.GetProperty("at").GetDateTimeOffset(), error.GetProperty("error").GetString()!);
+}
 
 /// <summary>A line in a list of dead letters.</summary>
 /// <param name="Id">The id of the job.</param>

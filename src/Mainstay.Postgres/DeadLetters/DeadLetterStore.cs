@@ -147,9 +147,7 @@ internal static class DeadLetterStore
         Guid Id, string Handler, string Reason, int Attempts, int Crashes, DateTimeOffset CreatedAt, DateTimeOffset DeadAt, DateTimeOffset? DiscardedAt,
         Guid? Message, JsonElement Payload, JsonElement? Origin, JsonElement? Errors)
     {
-        public DeadLetter ToLetter() => new(Id, Handler, Reason, Attempts, Crashes, CreatedAt, DeadAt, DiscardedAt, Message, Payload, Origin, Errors is { } errors ? [.. errors.EnumerateArray().Select(Error)] : []);
-
-        private static DeadLetterError Error(JsonElement error) => new(error.GetProperty("attempt").GetInt32(), error.GetProperty("at").GetDateTimeOffset(), error.GetProperty("error").GetString()!);
+        public DeadLetter ToLetter() => new(Id, Handler, Reason, Attempts, Crashes, CreatedAt, DeadAt, DiscardedAt, Message, Payload, Origin, Errors is { } errors ? [.. errors.EnumerateArray().Select(DeadLetterError.Of)] : []);
     }
 
     /// <summary>What a step needs to know of its redrive.</summary>

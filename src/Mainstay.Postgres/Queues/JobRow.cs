@@ -28,6 +28,12 @@ internal sealed record JobRow(Guid Id, string Handler, Guid? Message, string Pay
     /// <summary>The node that it is born under the lease of, because that node has room for it; null for a row that waits to be claimed.</summary>
     public Guid? Node { get; set; }
 
+    /// <summary>The handler of the job that ends with the commit, where this one goes on with the same matter: then it may have the slot of that, whoever waits. Null for work that waits for its turn.</summary>
+    public string? Follows { get; init; }
+
+    /// <summary>What whoever makes it knows already, for its run if that begins with the commit and on this node; null for nothing.</summary>
+    public object? Known { get; init; }
+
     public bool IsDelayed => After is not null || At is not null;
 
     /// <summary>Whether it may be run by the process that commits it, without having stood in the queue.</summary>
@@ -57,10 +63,13 @@ internal readonly record struct UniqueKey(string Key, TimeSpan? For);
 /// <param name="Steps">What its handler has done of it in earlier runs, as JSON; null for nothing.</param>
 internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string Payload, string? Origin, int Attempt, int Fence, int Crashes, long Seq, TimeSpan Age, JobPriority Priority, string? Steps)
 {
+    /// <inheritdoc cref="JobRow.Known"/>
+    public object? Known { get; init; }
+
     /// <summary>When it was claimed, by the clock of this process; null when it was born leased and runs at once.</summary>
     public long? ClaimedAt { get; init; }
 
-    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero, row.Priority, null);
+    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero, row.Priority, null) { Known = row.Known };
 
     /// <summary>The origin of what its handler changes and publishes: in the chain that one request began.</summary>
     /// <param name="origin">Its own.</param>

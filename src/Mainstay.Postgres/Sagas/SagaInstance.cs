@@ -95,11 +95,20 @@ public sealed record SagaSummary(Guid Id, string Saga, int Version, string Key, 
 /// <param name="EndedAt">When it ended; null while it is open.</param>
 /// <param name="Input">What began it.</param>
 /// <param name="Turned">Why it goes, or went, back; null while it goes forward.</param>
-/// <param name="Next">What is to be done, undone or received next.</param>
+/// <param name="Next">What is to be done, undone or received next; several for steps that are done together.</param>
 /// <param name="Timeline">What has happened, oldest first.</param>
 public sealed record SagaInstance(
     Guid Id, string Saga, int Version, string Key, SagaStatus Status, DateTimeOffset StartedAt, DateTimeOffset? Deadline, DateTimeOffset? EndedAt,
-    JsonElement Input, string? Turned, IReadOnlyList<string> Next, IReadOnlyList<SagaEntry> Timeline);
+    JsonElement Input, string? Turned, IReadOnlyList<SagaNext> Next, IReadOnlyList<SagaEntry> Timeline);
+
+/// <summary>A job of an open saga, and how it fares.</summary>
+/// <param name="Item">The step or wait that it is of.</param>
+/// <param name="Handler">The stored name of what runs it, for example <c>fulfil order: undo charge card</c>.</param>
+/// <param name="Job">Its id, by which it is found among the dead letters when it is one.</param>
+/// <param name="Attempts">How often it was tried, with the run that goes on just now.</param>
+/// <param name="DueAt">When it is tried next, or when the wait is over; null when it runs, is about to, or is dead.</param>
+/// <param name="LastError">Why it failed last; null when it has not.</param>
+public sealed record SagaNext(string Item, string Handler, Guid Job, int Attempts, DateTimeOffset? DueAt, DeadLetterError? LastError);
 
 /// <summary>Which sagas. What is not said matches all.</summary>
 public sealed record SagaFilter

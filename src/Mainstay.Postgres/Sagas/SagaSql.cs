@@ -15,26 +15,37 @@ internal static class SagaSql
     /// <summary>The row for a step that runs without a transaction.</summary>
     public static Sql Read(Guid id) => $"select {Moved} from mainstay.sagas where id = {id}";
 
-    private static Sql Moved => $"id, saga, version, shape, key, status, input::text as input, state::text as state, deadline - mainstay.now() as left, mainstay.now() as now";
+    private static Sql Moved => $"id, saga, version, shape, key, status, input::text as input, state::text as state, moves, deadline - mainstay.now() as left, mainstay.now() as now";
 
     /// <summary>Nothing when there is an open one with the key.</summary>
-    public static Sql Insert(SagaRow row, TimeSpan? within, string origin) => $"""
+    public static Sql Insert(SagaRow row, string origin) => $"""
         insert into mainstay.sagas (id, saga, version, shape, key, status, input, origin, state, deadline)
-        values ({row.Id}, {row.Saga}, {row.Version}, {row.Shape}, {row.Key}, {row.Status}, {row.Input}::json, {origin}::json, {row.State}::json, mainstay.now() + {within})
+        values ({row.Id}, {row.Saga}, {row.Version}, {row.Shape}, {row.Key}, {row.Status}, {row.Input}::json, {origin}::json, {row.State}::json, mainstay.now() + {row.Left})
         on conflict (saga, key) do nothing
         """;
 
-    /// <summary>A saga that is stuck stays so while one of its jobs is dead, whatever else moves on.</summary>
-    public static Sql Save(Guid id, SagaStatus status, string state, Guid[] pending) => $"""
-        update mainstay.sagas
-        set status = case when status = 'stuck' and exists (select from mainstay.jobs_dead where id = any({pending}) and discarded_at is null) then 'stuck' else {status} end, state = {state}::json
-        where id = {id}
+    /// <summary>The same, and a refusal of the whole transaction when there is an open one with the key.</summary>
+    public static Sql Begin(SagaRow row, string origin) => $"with begun as ({Insert(row, origin)} returning id) select mainstay.require_unmoved(exists (select from begun))";
+
+    /// <summary>Writes how it stands, unless somebody else has moved it. One that is stuck stays so while one of its jobs is dead, whatever else moves on.</summary>
+    public static Sql Save(SagaRow row, SagaStatus status, string state, Guid[] pending) => $"""
+        with moved as (
+            update mainstay.sagas
+            set status = case when status = 'stuck' then mainstay.status_of_stuck({pending}, {status}) else {status} end, state = {state}::json, moves = moves + 1
+            where id = {row.Id} and moves = {row.Moves}
+            returning id
+        )
+        select mainstay.require_unmoved(exists (select from moved))
         """;
 
-    public static Sql End(Guid id, SagaStatus outcome, string state) => $"""
-        with ended as (delete from mainstay.sagas where id = {id} returning *)
-        insert into mainstay.sagas_ended (id, saga, version, key, outcome, input, origin, state, started_at, deadline, ended_at)
-        select id, saga, version, key, {outcome}, input, origin, {state}::json, started_at, deadline, mainstay.now() from ended
+    public static Sql End(SagaRow row, SagaStatus outcome, string state) => $"""
+        with ended as (
+            delete from mainstay.sagas where id = {row.Id} and moves = {row.Moves} returning *
+        ), kept as (
+            insert into mainstay.sagas_ended (id, saga, version, key, outcome, input, origin, state, started_at, deadline, ended_at)
+            select id, saga, version, key, {outcome}, input, origin, {state}::json, started_at, deadline, mainstay.now() from ended
+        )
+        select mainstay.require_unmoved(exists (select from ended))
         """;
 
     /// <summary>Takes jobs away that nobody runs at the moment. What is locked is about to be run, and says itself what has become of it.</summary>
@@ -58,6 +69,13 @@ internal static class SagaSql
         select {Open}, input, state::text as state from mainstay.sagas where id = {id}
         union all
         (select {Ended}, input, state::text as state from mainstay.sagas_ended where id = {id} limit 1)
+        """;
+
+    /// <summary>How these jobs fare, whether they are open or dead.</summary>
+    public static Sql Tried(Guid[] jobs) => $"""
+        select id, attempt, case when state = 2 then due_at end as due_at, errors -> -1 as error from mainstay.jobs where id = any({jobs})
+        union all
+        select id, attempt, null, errors -> -1 from mainstay.jobs_dead where id = any({jobs})
         """;
 
     public static Sql List(SagaFilter filter, Guid? before, int size)

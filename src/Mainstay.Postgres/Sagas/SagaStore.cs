@@ -9,9 +9,9 @@ internal static class SagaStore
     /// <summary>The longest state: the row is written anew with each step.</summary>
     private const int StateBytesMost = 256 * 1024;
 
-    public static async Task<SagaRow?> LockAsync(UnitOfWork work, Guid id) => (await work.QueryAsync<SagaRow>(SagaSql.Lock(id))).SingleOrDefault();
+    public static Task<SagaRow?> LockAsync(UnitOfWork work, Guid id) => LockAsync(work, SagaSql.Lock(id));
 
-    public static async Task<SagaRow?> LockByKeyAsync(UnitOfWork work, string saga, string key) => (await work.QueryAsync<SagaRow>(SagaSql.LockByKey(saga, key))).SingleOrDefault();
+    public static Task<SagaRow?> LockByKeyAsync(UnitOfWork work, string saga, string key) => LockAsync(work, SagaSql.LockByKey(saga, key));
 
     public static async Task<SagaRow?> ReadAsync(Database database, Guid id, CancellationToken cancellation)
     {
@@ -22,26 +22,40 @@ internal static class SagaStore
     }
 
     /// <returns>Whether there was no open one with its key.</returns>
-    public static async Task<bool> InsertAsync(UnitOfWork work, SagaRow row, TimeSpan? within) => await work.ExecuteAsync(SagaSql.Insert(row, within, OriginJson.Write(work.Origin))) == 1;
+    public static async Task<bool> InsertAsync(UnitOfWork work, SagaRow row, Origin origin) => await work.ExecuteAsync(SagaSql.Insert(row, OriginJson.Write(origin))) == 1;
 
-    /// <summary>Writes how it stands, with the commit.</summary>
-    public static void Save(UnitOfWork work, SagaRow row, SagaStatus status, SagaState state) =>
-        work.Record(new BatchItem(SagaSql.Save(row.Id, status, StoredJson.Write(state), [.. state.Pending.Select(owed => owed.Job)]).ToBatchCommand()));
+    /// <summary>Inserts it with the commit, which is refused and made anew when there is an open one with its key.</summary>
+    /// <returns>The row.</returns>
+    public static SagaRow Begin(UnitOfWork work, SagaRow row, Origin origin)
+    {
+        Record(work, SagaSql.Begin(row, OriginJson.Write(origin)));
+        return row;
+    }
+
+    /// <summary>Writes how it stands, with the commit, which is refused and made anew when somebody else has moved it.</summary>
+    /// <returns>The row as it is then.</returns>
+    public static SagaRow Save(UnitOfWork work, SagaRow row, SagaStatus status, SagaState state)
+    {
+        var json = StoredJson.Write(state);
+        Record(work, SagaSql.Save(row, status, json, [.. state.Pending.Select(owed => owed.Job)]));
+        return row with { Status = status, State = json, Moves = row.Moves + 1 };
+    }
 
     /// <summary>Moves it to those that have ended, with the commit.</summary>
-    public static void End(UnitOfWork work, SagaRow row, SagaStatus outcome, SagaState state) => work.Record(new BatchItem(SagaSql.End(row.Id, outcome, StoredJson.Write(state)).ToBatchCommand()));
+    public static void End(UnitOfWork work, SagaRow row, SagaStatus outcome, SagaState state) => Record(work, SagaSql.End(row, outcome, StoredJson.Write(state)));
 
     public static Task<IReadOnlyList<Withdrawn>> WithdrawAsync(UnitOfWork work, Guid[] jobs) => jobs.Length == 0 ? Task.FromResult<IReadOnlyList<Withdrawn>>([]) : work.QueryAsync<Withdrawn>(SagaSql.Withdraw(jobs));
 
-    public static Task LockKeyAsync(UnitOfWork work, string saga, string key) => work.ExecuteAsync(SagaSql.LockKey(saga, key));
+    /// <summary>Takes the lock before the next query, with the same round trip; what that sees is younger.</summary>
+    public static void LockKey(UnitOfWork work, string saga, string key) => Record(work, SagaSql.LockKey(saga, key));
 
     public static void Park(UnitOfWork work, string saga, string key, string item, string payload) => work.Record(new BatchItem(SagaSql.Park(saga, key, item, payload).ToBatchCommand()));
 
     public static Task<IReadOnlyList<ParkedEvent>> TakeParkedAsync(UnitOfWork work, string saga, string key) => work.QueryAsync<ParkedEvent>(SagaSql.TakeParked(saga, key));
 
-    public static async Task<SagaInstance?> FindAsync(Snapshot snapshot, Guid id) => Instance(await snapshot.QueryAsync<Shown>(SagaSql.Find(id)));
+    public static Task<SagaInstance?> FindAsync(Snapshot snapshot, Guid id) => FindAsync(id, snapshot.QueryAsync<Shown>, snapshot.QueryAsync<Tried>);
 
-    public static async Task<SagaInstance?> FindAsync(UnitOfWork work, Guid id) => Instance(await work.QueryAsync<Shown>(SagaSql.Find(id)));
+    public static Task<SagaInstance?> FindAsync(UnitOfWork work, Guid id) => FindAsync(id, work.QueryAsync<Shown>, work.QueryAsync<Tried>);
 
     public static Task<IReadOnlyList<SagaSummary>> ListAsync(Snapshot snapshot, SagaFilter filter, Guid? before, int size) => snapshot.QueryAsync<SagaSummary>(SagaSql.List(filter, before, size));
 
@@ -61,15 +75,28 @@ internal static class SagaStore
                 $"MST3104: What has happened to one '{saga}' takes {length} characters of JSON, expected at most {StateBytesMost}. Store what is large in a table, and let steps give its id.");
     }
 
-    private static SagaInstance? Instance(IReadOnlyList<Shown> found) => found.Count == 0 ? null : found[0].ToInstance();
+    private static async Task<SagaRow?> LockAsync(UnitOfWork work, Sql sql) => (await work.QueryAsync<SagaRow>(sql)).SingleOrDefault() is { } row ? row with { ReadAt = work.Now } : null;
+
+    private static void Record(UnitOfWork work, Sql sql) => work.Record(new BatchItem(sql.ToBatchCommand(), YieldsRows: true));
+
+    private static async Task<SagaInstance?> FindAsync(Guid id, Func<Sql, Task<IReadOnlyList<Shown>>> find, Func<Sql, Task<IReadOnlyList<Tried>>> ask)
+    {
+        if (await find(SagaSql.Find(id)) is not [var shown, ..])
+            return null;
+        var state = StateOf(shown.State);
+        IReadOnlyList<Tried> tried = state.Pending.Count == 0 ? [] : await ask(SagaSql.Tried([.. state.Pending.Select(owed => owed.Job)]));
+        return shown.ToInstance(state, tried.ToDictionary(job => job.Id));
+    }
 
     private sealed record Shown(
         Guid Id, string Saga, int Version, string Key, SagaStatus Status, DateTimeOffset StartedAt, DateTimeOffset? Deadline, DateTimeOffset? EndedAt, JsonElement Input, string State)
     {
-        public SagaInstance ToInstance()
-        {
-            var state = StateOf(State);
-            return new(Id, Saga, Version, Key, Status, StartedAt, Deadline, EndedAt, Input, state.Turned, [.. state.Pending.Select(owed => owed.Part)], state.Log);
-        }
+        public SagaInstance ToInstance(SagaState state, Dictionary<Guid, Tried> tried) =>
+            new(Id, Saga, Version, Key, Status, StartedAt, Deadline, EndedAt, Input, state.Turned, [.. state.Pending.Select(owed => Next(owed, tried.GetValueOrDefault(owed.Job)))], state.Log);
+
+        private static SagaNext Next(SagaPending owed, Tried? job) => new(owed.Item, owed.Part, owed.Job, job?.Attempt ?? 0, job?.DueAt, job?.Error is { } error ? DeadLetterError.Of(error) : null);
     }
+
+    /// <summary>How a job fares.</summary>
+    private sealed record Tried(Guid Id, int Attempt, DateTimeOffset? DueAt, JsonElement? Error);
 }

@@ -16,6 +16,8 @@ create table mainstay.sagas (
     origin json,
     -- Where it stands, which jobs it has, and everything that has happened to it, oldest first. Written anew with each change.
     state json not null,
+    -- How often that was written, so that whoever goes on from what it knows finds out whether somebody else was there meanwhile.
+    moves integer not null default 0,
     started_at timestamptz not null default mainstay.now(),
     -- When it goes back unless it has come to its end; null for never.
     deadline timestamptz
@@ -66,6 +68,20 @@ create table mainstay.saga_definitions (
     declared_at timestamptz not null default mainstay.now(),
     constraint saga_definitions_pkey primary key (saga, version)
 );
+
+-- Aborts the transaction of whoever went on from what it knew of a saga, when that is not so any more: it has moved, or one of its key is open.
+create function mainstay.require_unmoved(holds boolean) returns void language plpgsql as $$
+begin
+    if not holds then
+        raise exception 'The saga has moved meanwhile, or one of its key is open.' using errcode = 'MS006';
+    end if;
+end $$;
+
+-- How a stuck saga stands when something else of it has moved: it stays so while one of its jobs is dead. Asked of stuck ones alone, so that the others do not pay for the look into all days of dead letters.
+create function mainstay.status_of_stuck(pending uuid[], moved text) returns text language plpgsql stable as $$
+begin
+    return case when exists (select from mainstay.jobs_dead where id = any(pending) and discarded_at is null) then 'stuck' else moved end;
+end $$;
 
 -- A job of a saga has died, whoever buried it: the saga stands until somebody decides. Jobs of a saga have its id as their message.
 create function mainstay.stop_saga() returns trigger language plpgsql as $$

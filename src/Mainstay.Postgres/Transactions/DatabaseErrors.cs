@@ -9,12 +9,15 @@ internal static class DatabaseErrors
     /// <summary>SQLSTATE of <c>mainstay.demand</c>: a row changed since it was read.</summary>
     public const string RowChanged = "MS001";
 
+    /// <summary>SQLSTATE of <c>mainstay.require_unmoved</c>: what was known of a saga is not so any more.</summary>
+    public const string SagaMoved = "MS006";
+
     public const string PlanChanged = "0A000";
 
     /// <summary>Errors that vanish when the whole transaction is run again.</summary>
     public static bool IsRetryable(Exception e) => e is PostgresException
     {
-        SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or RowChanged
+        SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or RowChanged or SagaMoved
     } || IsPlanChanged(e) || IsPartitionNew(e);
 
     /// <summary>

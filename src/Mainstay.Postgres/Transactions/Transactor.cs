@@ -41,7 +41,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
         for (var attempt = 1; ; attempt++)
         {
             await using var work = new Work(Database, request.Deadline, request.Isolation, isReadOnly: false, request.Cancellation);
-            var unit = new UnitOfWork(work, Context(request));
+            var unit = new UnitOfWork(work, Context(request) with { IsRepeated = attempt > 1 });
             try
             {
                 var completed = await handler(unit);

@@ -245,8 +245,11 @@ public sealed class UnitOfWork
 
     internal Origin Origin => _context.Origin;
 
+    /// <summary>Whether it is run again after a conflict: then what was assumed before is to be looked at.</summary>
+    internal bool IsRepeated => _context.IsRepeated;
+
     /// <summary>Whether all it does is to insert rows and to publish, without having looked at anything: then it can be committed together with others.</summary>
-    internal bool OnlyInserts => !_work.HasBegun && _late is null && _recorded.Count == _changes.Count && _recorded.TrueForAll(recorded => recorded.Statement is null);
+    internal bool OnlyInserts => !_work.HasBegun && _late is null && _afterCommit is null && _recorded.Count == _changes.Count && _recorded.TrueForAll(recorded => recorded.Statement is null);
 
     /// <summary>The rows to insert, by table in the order in which they were recorded. Only when it <see cref="OnlyInserts"/>.</summary>
     internal IEnumerable<(TableSql Sql, object Row)> Inserts => _recorded.Select(recorded => (recorded.Sql!, recorded.Change!.After!));
@@ -254,13 +257,8 @@ public sealed class UnitOfWork
     /// <summary>Adds a statement of the framework to the transaction.</summary>
     internal void Record(BatchItem item) => _recorded.Add(new Recorded(null, item.Change, item));
 
-    /// <summary>Does something when it is committed, and nothing when it is rolled back. For what has looked at the database: such a unit of work commits by itself.</summary>
-    internal void AfterCommit(Action action)
-    {
-        if (!_work.HasBegun)
-            throw new InvalidOperationException("A unit of work that has not begun may be committed together with others, which nothing would be told of.");
-        _afterCommit += action;
-    }
+    /// <summary>Does something when it is committed, and nothing when it is rolled back. It commits by itself then, not together with others.</summary>
+    internal void AfterCommit(Action action) => _afterCommit += action;
 
     /// <summary>Adds a job that was made elsewhere.</summary>
     internal JobRow Record(JobRow row)

@@ -17,6 +17,9 @@ internal sealed record WorkContext
 
     public required Origin Origin { get; init; }
 
+    /// <summary>Whether it is run again after a conflict.</summary>
+    public bool IsRepeated { get; init; }
+
     /// <inheritdoc cref="TransactionRequest.IsHeldBack"/>
     public bool IsHeldBack { get; init; }
 }

@@ -5,13 +5,14 @@ internal sealed class ArrivingJobs(QueueState state, QueueSlots slots, NodeLease
 {
     public Guid Node => lease.Id;
 
-    public Guid? Reserve(string handler)
+    /// <remarks>What follows a job of the same queue takes a slot also when there is none: the one whose run is about to end.</remarks>
+    public Guid? Reserve(JobRow row)
     {
-        if (state.Rooms.Find(handler) is not { } entry)
+        if (state.Rooms.Find(row.Handler) is not { } entry)
             return null;
         lock (state.Lock)
         {
-            if (state.Stops || !entry.Room.IsIdle || !lease.IsHeld)
+            if (state.Stops || !lease.IsHeld || !(entry.Room.IsIdle || (row.Follows is { } before && state.Rooms.Find(before)?.Room == entry.Room && entry.Room.Limit is null)))
                 return null;
             entry.Room.TakeSlot();
             return Node;
@@ -29,7 +30,7 @@ internal sealed class ArrivingJobs(QueueState state, QueueSlots slots, NodeLease
             else if (state.Rooms.Find(row.Handler) is { } entry)
             {
                 isWaiting = true;
-                othersMayHelp |= entry.Room.Free == 0;
+                othersMayHelp |= entry.Room.Free <= 0;
             }
             else
                 othersMayHelp = true;

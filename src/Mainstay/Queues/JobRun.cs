@@ -31,7 +31,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private static readonly TimeSpan grace = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _ending = new();
-    private readonly IJobPartRun? _part = handler.Part?.Begin(job, services) ?? ReplyRun.Of(handler, job, services);
+    private readonly IJobPartRun? _part = handler.Part?.Begin(job, services) ?? handler.Runs?.Invoke(job, services) ?? ReplyRun.Of(handler, job, services);
     private readonly long _began = services.Clock.GetTimestamp();
     private int _end;
     private long _handledSince;
@@ -284,7 +284,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     }
 
     /// <summary>The database went away: nobody's attempt. Counted, a bad night of the database would turn healthy jobs into dead letters.</summary>
-    private static bool IsOutage(Exception error) => error is ProblemException { Type: var type }
+    public static bool IsOutage(Exception error) => error is ProblemException { Type: var type }
         ? type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown
         : error is NpgsqlException && DatabaseErrors.IsUnavailable(error);
 

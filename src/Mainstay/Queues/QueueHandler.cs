@@ -25,6 +25,9 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <summary>What it is a part of, if that says how it is run.</summary>
     public IJobPart? Part { get; init; }
 
+    /// <summary>How a job is run, where that is more than to call the handler; null where it is not.</summary>
+    public Func<ClaimedJob, JobRunServices, IJobPartRun>? Runs { get; init; }
+
     /// <summary>What whoever asks for it is given; null for a job that gives nothing to anybody.</summary>
     public Type? Reply { get; private set; }
 

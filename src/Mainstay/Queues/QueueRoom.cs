@@ -21,6 +21,7 @@ internal sealed class QueueRoom(int number, int slots, QueueLimit? limit = null)
     /// <summary>What the queue may do over all nodes; null when that is not limited.</summary>
     public QueueLimit? Limit => limit;
 
+    /// <summary>How many slots are free. Less than none for as long as a job that follows another one has its slot beside it, until the run of that is over.</summary>
     public int Free { get; private set; } = slots;
 
     /// <summary>Whether there may be rows that are not claimed yet.</summary>
@@ -65,7 +66,7 @@ internal sealed class QueueRoom(int number, int slots, QueueLimit? limit = null)
     /// <summary>The next job, when there is one and a slot for it, which is then taken.</summary>
     public ClaimedJob? Next()
     {
-        if (Free == 0 || !_ahead.TryDequeue(out var job))
+        if (Free <= 0 || !_ahead.TryDequeue(out var job))
             return null;
         Free--;
         return job;

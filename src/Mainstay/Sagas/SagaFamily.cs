@@ -25,6 +25,12 @@ internal sealed class SagaFamily(string name, Type input)
 
     public SagaDefinition Newest => _versions[_versions.Keys.Max()];
 
+    /// <summary>What begins instances.</summary>
+    public QueueHandler Handler { get; set; } = null!;
+
+    /// <summary>What is done in the commit that begins an instance; null when the first that it does is something else than a unit of work, or stands in a queue that counts runs.</summary>
+    public SagaStepPart? FirstStep { get; private set; }
+
     public void Add(SagaDefinition definition) => _versions.Add(definition.Version, definition);
 
     public SagaDefinition? Find(int version) => _versions.GetValueOrDefault(version);
@@ -32,31 +38,46 @@ internal sealed class SagaFamily(string name, Type input)
     /// <summary>Whether nobody listens for it yet on behalf of this saga.</summary>
     public bool Listens(Type @event, string wait) => _events.TryAdd(@event, wait);
 
+    /// <summary>Decides where instances begin: where their first step is done, if that can be done in the same commit.</summary>
+    public void Compile(QueueModel queues)
+    {
+        FirstStep = Newest.Items[0] is SagaStep { Group: null, Do: { IsTransactional: true } part } && queues.LimitOf(part.Handler.Queue) is null ? part : null;
+        if (FirstStep is null)
+            return;
+        Handler.In(FirstStep.Handler.Queue);
+        Handler.Limit(FirstStep.Handler.Timeout);
+    }
+
     /// <summary>Begins one. While one of the same key is open, nothing is begun.</summary>
-    public async Task StartAsync(object input, UnitOfWork work)
+    /// <param name="id">Its id.</param>
+    /// <param name="input">What begins it.</param>
+    /// <param name="origin">What caused that.</param>
+    /// <param name="work">The commit that ends the job.</param>
+    /// <param name="first">The first step, when it is done in the same commit, or has failed there; null to leave it to its own job.</param>
+    public async Task StartAsync(Guid id, object input, Origin origin, UnitOfWork work, SagaFirstStep? first)
     {
         var definition = Newest;
-        var id = Guid.CreateVersion7();
         var key = definition.Key is null ? id.ToString() : KeyOf(definition.Key(input));
-        var state = SagaState.Beginning;
-        var row = new SagaRow(id, Name, definition.Version, definition.Shape, key, SagaStatus.Running, StoredJson.Write(input, Input), StoredJson.Write(state), definition.Within, work.Now);
-        IReadOnlyList<ParkedEvent> early = [];
-        if (_events.Count > 0)
-        {
-            await SagaStore.LockKeyAsync(work, Name, key);
-            early = await SagaStore.TakeParkedAsync(work, Name, key);
-        }
-        if (!await SagaStore.InsertAsync(work, row, definition.Within))
+        var walk = new SagaWalk(definition, SagaState.Beginning, input, work.Now);
+        foreach (var early in await TakeParkedAsync(work, key))
+            if (_events.FirstOrDefault(known => known.Value == early.Item).Key is { } type && WaitOf(definition, type) is { } wait)
+                walk.Received(wait, Element(early.Payload), early.ArrivedAt);
+        walk.Begin();
+        var row = new SagaRow(id, Name, definition.Version, definition.Shape, key, SagaStatus.Running, StoredJson.Write(input, Input), StoredJson.Write(walk.State), 0, definition.Within, work.Now) { ReadAt = work.Now };
+        // Mostly there is none of the key, so that is not asked but assumed. When it was wrong, the commit is refused, and this is run again.
+        if (work.IsRepeated && !await SagaStore.InsertAsync(work, row, origin))
         {
             work.AfterCommit(() => SagaMetrics.Repeated(Name));
             return;
         }
-        var walk = new SagaWalk(definition, state, input, work.Now);
-        foreach (var parked in early)
-            if (_events.FirstOrDefault(known => known.Value == parked.Item).Key is { } type && WaitOf(definition, type) is { } wait)
-                walk.Received(wait, Element(parked.Payload), parked.ArrivedAt);
-        walk.Begin();
-        SagaMoves.Save(work, row, walk);
+        if (first is { Failure: null } step)
+            await step.DoAsync(id, work, walk);
+        if (walk.HasLearned)
+            SagaStore.CheckRoom(Name, walk.State);
+        if (work.IsRepeated || walk.Outcome is not null)
+            SagaMoves.Save(work, work.IsRepeated ? row : SagaStore.Begin(work, row, origin), walk, ends: Name, first?.Failure);
+        else
+            SagaMoves.Start(work, SagaStore.Begin(work, row with { Status = walk.Status, State = StoredJson.Write(walk.State) }, origin), walk, ends: Name, first?.Failure);
         work.AfterCommit(() => SagaMetrics.Started(Name));
     }
 
@@ -69,7 +90,7 @@ internal sealed class SagaFamily(string name, Type input)
         {
             // Whoever begins one just now is waited for, and seen then.
             var key = KeyOf(WaitsFor(@event.GetType()).First().Wait.Key(@event));
-            await SagaStore.LockKeyAsync(work, Name, key);
+            SagaStore.LockKey(work, Name, key);
             (row, definition, wait) = await FindAsync(@event, work);
             if (row is null)
             {
@@ -93,7 +114,7 @@ internal sealed class SagaFamily(string name, Type input)
             await SagaStore.WithdrawAsync(work, [timer.Job]);
             walk.EndWait(timer.Job);
         }
-        SagaMoves.Save(work, row, walk);
+        SagaMoves.Save(work, row, walk, ends: $"{Name}: {_events[@event.GetType()]}");
     }
 
     /// <summary>Compares what is declared with what was, and refuses what open instances could not go on by.</summary>
@@ -113,6 +134,15 @@ internal sealed class SagaFamily(string name, Type input)
         }
         foreach (var (_, version, count) in await work.QueryAsync<Undeclared>(SagaSql.Undeclared(Name, [.. _versions.Keys])))
             SagaLog.Undeclared(log, count, Name, version);
+    }
+
+    /// <summary>What came for it before it has begun. Whoever brings something just now is waited for.</summary>
+    private Task<IReadOnlyList<ParkedEvent>> TakeParkedAsync(UnitOfWork work, string key)
+    {
+        if (_events.Count == 0)
+            return Task.FromResult<IReadOnlyList<ParkedEvent>>([]);
+        SagaStore.LockKey(work, Name, key);
+        return SagaStore.TakeParkedAsync(work, Name, key);
     }
 
     /// <summary>

@@ -22,7 +22,8 @@ internal sealed class SagaModel(QueueModel queues)
         {
             family = new SagaFamily(name, typeof(T));
             _families.Add(family);
-            queues.Add(new QueueHandler(name, (T input, UnitOfWork work) => family.StartAsync(input, work)) { Starter = typeof(T) });
+            // The handler only says what it takes: what is done is more than a call.
+            family.Handler = queues.Add(new QueueHandler(name, static (T input, UnitOfWork work) => { }) { Starter = typeof(T), Runs = (job, services) => new SagaStartRun(family, job, services) });
         }
         if (family.Input != typeof(T))
             Refuse("MST3101", $"Saga '{name}' begins with {family.Input.Name} in one version and with {typeof(T).Name} in another. Give what begins otherwise another name.");
@@ -43,7 +44,14 @@ internal sealed class SagaModel(QueueModel queues)
     public void Refuse(string code, string mistake) => _mistakes.Add(new ConfigurationException(code, mistake));
 
     /// <summary>Compiles the definitions.</summary>
-    public IEnumerable<ConfigurationException> Compile(Func<Type, bool> isService) => [.. _mistakes, .. _families.SelectMany(family => family.Versions).SelectMany(definition => definition.Compile(isService))];
+    public IReadOnlyList<ConfigurationException> Compile(Func<Type, bool> isService)
+    {
+        ConfigurationException[] mistakes = [.. _mistakes, .. _families.SelectMany(family => family.Versions).SelectMany(definition => definition.Compile(isService))];
+        if (mistakes.Length == 0)
+            foreach (var family in _families)
+                family.Compile(queues);
+        return mistakes;
+    }
 
     /// <summary>Compares the definitions with what is open in the database.</summary>
     /// <exception cref="ConfigurationException">MST3105</exception>

@@ -33,10 +33,13 @@ internal static class SagaMoves
     }
 
     /// <summary>Writes where it stands, and the jobs that it has to have next, with the commit.</summary>
-    public static void Save(UnitOfWork work, SagaRow row, SagaWalk walk)
+    /// <param name="work">The commit.</param>
+    /// <param name="row">The saga as it was.</param>
+    /// <param name="walk">The saga as it shall be.</param>
+    /// <param name="ends">The handler of the job that ends with the commit; null when none does.</param>
+    /// <param name="failure">What the first attempt of the next step has failed with already.</param>
+    public static void Save(UnitOfWork work, SagaRow row, SagaWalk walk, string? ends = null, Exception? failure = null)
     {
-        foreach (var start in walk.Starts)
-            work.Record(new JobRow(start.Job, start.Part.Handler.Name, row.Id, StoredJson.Write(new SagaJob(row.Id)), work.Origin) { After = Earlier(start, row.Left) });
         if (walk.HasLearned)
             SagaStore.CheckRoom(row.Saga, walk.State);
         if (walk.Outcome is { } outcome)
@@ -45,8 +48,27 @@ internal static class SagaMoves
             work.AfterCommit(() => SagaMetrics.Ended(row.Saga, outcome));
         }
         else
-            SagaStore.Save(work, row, walk.Status, walk.State);
+            Start(work, SagaStore.Save(work, row, walk.Status, walk.State), walk, ends, failure);
     }
+
+    /// <summary>Records the jobs that it has to have next. The only one that there is gets to know how it stands, so that it need not ask.</summary>
+    /// <param name="work">The commit.</param>
+    /// <param name="row">The saga as it is written there.</param>
+    /// <param name="walk">What is to be done.</param>
+    /// <param name="ends">The handler of the job that ends with the commit; null when none does.</param>
+    /// <param name="failure">What the first attempt of the next step has failed with already.</param>
+    public static void Start(UnitOfWork work, SagaRow row, SagaWalk walk, string? ends, Exception? failure = null)
+    {
+        foreach (var start in walk.Starts)
+            work.Record(JobOf(start, row.Id, work.Origin) with
+            {
+                After = Earlier(start, row.Left),
+                Follows = start == walk.Starts[0] ? ends : null,
+                Known = failure is not null ? new SagaFirstFailure(failure) : walk.State.Pending.Count == 1 ? row : null,
+            });
+    }
+
+    public static JobRow JobOf(SagaStart start, Guid saga, Origin origin) => new(start.Job, start.Part.Handler.Name, saga, StoredJson.Write(new SagaJob(saga)), origin);
 
     /// <summary>Whether a move that failed like this can be made later as it is: the database was away, or somebody else moved.</summary>
     public static bool MayPass(Exception error) => error is SnoozeException or OperationCanceledException or NpgsqlException or IOException or System.Net.Sockets.SocketException

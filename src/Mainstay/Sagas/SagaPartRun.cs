@@ -1,8 +1,10 @@
+using System.Runtime.ExceptionServices;
+
 namespace Mainstay.Internal;
 
 /// <summary>
-/// One run of a job of a saga. A unit of work holds the row of the saga from its beginning, so that all that happens to one instance happens one after the other; what reaches out of the
-/// process takes the row when it has come back.
+/// One run of a job of a saga. A unit of work holds the row of the saga from its beginning, or finds out in its commit that nobody else has moved it, so that all that happens to one instance happens one after the
+/// other; what reaches out of the process takes the row when it has come back.
 /// </summary>
 internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices services) : IJobPartRun
 {
@@ -23,6 +25,8 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
 
     public async Task RunAsync(TransactionRequest request, object? input)
     {
+        if (job.Known is SagaFirstFailure { Error: var error })
+            ExceptionDispatchInfo.Throw(error);
         if (part.IsTransactional)
             await CommitAsync(request);
         else
@@ -93,7 +97,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
     {
         object? result = null;
         var isDone = false;
-        if (await SagaStore.ReadAsync(services.Transactor.Database, Saga, request.Cancellation) is { } before)
+        if ((Known(isRepeated: false, services.Clock.GetUtcNow()) ?? await SagaStore.ReadAsync(services.Transactor.Database, Saga, request.Cancellation)) is { } before)
         {
             Check(before);
             var walk = SagaMoves.Walk(part.Definition, before);
@@ -122,18 +126,24 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
         request with { IsKeyed = true },     // the row of the job is: a commit whose answer was lost has deleted it
         async work =>
         {
-            if (await SagaStore.LockAsync(work, Saga) is { } row)
+            if ((Known(work.IsRepeated, work.Now) ?? await SagaStore.LockAsync(work, Saga)) is { } row)
             {
                 Check(row);
                 var walk = SagaMoves.Walk(part.Definition, row);
                 if (walk.Expects(job.Id))
                 {
                     await move(work, walk, row);
-                    SagaMoves.Save(work, row, walk);
+                    SagaMoves.Save(work, row, walk, ends: job.Handler);
                 }
             }
             return new Completed<bool>(true) { First = QueueStore.Complete(job, part.Handler.Placement) };
         });
+
+    /// <summary>
+    /// The saga as this process has just committed it, when this run goes on from there: nothing is read or held then, and the commit finds out whether somebody else has moved it since. If so, the unit of work is
+    /// run again, and looks. So does one that seems to be late: that is for the clock of the database to say.
+    /// </summary>
+    private SagaRow? Known(bool isRepeated, DateTimeOffset now) => !isRepeated && (job.Known as SagaRow)?.At(now) is { IsLate: false } row ? row : null;
 
     /// <summary>The deadline is over, or the saga has turned before this step was begun.</summary>
     private Task TurnAsync(UnitOfWork work, SagaWalk walk) =>

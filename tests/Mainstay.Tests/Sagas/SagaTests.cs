@@ -292,6 +292,44 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
     }
 
     [Fact]
+    public async Task While_one_of_a_key_is_open_no_other_begins_also_where_no_event_is_waited_for()
+    {
+        var gate = new TaskCompletionSource();
+        await using var app = await StartAsync(saga => saga.By(order => order.Name).Step("pack", async (Order order, Outbound outbound) =>
+        {
+            _calls.Enqueue($"pack {order.Name}|");
+            await gate.Task.WaitAsync(outbound.Cancellation);
+        }));
+
+        await EnqueueAsync(app, "a");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.sagas", 1L);
+        await EnqueueAsync(app, "a");
+        await EnqueueAsync(app, "b");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 3L);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.sagas")).ShouldBe(2);
+        gate.SetResult();
+        await EndedAsync(app, "a", SagaStatus.Completed);
+        await EndedAsync(app, "b", SagaStatus.Completed);
+
+        Effects.Order().ShouldBe(["pack a", "pack b"]);
+    }
+
+    [Fact]
+    public async Task One_that_has_begun_goes_on_in_the_slot_of_its_step_before_another_begins()
+    {
+        await using var app = await StartAsync(saga => saga
+            .Step("one", (Order order, UnitOfWork work) => work.Execute($"insert into effects (text) values ({$"{order.Name}1"})"))
+            .Step("two", (Order order, Outbound outbound) => Call($"{order.Name}2", outbound))
+            .Step("three", (Order order, UnitOfWork work) => work.Execute($"insert into effects (text) values ({$"{order.Name}3"})")), workers: 1);
+
+        await app.Services.GetRequiredService<Jobs>().EnqueueManyAsync([new Order("a", 1), new Order("b", 1), new Order("c", 1)], cancellation: Stop);
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.sagas_ended where outcome = 'completed'", 3L);
+
+        (await Source.ScalarAsync<string>("select string_agg(text, ' ' order by number) from effects")).ShouldBe("a1 a3 b1 b3 c1 c3");
+        Effects.ShouldBe(["a2", "b2", "c2"]);
+    }
+
+    [Fact]
     public async Task An_event_of_the_application_begins_one()
     {
         await using var app = await PlainApplication.StartAsync(ConnectionString, services => services
@@ -306,11 +344,11 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
 
     private static readonly QueueOptions Options = new() { PollInterval = TimeSpan.FromMilliseconds(50), Workers = 8 };
 
-    private Task<PlainApplication> StartAsync(Action<SagaDeclaration<Order>> declare)
+    private Task<PlainApplication> StartAsync(Action<SagaDeclaration<Order>> declare, int? workers = null)
     {
         return PlainApplication.StartAsync(ConnectionString, services => services
             .AddOutbox(outbox => outbox.Event<Paid>("order.paid"))
-            .AddJobs(jobs => declare(jobs.Saga<Order>("ship order")), Options));
+            .AddJobs(jobs => declare(jobs.Saga<Order>("ship order")), Options with { Workers = workers ?? Options.Workers }));
     }
 
     private async Task<SagaInstance> EndedAsync(PlainApplication app, string name, SagaStatus outcome)
