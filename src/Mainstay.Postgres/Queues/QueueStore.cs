@@ -56,6 +56,15 @@ internal sealed class QueueStore(Database database)
         return new BatchItem(command);
     }
 
+    /// <summary>Refuses to go on when the jobs are no longer held in these claims.</summary>
+    public static BatchItem RequireLease(IReadOnlyList<ClaimedJob> jobs)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.RequireLease);
+        Add(command.Parameters, [.. jobs.Select(job => job.Id)]);
+        Add(command.Parameters, [.. jobs.Select(job => job.Fence)]);
+        return new BatchItem(command);
+    }
+
     /// <summary>The statement that records a step, in the commit of its effect.</summary>
     /// <param name="job">The job that the step is of.</param>
     /// <param name="name">Its name.</param>
