@@ -24,7 +24,7 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     {
         (Source, Clock) = (CreateSource(connectionString, applicationName), clock);
         var few = new NpgsqlConnectionStringBuilder(connectionString) { MinPoolSize = 0, MaxPoolSize = ApartMost };
-        Apart = _other = new Database(CreateSource(few.ConnectionString, applicationName), clock, this);
+        Apart = _other = new Database(CreateSource(few.ConnectionString, applicationName, hasOwnTypes: false), clock, this);
     }
 
     public NpgsqlDataSource Source { get; }
@@ -47,7 +47,10 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     public Database Apart { get; }
 
     /// <summary>Adds to a connection string what Mainstay needs and its author has not decided: prepared statements, a pool that fits the machine, timeouts.</summary>
-    public static NpgsqlDataSource CreateSource(string connectionString, string applicationName)
+    /// <param name="connectionString">Whose database, and what its author has decided.</param>
+    /// <param name="applicationName">By what the server shows the connections.</param>
+    /// <param name="hasOwnTypes">Whether statements may name types of the application or of extensions. The first connection asks for all that there are, which takes longer than to open it.</param>
+    public static NpgsqlDataSource CreateSource(string connectionString, string applicationName, bool hasOwnTypes = true)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         void Default(string keyword, object value)
@@ -67,7 +70,7 @@ internal sealed class Database : IAsyncDisposable, IDisposable
         Default("No Reset On Close", true);
         // A refused batch must tell which of its statements was refused: that is the element of a bulk request, or the receipt.
         settings.IncludeFailedBatchedCommand = true;
-        return new NpgsqlDataSourceBuilder(settings.ConnectionString).Build();
+        return new NpgsqlDataSourceBuilder(settings.ConnectionString).ConfigureTypeLoading(types => types.EnableTypeLoading(hasOwnTypes)).Build();
     }
 
     /// <exception cref="ProblemException"><c>database-unavailable</c> or <c>deadline-exceeded</c>.</exception>
