@@ -56,7 +56,7 @@ public sealed class DependencyTests
         if (room.Ours.Contains(reference) || room.Packages.Any(pattern => Matches(reference, pattern)) || Platform.Contains(reference) || (room.Web && Web.Contains(reference)))
             return null;
         var instead = Rooms.All.Any(other => other.Project == reference)
-            ? $"References go Core ← Postgres ← Mainstay ← Testing, Tool. Move the code, or pass what is needed as a delegate or interface of {room.Project}."
+            ? $"References go Core ← Postgres ← Mainstay ← Testing. Move the code, or pass what is needed as a delegate or interface of {room.Project}."
             : Web.Contains(reference) ? "It belongs to the ASP.NET Core shared framework. Use an Abstractions package, or move the code to Mainstay." : "A new package needs a row in Rooms.cs and a page in docs/decisions.";
         return $"forbidden. {room.Because} {instead}";
     }

@@ -19,7 +19,7 @@ internal static class Rooms
     /// <summary>Part of the platform: contracts without an implementation, released with .NET.</summary>
     public const string Abstractions = "Microsoft.Extensions.*.Abstractions";
 
-    /// <summary>Core ← Postgres ← Mainstay ← Testing, Tool; transports and exporters hang on the side.</summary>
+    /// <summary>Core ← Postgres ← Mainstay ← Testing; transports and exporters hang on the side.</summary>
     public static IReadOnlyList<Room> All { get; } =
     [
         new("Mainstay.Core", [], [Abstractions],
@@ -34,8 +34,6 @@ internal static class Rooms
             "A transport carries messages of the outbox and needs no web framework."),
         new("Mainstay.Testing", ["Mainstay.Core", "Mainstay.Postgres", "Mainstay"], [Abstractions, "Npgsql", "Microsoft.AspNetCore.*"],
             "Test support must not decide the user's test framework.") { Web = true },
-        new("Mainstay.Tool", ["Mainstay.Core", "Mainstay.Postgres", "Mainstay"], [Abstractions, "Npgsql", "System.CommandLine", "Spectre.Console"],
-            "The tool runs on developers' machines and in pipelines; its closure is part of its start-up time.") { Web = true, IsLibrary = false },
         new("Mainstay.Analyzers", [], ["Microsoft.CodeAnalysis*"],
             "Analyzers are loaded by the compiler, which brings nothing else.") { IsLibrary = false },
     ];

@@ -18,7 +18,6 @@ public sealed partial class TidyTests
     /// <summary>Folders and files in src that may write to the terminal, with the reason.</summary>
     private static readonly Dictionary<string, string> Speaking = new()
     {
-        ["src/Mainstay.Tool/"] = "A command answers on the terminal.",
         ["src/Mainstay/Logging/"] = "Log lines go to the standard output.",
         ["src/Mainstay/Hosting/"] = "The banner and the reason of a refused start are for the person at the terminal.",
     };

@@ -18,6 +18,7 @@ internal sealed class NodeLease(Database database, TimeProvider clock, TimeSpan 
     private readonly Lock _lock = new();
     private long _reliableUntil = clock.GetTimestamp();
     private bool _wasHeld;
+    private int _term;
 
     /// <summary>New at every start: what an earlier process of the same machine held is not ours.</summary>
     public Guid Id { get; } = Guid.CreateVersion7();
@@ -30,6 +31,9 @@ internal sealed class NodeLease(Database database, TimeProvider clock, TimeSpan 
     /// <summary>Whether others are sure not to take over what this node holds.</summary>
     public bool IsHeld => Left > TimeSpan.Zero;
 
+    /// <summary>Grows with each loss. What was claimed in one term is not held in the next: others may have taken it over in between.</summary>
+    public int Term => Volatile.Read(ref _term);
+
     private TimeSpan Left => new Deadline(Volatile.Read(ref _reliableUntil)).Left(clock);
 
     /// <summary>Called once each time that the lease was not renewed in time, and always before it can be relied on again.</summary>
@@ -37,6 +41,9 @@ internal sealed class NodeLease(Database database, TimeProvider clock, TimeSpan 
 
     /// <summary>How many other nodes were alive at the last renewal.</summary>
     public int Others { get; private set; }
+
+    /// <summary>Whether others are sure not to have taken over what this node has held since it claimed in that term.</summary>
+    public bool IsHeldIn(int term) => IsHeld && Term == term;      // in this order: a loss is noted before the lease can be relied on again
 
     /// <returns>What there is to do besides.</returns>
     public async Task<NodeNews> ExtendAsync(CancellationToken cancellation)
@@ -100,6 +107,7 @@ internal sealed class NodeLease(Database database, TimeProvider clock, TimeSpan 
         if (!_wasHeld || IsHeld)
             return;
         _wasHeld = false;
+        Interlocked.Increment(ref _term);
         Lost();
     }
 }

@@ -5,6 +5,9 @@ internal sealed record CyclePlan
 {
     public required Guid Node { get; init; }
 
+    /// <summary>The term of its lease.</summary>
+    public required int Term { get; init; }
+
     public IReadOnlyList<(Guid Id, int Fence, string Handler)> Finished { get; init; } = [];
 
     /// <summary>What has been done and others may wait for: it is ended before anything is claimed.</summary>

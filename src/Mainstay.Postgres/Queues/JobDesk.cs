@@ -28,7 +28,7 @@ internal sealed class JobDesk
             return;
         foreach (var row in rows)
             if (row.MayBeBornLeased)
-                row.Node = runner.Reserve(row);
+                runner.Reserve(row);
     }
 
     public void Committed(IReadOnlyList<JobRow> rows)
@@ -55,8 +55,8 @@ internal interface IJobRunner
     /// <summary>Under whose lease it runs jobs.</summary>
     Guid Node { get; }
 
-    /// <returns>The node whose lease the row may be born under, with a slot kept for it; null when it shall wait in the queue.</returns>
-    Guid? Reserve(JobRow row);
+    /// <summary>Lets the row be born under the lease of the node, with a slot kept for it; does nothing when it shall wait in the queue.</summary>
+    void Reserve(JobRow row);
 
     /// <returns>Whether something of it waits that another node might begin sooner.</returns>
     bool Committed(IReadOnlyList<JobRow> rows);

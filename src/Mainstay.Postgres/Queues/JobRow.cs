@@ -28,6 +28,9 @@ internal sealed record JobRow(Guid Id, string Handler, Guid? Message, string Pay
     /// <summary>The node that it is born under the lease of, because that node has room for it; null for a row that waits to be claimed.</summary>
     public Guid? Node { get; set; }
 
+    /// <summary>The term of that lease.</summary>
+    public int Term { get; set; }
+
     /// <summary>The handler of the job that ends with the commit, where this one goes on with the same matter: then it may have the slot of that, whoever waits. Null for work that waits for its turn.</summary>
     public string? Follows { get; init; }
 
@@ -69,7 +72,10 @@ internal sealed record ClaimedJob(Guid Id, string Handler, Guid? Message, string
     /// <summary>When it was claimed, by the clock of this process; null when it was born leased and runs at once.</summary>
     public long? ClaimedAt { get; init; }
 
-    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero, row.Priority, null) { Known = row.Known };
+    /// <summary>The term of the lease that it is held in.</summary>
+    public required int Term { get; init; }
+
+    public static ClaimedJob Born(JobRow row) => new(row.Id, row.Handler, row.Message, row.Payload, OriginJson.Write(row.Origin), 1, 1, 0, 0, TimeSpan.Zero, row.Priority, null) { Known = row.Known, Term = row.Term };
 
     /// <summary>The origin of what its handler changes and publishes: in the chain that one request began.</summary>
     /// <param name="origin">Its own.</param>

@@ -179,6 +179,15 @@ internal static class QueueSql
         select mainstay.require_lease(exists (select from finished))
         """;
 
+    /// <summary>Refuses what was committed already, or taken over. A commit that is still on its way is waited for, because it has the rows locked.</summary>
+    public const string RequireLease = """
+        select mainstay.require_lease(count(*) = cardinality($1)) from (
+            select from mainstay.jobs job join unnest($1, $2) as mine (id, fence) on job.id = mine.id and job.fence = mine.fence
+            where job.state + 0 = 1
+            for key share of job
+        ) held
+        """;
+
     public static readonly string CompleteWithLimits = $"{Complete} where {Limits.Condition(3)}";
 
     /// <summary>The same for several that had their effect in one transaction: all of them, or none.</summary>

@@ -56,6 +56,15 @@ internal sealed class QueueStore(Database database)
         return new BatchItem(command);
     }
 
+    /// <summary>Refuses to go on when the jobs are no longer held in these claims.</summary>
+    public static BatchItem RequireLease(IReadOnlyList<ClaimedJob> jobs)
+    {
+        var command = new NpgsqlBatchCommand(QueueSql.RequireLease);
+        Add(command.Parameters, [.. jobs.Select(job => job.Id)]);
+        Add(command.Parameters, [.. jobs.Select(job => job.Fence)]);
+        return new BatchItem(command);
+    }
+
     /// <summary>The statement that records a step, in the commit of its effect.</summary>
     /// <param name="job">The job that the step is of.</param>
     /// <param name="name">Its name.</param>
@@ -108,7 +117,7 @@ internal sealed class QueueStore(Database database)
         }
         while (await reader.ReadAsync())
             claimed.Add(new ClaimedJob(reader.GetGuid(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetGuid(2), reader.GetString(3), reader.IsDBNull(4) ? null : reader.GetString(4),
-                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9), (JobPriority)reader.GetInt16(10), reader.IsDBNull(11) ? null : reader.GetString(11)) { ClaimedAt = now });
+                reader.GetInt32(5), reader.GetInt32(6), reader.GetInt32(7), reader.GetInt64(8), reader.GetTimeSpan(9), (JobPriority)reader.GetInt16(10), reader.IsDBNull(11) ? null : reader.GetString(11)) { ClaimedAt = now, Term = plan.Term });
         claimed.Sort(static (one, other) => (one.Priority, one.Seq).CompareTo((other.Priority, other.Seq)));
         var nextStart = paced.Length > 0 ? await ReadTimeAsync(reader) : null;
         var nextDue = plan.AsksForNextDue ? await ReadTimeAsync(reader) : null;

@@ -18,8 +18,8 @@ internal sealed record ServerConnection(Version Version, string Database, string
         var target = Parse(connectionString);
         try
         {
-            await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString);
-            await connection.OpenAsync(cancellation);
+            await using var source = new NpgsqlDataSourceBuilder(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString).ConfigureTypeLoading(types => types.EnableTypeLoading(false)).Build();
+            await using var connection = await source.OpenConnectionAsync(cancellation);
             return await ReadAsync(connection, target, cancellation);
         }
         catch (Exception e) when (e is NpgsqlException or TimeoutException or SocketException or AuthenticationException or IOException or NotSupportedException or InvalidOperationException)

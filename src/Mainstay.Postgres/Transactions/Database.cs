@@ -11,15 +11,20 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     /// <summary>How long a call waits for a database that does not answer before it is refused with 503.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(3);
 
+    /// <summary>The other of the two pools; null where there is only one.</summary>
+    private readonly Database? _other;
+
     /// <summary>A pool that somebody else made.</summary>
     public Database(NpgsqlDataSource source, TimeProvider clock) => (Source, Clock, Apart) = (source, clock, this);
+
+    private Database(NpgsqlDataSource source, TimeProvider clock, Database other) : this(source, clock) => _other = other;
 
     /// <summary>Pools of its own.</summary>
     public Database(string connectionString, string applicationName, TimeProvider clock)
     {
         (Source, Clock) = (CreateSource(connectionString, applicationName), clock);
         var few = new NpgsqlConnectionStringBuilder(connectionString) { MinPoolSize = 0, MaxPoolSize = ApartMost };
-        Apart = new Database(CreateSource(few.ConnectionString, applicationName), clock);
+        Apart = _other = new Database(CreateSource(few.ConnectionString, applicationName, hasOwnTypes: false), clock, this);
     }
 
     public NpgsqlDataSource Source { get; }
@@ -42,7 +47,10 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     public Database Apart { get; }
 
     /// <summary>Adds to a connection string what Mainstay needs and its author has not decided: prepared statements, a pool that fits the machine, timeouts.</summary>
-    public static NpgsqlDataSource CreateSource(string connectionString, string applicationName)
+    /// <param name="connectionString">Whose database, and what its author has decided.</param>
+    /// <param name="applicationName">By what the server shows the connections.</param>
+    /// <param name="hasOwnTypes">Whether statements may name types of the application or of extensions. The first connection asks for all that there are, which takes longer than to open it.</param>
+    public static NpgsqlDataSource CreateSource(string connectionString, string applicationName, bool hasOwnTypes = true)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         void Default(string keyword, object value)
@@ -62,7 +70,7 @@ internal sealed class Database : IAsyncDisposable, IDisposable
         Default("No Reset On Close", true);
         // A refused batch must tell which of its statements was refused: that is the element of a bulk request, or the receipt.
         settings.IncludeFailedBatchedCommand = true;
-        return new NpgsqlDataSourceBuilder(settings.ConnectionString).Build();
+        return new NpgsqlDataSourceBuilder(settings.ConnectionString).ConfigureTypeLoading(types => types.EnableTypeLoading(hasOwnTypes)).Build();
     }
 
     /// <exception cref="ProblemException"><c>database-unavailable</c> or <c>deadline-exceeded</c>.</exception>
@@ -77,11 +85,22 @@ internal sealed class Database : IAsyncDisposable, IDisposable
             }
             catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
             {
+                MakeRoom(e);
                 if (giveUp.Left(Clock) <= TimeSpan.Zero)
                     throw DatabaseErrors.Unavailable(e);
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(250, 25 * attempt)), Clock, cancellation);
             }
         }
+    }
+
+    /// <summary>
+    /// After a server has refused one more connection: closes those of the other pool that nobody uses just now, and those in use at their return. Else one pool could keep for minutes what
+    /// the other one needs, and a node stand still that has connections enough.
+    /// </summary>
+    public void MakeRoom(Exception refusal)
+    {
+        if (refusal is PostgresException { SqlState: PostgresErrorCodes.TooManyConnections })
+            _other?.Source.Clear();
     }
 
     public async ValueTask DisposeAsync()

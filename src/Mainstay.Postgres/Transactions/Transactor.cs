@@ -44,6 +44,8 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
             var unit = new UnitOfWork(work, Context(request) with { IsRepeated = attempt > 1 });
             try
             {
+                if (doubt.Cause is not null && request.StillDue is { } stillDue)
+                    await work.ExecuteAsync([stillDue()], request.Cancellation);
                 var completed = await handler(unit);
                 if (!await CommitWithOthersAsync(unit, completed, request, doubt))
                     await unit.CommitAsync(completed.Receipt, completed.First);
@@ -236,6 +238,12 @@ internal sealed record TransactionRequest(User User, Origin Origin, Deadline Dea
 
     /// <summary>Whether a receipt (or, for a message, its row) protects the call, so that running it again can never apply it twice.</summary>
     public bool IsKeyed { get; init; }
+
+    /// <summary>
+    /// A statement that refuses the run when an earlier one has committed after all. It is asked before a handler that may have committed runs again: what waited for it to end may have begun since.
+    /// Null where only the commit finds out.
+    /// </summary>
+    public Func<BatchItem>? StillDue { get; init; }
 
     /// <summary>Whether the changes are the elements of an array that the client sent.</summary>
     public bool IsBulk { get; init; }

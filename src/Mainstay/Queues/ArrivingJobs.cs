@@ -6,16 +6,17 @@ internal sealed class ArrivingJobs(QueueState state, QueueSlots slots, NodeLease
     public Guid Node => lease.Id;
 
     /// <remarks>What follows a job of the same queue takes a slot also when there is none: the one whose run is about to end.</remarks>
-    public Guid? Reserve(JobRow row)
+    public void Reserve(JobRow row)
     {
         if (state.Rooms.Find(row.Handler) is not { } entry)
-            return null;
+            return;
+        var term = lease.Term;
         lock (state.Lock)
         {
-            if (state.Stops || !lease.IsHeld || !(entry.Room.IsIdle || (row.Follows is { } before && state.Rooms.Find(before)?.Room == entry.Room && entry.Room.Limit is null)))
-                return null;
+            if (state.Stops || !lease.IsHeldIn(term) || !(entry.Room.IsIdle || (row.Follows is { } before && state.Rooms.Find(before)?.Room == entry.Room && entry.Room.Limit is null)))
+                return;
             entry.Room.TakeSlot();
-            return Node;
+            (row.Node, row.Term) = (Node, term);
         }
     }
 
@@ -58,7 +59,7 @@ internal sealed class ArrivingJobs(QueueState state, QueueSlots slots, NodeLease
     {
         SlotRun? begun;
         lock (state.Lock)
-            begun = state.Stops ? null : slots.Begin_NeedsLock(job);
+            begun = state.Stops || !state.Late.IsOurs(job) ? null : slots.Begin_NeedsLock(job);
         if (begun is { } run)
             slots.Start(run);
         else

@@ -64,7 +64,7 @@ internal sealed class BatchRun(IReadOnlyList<JobRun> runs, QueueHandler handler,
         var cause = part.Count > 1
             ? new Origin(handler.Operation, "system", null, null, null, null)
             : job.Cause(OriginJson.Read(job.Origin), handler.Operation);
-        return new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation);
+        return new TransactionRequest(User.System(cause.Operation), cause, Deadline.After(handler.Timeout, services.Clock), cancellation) { StillDue = () => QueueStore.RequireLease([.. part.Select(member => member.Run.Job)]) };
     }
 
     private Array Inputs(List<(JobRun Run, object Input)> part)

@@ -8,6 +8,7 @@ internal sealed class EndedJobs(TimeProvider clock)
 
     private List<(Guid Id, int Fence, string Handler)> _finished = [];
     private List<(Guid Id, int Fence, string Handler)> _first = [];
+    private readonly List<IReadOnlyList<(Guid Id, int Fence, string Handler)>> _taken = [];
     private Deadline _waitUntil;
 
     public int Count => _finished.Count + _first.Count;
@@ -32,14 +33,19 @@ internal sealed class EndedJobs(TimeProvider clock)
         (isAwaited ? _first : _finished).Add((job.Id, job.Fence, job.Handler));
     }
 
-    public bool Has(Guid id, int fence) => _finished.Concat(_first).Any(job => job.Id == id && job.Fence == fence);
+    /// <summary>Whether it is to be ended, or just being ended.</summary>
+    public bool Has(Guid id, int fence) => _taken.SelectMany(jobs => jobs).Concat(_finished).Concat(_first).Any(job => job.Id == id && job.Fence == fence);
 
     public (IReadOnlyList<(Guid Id, int Fence, string Handler)> Finished, IReadOnlyList<(Guid Id, int Fence, string Handler)> First) Take()
     {
         var taken = (_finished, _first);
         (_finished, _first) = ([], []);
+        _taken.AddRange(taken._finished, taken._first);
         return taken;
     }
+
+    /// <summary>They have been ended, or have not: they are no longer on their way.</summary>
+    public void Answered(CyclePlan plan) => _taken.RemoveAll(jobs => jobs == plan.Finished || jobs == plan.FinishedFirst);
 
     /// <summary>Nobody knows whether they have been ended. Ending twice ends once.</summary>
     public void PutBack(CyclePlan plan)

@@ -219,7 +219,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private TransactionRequest Request(Deadline deadline, CancellationToken cancellation)
     {
         var cause = job.Cause(Origin, handler.Operation);
-        return new TransactionRequest(User.System(cause.Operation), cause, deadline, cancellation);
+        return new TransactionRequest(User.System(cause.Operation), cause, deadline, cancellation) { StillDue = () => QueueStore.RequireLease([job]) };
     }
 
     private async Task<JobOutcome> RunsAgainAsync(Func<Task<bool>> record, JobOutcome outcome, TimeSpan pause)

@@ -24,7 +24,7 @@ internal sealed class QueueEngine
     public QueueEngine(JobRunServices services, NodeLease lease, QueueModel model, QueueOptions options)
     {
         (_services, _lease, _options) = (services, lease, options);
-        _state = new QueueState(model, options, services);
+        _state = new QueueState(model, options, lease, services);
         _slots = new QueueSlots(_state, lease, services);
         Arriving = new ArrivingJobs(_state, _slots, lease, services.Clock);
     }
@@ -64,8 +64,24 @@ internal sealed class QueueEngine
     /// <summary>There may be more to claim.</summary>
     public void Wake() => _state.Wake();
 
-    /// <summary>Whether this node knows that it holds the job; what it does not know of is to be given back.</summary>
-    public bool Holds(Guid id, int fence) => _state.Holds(id, fence);
+    /// <summary>What of this the node does not know that it holds.</summary>
+    public HashSet<(Guid Id, int Fence)> Unknown(IEnumerable<(Guid Id, int Fence)> held)
+    {
+        lock (_state.Lock)
+            return [.. held.Where(job => !_state.Holds_NeedsLock(job))];
+    }
+
+    /// <summary>Decides that these are given back, although the node may still hear of a claim of its own. Then it will not run them.</summary>
+    public (Guid Id, int Fence)[] GiveUp(IEnumerable<(Guid Id, int Fence)> unknown)
+    {
+        lock (_state.Lock)
+        {
+            (Guid, int)[] lost = [.. unknown.Where(job => !_state.Holds_NeedsLock(job))];
+            foreach (var job in lost)
+                _state.Late.GiveUp(job);
+            return lost;
+        }
+    }
 
     /// <summary>Says which handlers go on although their time is over.</summary>
     public void ReportStuck()
@@ -121,8 +137,7 @@ internal sealed class QueueEngine
         {
             // Refused for whatever reason, a full disk for example: the loop is there when there is room again.
             QueueLog.Unavailable(_services.Log, e);
-            if (DatabaseErrors.IsExhausted(e))
-                _services.Transactor.Database.Source.Clear();       // perhaps it is our own handlers that have the last ones, and do not use them
+            _services.Transactor.Database.Apart.MakeRoom(e);
             lock (_state.Lock)
             {
                 if (plan is not null)
@@ -205,6 +220,7 @@ internal sealed class QueueEngine
         var plan = new CyclePlan
         {
             Node = _lease.Id,
+            Term = _lease.Term,
             Finished = finished,
             FinishedFirst = first,
             AsksForTurns = _state.Rooms.AsksForTurns,
@@ -224,6 +240,7 @@ internal sealed class QueueEngine
     private void Apply(CyclePlan plan, CycleResult result, int wakes)
     {
         List<SlotRun> begins = [];
+        List<ClaimedJob> late = [];
         lock (_state.Lock)
         {
             _state.End_NeedsLock(plan);
@@ -231,14 +248,19 @@ internal sealed class QueueEngine
             if (result.Admission.LetIn)
                 _state.Rooms.NoteReady();
             foreach (var job in result.Claimed)
-                Keep_NeedsLock(job);
-            while (_state.Rooms.Next() is { } next)
+                if (_state.Late.IsOurs(job))
+                    Keep_NeedsLock(job);
+                else
+                    late.Add(job);
+            while (_lease.IsHeld && _state.Rooms.Next() is { } next)
                 begins.Add(_slots.Begin_NeedsLock(next));
             foreach (var (number, most, _) in plan.Queues)
                 _state.Rooms.NoteAnswer(number, result.Claimed.Count(job => job.Crashes == 0 && _state.Rooms[job.Handler].Room.Number == number) >= most, wakes);
         }
         foreach (var run in begins)
             _slots.Start(run);
+        if (late.Count > 0)
+            _ = Task.Run(() => _slots.GiveBackAsync(late));
     }
 
     private void NoteTimes_NeedsLock(CyclePlan plan, CycleResult result)

@@ -162,9 +162,8 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
     {
         if (!engine.MayHoldStrays)
             return [];
-        var unknown = await store.HeldAsync(lease.Id, cancellation);
-        unknown.RemoveWhere(held => engine.Holds(held.Id, held.Fence));
-        var lost = unknown.Where(strays.Contains).ToArray();
+        var unknown = engine.Unknown(await store.HeldAsync(lease.Id, cancellation));
+        var lost = engine.GiveUp(unknown.Where(strays.Contains));
         if (lost.Length > 0)
             await store.ReleaseAsync(lost);
         if (unknown.Count == 0)

@@ -30,7 +30,8 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
         }
         catch (NpgsqlException e)
         {
-            QueueLog.Unavailable(services.Log, e);     // the end of the lease gives them back
+            QueueLog.Unavailable(services.Log, e);
+            state.MayHoldStrays = true;     // the renewal of the lease gives them back, or its end
         }
     }
 
@@ -82,7 +83,7 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
             foreach (var one in run.Runs)
                 End_NeedsLock(one, run.Entry);
             run.Entry.Room.GiveSlot();
-            next = run.Entry.Room.Next() is { } job ? Begin_NeedsLock(job) : null;
+            next = lease.IsHeld && run.Entry.Room.Next() is { } job ? Begin_NeedsLock(job) : null;
             isTurnDue = !hadEnds || !state.EndsCanWait_NeedsLock || state.Rooms.WantAny;
             isHelpDue = state.NeedsHelp_NeedsLock;
         }
@@ -134,12 +135,18 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
         try
         {
             var more = (await services.Store.RunAsync(plan)).Claimed;
+            List<ClaimedJob> late = [];
             lock (state.Lock)
                 foreach (var job in more)
-                {
-                    entry.NoteClaimed(job);
-                    runs.Add(state.Running.Begin(job, entry.Handler));
-                }
+                    if (state.Late.IsOurs(job))
+                    {
+                        entry.NoteClaimed(job);
+                        runs.Add(state.Running.Begin(job, entry.Handler));
+                    }
+                    else
+                        late.Add(job);
+            if (late.Count > 0)
+                await GiveBackAsync(late);
         }
         catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
         {
@@ -156,6 +163,7 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
     private CyclePlan PlanOf(QueueEntry entry, int most) => new()
     {
         Node = lease.Id,
+        Term = lease.Term,
         Queues = [(entry.Room.Number, most, entry.Room.Limit)],
         Handlers =
         [

@@ -1,7 +1,7 @@
 namespace Mainstay.Internal;
 
 /// <summary>What a node knows of its queues. All of it is under one lock, which is held for moments and never while anything is awaited.</summary>
-internal sealed class QueueState(QueueModel model, QueueOptions options, JobRunServices services)
+internal sealed class QueueState(QueueModel model, QueueOptions options, NodeLease lease, JobRunServices services)
 {
     /// <summary>A second turn at the same time is worth a commit when it has so much to end or to claim.</summary>
     private const int HelpLeast = 100;
@@ -19,6 +19,8 @@ internal sealed class QueueState(QueueModel model, QueueOptions options, JobRunS
     public RunningJobs Running { get; } = new(services);
 
     public EndedJobs Ended { get; } = new(services.Clock);
+
+    public LateAnswers Late { get; } = new(lease, services.Clock);
 
     public TurnTimes Times { get; } = new(options.PollInterval, services.Clock);
 
@@ -38,11 +40,7 @@ internal sealed class QueueState(QueueModel model, QueueOptions options, JobRunS
     public bool NeedsHelp_NeedsLock => _turns == 1 && !Stops && (Ended.Count >= HelpLeast || Rooms.WantedFreely >= HelpLeast);
 
     /// <summary>Whether this node knows that it holds the job.</summary>
-    public bool Holds(Guid id, int fence)
-    {
-        lock (Lock)
-            return Running.Has(id, fence) || Ended.Has(id, fence) || Rooms.HaveAhead(id);
-    }
+    public bool Holds_NeedsLock((Guid Id, int Fence) job) => Running.Has(job.Id, job.Fence) || Ended.Has(job.Id, job.Fence) || Rooms.HaveAhead(job.Id);
 
     /// <summary>Ends when there is something to do for the loop, or may be.</summary>
     /// <param name="helps">Whether it is the loop for second turns.</param>
@@ -58,6 +56,7 @@ internal sealed class QueueState(QueueModel model, QueueOptions options, JobRunS
     public void End_NeedsLock(CyclePlan plan)
     {
         _turns--;
+        Ended.Answered(plan);
         Rooms.Answered(plan);
     }
 

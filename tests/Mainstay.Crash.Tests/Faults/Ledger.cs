@@ -22,16 +22,24 @@ internal static class Ledger
         create table starts (key text not null, at timestamptz not null default mainstay.now());
         create index on starts (at);
         create function note_start() returns trigger language plpgsql as $$ begin insert into public.starts (key) values (new.payload ->> 'key'); return null; end $$;
-        create trigger note_start after update on mainstay.jobs for each row when (new.handler = 'paced' and new.state = 1 and old.state <> 1) execute function note_start()
+        create trigger note_start after update on mainstay.jobs for each row when (new.handler = 'paced' and new.state = 1 and old.state <> 1) execute function note_start();
+        create table lapses (node int not null, from_time timestamptz not null, until timestamptz not null);
+        create function note_lapse() returns trigger language plpgsql as $$ begin insert into public.lapses values (split_part(old.name, ':', 2)::int, old.lease_until, clock_timestamp()); return null; end $$;
+        create trigger note_lapse after update on mainstay.nodes for each row when (old.lease_until <= mainstay.now()) execute function note_lapse()
         """;
 
     private const string Ended = "(select id, handler, attempt from mainstay.jobs_done union all select id, handler, attempt from mainstay.jobs_dead)";
 
     /// <summary>
-    /// From when to when each limited handler ran: to its end, or to the death of its process. What a process had sent when it was killed may be written a little after its death; then it has run for no time.
+    /// From when to when each limited handler ran with a place: to its end, to the death of its process, or to the end of the lease of its node, whichever was first. What a process had sent when it was killed may
+    /// be written a little after its death, and a process that gets no time may only hear of its end when it gets some; then it has run for no time.
     /// </summary>
     private const string Spans = """
-        (select handler, key, case handler when 'shared' then lane end as lane, began, coalesce(ended, (select min(at) from deaths where deaths.node = runs.node and at >= began - interval '5 s'), 'infinity') as ended from runs)
+        (select handler, key, node, case handler when 'shared' then lane end as lane, began, least(
+            coalesce(ended, (select min(at) from deaths where deaths.node = runs.node and at >= began - interval '5 s'), 'infinity'),
+            (select min(greatest(from_time, began)) from (select node, from_time, until from lapses union all select split_part(name, ':', 2)::int, lease_until, 'infinity' from mainstay.nodes) lapse
+                where lapse.node = runs.node and lapse.until > began)) as ended
+        from runs)
         """;
 
     private static readonly (string What, string Sql)[] checks =
@@ -50,7 +58,7 @@ internal static class Ledger
         ("an order was placed twice", "select key from orders group by key having count(*) > 1"),
         ("more ran at the same time than may", string.Create(CultureInfo.InvariantCulture, $"""
             with spans as materialized {Spans}
-            select one.handler || ' ' || one.key || ' with ' || string_agg(other.key, ' ') from spans one
+            select one.handler || ' ' || one.key || ' with ' || string_agg(format('%s of %s from %s to %s', other.key, other.node, other.began, other.ended), ', ') from spans one
             join spans other on other.handler = one.handler and other.lane is not distinct from one.lane and other.began <= one.began and other.ended > one.began
             group by one.handler, one.key, one.began having count(*) > {FaultNode.AtMost}
             """)),

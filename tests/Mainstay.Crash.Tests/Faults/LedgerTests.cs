@@ -20,6 +20,14 @@ public sealed class LedgerTests(SharedServer server)
         insert into runs (id, handler, key, number, node, open_before, began) select gen_random_uuid(), 'narrow', i::text, 0, i, 0, now() + i * interval '1 s' from generate_series(1, 4) i;
         insert into deaths (node, at) values (1, now() + interval '0.98 s')
         """)]
+    [InlineData("", """
+        insert into runs (id, handler, key, number, node, open_before, began, ended) select gen_random_uuid(), 'narrow', i::text, 0, i, 0, now() + i * interval '1 s', now() + interval '9 s' from generate_series(1, 4) i;
+        insert into lapses (node, from_time, until) values (3, now() + interval '3.5 s', now() + interval '5 s')
+        """)]
+    [InlineData("more ran at the same time than may", """
+        insert into runs (id, handler, key, number, node, open_before, began, ended) select gen_random_uuid(), 'narrow', i::text, 0, i, 0, now() + i * interval '1 s', now() + interval '9 s' from generate_series(1, 4) i;
+        insert into lapses (node, from_time, until) values (3, now() + interval '1 s', now() + interval '2 s')
+        """)]
     [InlineData("more began in a second than may", "insert into starts (key, at) select i, now() + i * interval '9 ms' from generate_series(1, 111) i")]
     [InlineData("", "insert into starts (key, at) select i, now() + i * interval '10 ms' from generate_series(1, 500) i")]
     [InlineData("something in order of a key began while something before it was open", """

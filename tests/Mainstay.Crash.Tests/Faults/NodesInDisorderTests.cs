@@ -95,7 +95,7 @@ public sealed class NodesInDisorderTests(DisturbedServer server, ITestOutputHelp
         Say($"done {await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done")}, dead {await scene.ScalarAsync<string>("select coalesce(string_agg(number || ' ' || reason, ', '), 'none') from (select count(*) as number, reason from mainstay.jobs_dead group by reason) dead")}");
         Say($"effects {await scene.ScalarAsync<long>("select count(*) from effects")}, applied twice {await scene.ScalarAsync<long>("select count(*) - count(distinct key) from effects")}");
         Say($"calls {await scene.ScalarAsync<long>("select count(*) from calls")} for {await scene.ScalarAsync<long>("select count(distinct key) from calls")} keys; planned times {await scene.ScalarAsync<long>("select count(*) from ticks")}");
-        Say($"runs with limits or in order {await scene.ScalarAsync<long>("select count(*) from runs")}, of which {await scene.ScalarAsync<long>("select count(*) from runs where ended is null")} were killed; beginnings with a rate {await scene.ScalarAsync<long>("select count(*) from starts")}");
+        Say($"runs with limits or in order {await scene.ScalarAsync<long>("select count(*) from runs")}, of which {await scene.ScalarAsync<long>("select count(*) from runs where ended is null")} were killed; leases that lapsed and were taken up again {await scene.ScalarAsync<long>("select count(*) from lapses")}; beginnings with a rate {await scene.ScalarAsync<long>("select count(*) from starts")}");
         Say($"starts that were given up {disorder.GaveUp}; most attempts of a job {await scene.ScalarAsync<int>("select coalesce(max(attempt), 0) from mainstay.jobs_done")}");
     }
 }

@@ -41,6 +41,24 @@ public sealed class OrderTests(SharedServer server)
         await scene.VerifyAsync();
     }
 
+    /// <summary>The next begins with the commit, whether or not its node has heard of it. Whoever has not, looks before its handler runs again.</summary>
+    [Fact]
+    public async Task A_run_whose_commit_is_in_doubt_does_not_begin_again_beside_the_next()
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        var node = await scene.StartAsync(settings => settings with { HasLimits = true });
+        var point = node.Wire.Hold(Statements.Of("commit"), Moment.After);
+        await SendAsync(scene, "a", 0, "");
+
+        var held = await point.ReachedAsync(Stop);
+        await scene.UntilAsync("those behind it are done", $"select count(*) = {Each} from effects");
+        held.Cut();
+
+        await node.LogsAsync("its effect was refused", Stop);
+        (await scene.ScalarAsync<long>("select count(*) from runs")).ShouldBe(Each);
+        await scene.VerifyAsync();
+    }
+
     [Theory]
     [InlineData(DeadHead.Block, "throw", "failed")]
     [InlineData(DeadHead.Block, "exit", "crashed")]

@@ -57,6 +57,59 @@ public sealed class PermitTests(SharedServer server)
         await scene.VerifyAsync();
     }
 
+    /// <summary>A node that hears of its claim so late that it has given it back does not run it: others have the permits.</summary>
+    [Theory]
+    [InlineData("narrow", null)]
+    [InlineData("shared", "lane")]
+    public async Task A_claim_that_was_given_back_before_its_answer_came_is_not_run(string handler, string? lane)
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        var slow = scene.Worker(Limited);
+        var first = slow.Wire.Hold(Statements.Of("claim"), Moment.After, "job");
+        slow.Start();
+        for (var i = 0; i < FaultNode.AtMost; i++)
+            await scene.SendAsync(handler, $"job-{i}", "late:1", lane: lane);
+        var lost = await first.ReachedAsync(Stop);
+        var second = slow.Wire.Hold(Statements.Of("claim"), Moment.After, "job");
+        // From now on it knows that it may hold what it has never heard of.
+        lost.Cut();
+        var late = await second.ReachedAsync(Stop);
+        await scene.UntilAsync("it has given back its second claim too", $"select count(*) = {FaultNode.AtMost} from mainstay.jobs where state = 0 and fence = 2");
+        await scene.SurviveAsync(Limited);
+        await scene.UntilAsync("all permits are used", $"select count(*) = {FaultNode.AtMost} from runs where ended is null");
+
+        late.Continue();
+
+        await scene.UntilEmptyAsync();
+        (await scene.ScalarAsync<long>("select count(*) from runs")).ShouldBe(FaultNode.AtMost);
+        await scene.VerifyAsync();
+    }
+
+    /// <summary>The same for one that hears of it when its lease is over, and has been taken up again or not.</summary>
+    [Theory]
+    [InlineData("narrow", null)]
+    [InlineData("shared", "lane")]
+    public async Task A_claim_whose_lease_was_over_before_its_answer_came_is_not_run(string handler, string? lane)
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        var sleeper = scene.Worker(Limited);
+        var point = sleeper.Wire.Hold(Statements.Of("claim"), Moment.After, "job");
+        sleeper.Start();
+        for (var i = 0; i < FaultNode.AtMost; i++)
+            await scene.SendAsync(handler, $"job-{i}", "late:1", lane: lane);
+        var held = await point.ReachedAsync(Stop);
+        sleeper.Signal(Signals.Stop);
+        await scene.SurviveAsync(Limited);
+        await scene.UntilAsync("another node runs one of them, which may have killed the first", "select exists (select from runs)");
+
+        held.Continue();
+        sleeper.Signal(Signals.Continue);
+
+        await scene.UntilEmptyAsync();
+        (await scene.ScalarAsync<long>("select count(*) from runs")).ShouldBe(FaultNode.AtMost);
+        await scene.VerifyAsync();
+    }
+
     private static NodeSettings Limited(NodeSettings settings) => settings with { HasLimits = true, Timeout = TimeSpan.FromMinutes(2) };
 
     /// <summary>All permits can still be had at the same time.</summary>

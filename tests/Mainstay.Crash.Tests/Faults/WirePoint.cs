@@ -96,7 +96,7 @@ internal static class Statements
         "redrive" => "with chosen as materialized",
         "saga begin" => "insert into mainstay.sagas (",
         "saga lock" => "mainstay.sagas where id = $1 for no key update",
-        "saga save" => "update mainstay.sagas set status",
+        "saga save" => "set status = case when status = 'stuck'",
         "saga end" => "insert into mainstay.sagas_ended",
         "saga withdraw" => "and state <> 1 for update skip locked",
         "ledger transfer" => "from mainstay.ledger_transfer(",
