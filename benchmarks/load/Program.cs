@@ -16,7 +16,10 @@ using Mainstay.Benchmarks;
 //   dotnet run -c Release --project benchmarks/load -- pick-up           from handing a job in to its run; delayed jobs; what a node asks that has nothing to do
 //   dotnet run -c Release --project benchmarks/load -- held-snapshot     what a claim reads while somebody holds an old snapshot
 //   dotnet run -c Release --project benchmarks/load -- ledger            not part of all: transfers between many accounts and on a hot one, beside pgbench and statements written naively
-//   dotnet run -c Release --project benchmarks/load -- sagas             not part of all: a saga of three steps beside the same steps as jobs; time limits while 100,000 sagas wait
+//   dotnet run -c Release --project benchmarks/load -- sagas             not part of all, but all of the following:
+//   dotnet run -c Release --project benchmarks/load -- saga-steps        a saga of three steps beside the same steps as jobs
+//   dotnet run -c Release --project benchmarks/load -- saga-statements   which statements both take, and what each costs
+//   dotnet run -c Release --project benchmarks/load -- saga-limits       time limits while 100,000 sagas wait
 // Options: --pairs 9 --seconds 2 --warm-up 3 --connections 16,64; fewer of them are quicker and less certain.
 // The table goes to benchmarks/results. Exit code: 0 the promises hold, 1 one does not, 2 this run cannot tell, or could not measure.
 
@@ -26,11 +29,12 @@ try
     {
         ["serve", var name, .. var settings] => await Contestant.Named(name).RunAsync(settings),
         ["strictness", .. var options] => await StrictnessScenario.RunAsync(options),
+        ["sagas", .. var options] => await Scenario.RunAsync("sagas", Scenario.Sagas, options),
         [var name, .. var options] when Scenario.All.SingleOrDefault(scenario => scenario.Name == name) is { } scenario => await Scenario.RunAsync(name, [scenario], options),
         [] => await Scenario.RunAsync("peers", Scenario.Servers, []),
         ["peers", .. var options] => await Scenario.RunAsync("peers", Scenario.Servers, options),
         ["queues", .. var options] => await Scenario.RunAsync("queues", Scenario.Queues, options),
-        _ => throw new MeasurementException($"Expected peers, strictness, queues, or one of {string.Join(", ", Scenario.All.Select(scenario => scenario.Name))}."),
+        _ => throw new MeasurementException($"Expected peers, strictness, queues, sagas, or one of {string.Join(", ", Scenario.All.Select(scenario => scenario.Name))}."),
     };
 }
 catch (MeasurementException e)

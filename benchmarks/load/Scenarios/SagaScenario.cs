@@ -9,55 +9,51 @@ internal static class SagaScenario
     /// <summary>Sagas for each second of the plan.</summary>
     private const int SagasPerSecond = 1_000;
 
-    private const int ProfiledChains = 2_000;
-
     private const int Waiting = 100_000, DuePerSecond = 15, DueSeconds = 20;
 
     private static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
 
-    public static async Task<Section> RunAsync(Plan plan)
-    {
-        var (steps, versions) = await StepsAsync(plan);
-        var profile = await ProfileAsync();
-        var (late, lateEnd, numbers) = await LateAsync();
-        var costs = steps.Compare(Contestant.Saga.Name, Contestant.ThreeJobs.Name);
-        return new Section("Sagas", $"""
-            Medians of {plan.Pairs} runs, taken in turn, of {plan.Seconds * SagasPerSecond:N0} chains of three steps, as sagas or as jobs, of which each writes one row in a unit of work. What begins them was enqueued at once before, in tables that were
-            emptied; then a worker is started, with 16 workers and its usual settings. A saga is begun by a job of its own, so it is four jobs beside three. Processor time counts from the start of the worker to its end, a rate from the
-            first last step to the last one.
-
-            {RatioTable.Of([steps], Contestant.ThreeJobs.Name, "chain", "workers")}
-
-            Which statements that is, for each chain: one more run of {ProfiledChains:N0} of each, with `pg_stat_statements`, on a server of its own. It counts what statements do, not what is spent around them: reading and answering messages, the disk, the start of a connection.
-
-            {profile}
-
-            {Waiting:N0} sagas wait for an event, with 30 days left: one was begun by the application, and its row and that of its timer were copied in SQL with new ids and keys. Then {DuePerSecond} others are begun each second by the application for {DueSeconds} s,
-            which wait for {WaitServer.ShortSeconds} s and then do one step. By the clock of the database, {numbers} time limits were noted {late.Half:0.0} ms (50 %) and {late.Most:0.0} ms (99 %) after they were over, at most {late.Last:0.0} ms; the step behind it was done after
-            {lateEnd.Half:0.0} ms (50 %) and {lateEnd.Most:0.0} ms (99 %).
-            """, versions,
-            Finding.AtMost(1.5, "Time of PostgreSQL for a saga of three steps divided by that for its steps as jobs", costs.RatioOf(run => run.DatabaseMicroseconds)),
-            Finding.AtMost(50, $"Time limits of sagas while {Waiting:N0} wait, 99 % are late by", late.Most, " ms"));
-    }
-
-    private static async Task<(Series Steps, string Versions)> StepsAsync(Plan plan)
+    public static async Task<Section> StepsAsync(Plan plan)
     {
         await using var field = await JobsField.StartAsync(Contestant.Saga, Contestant.ThreeJobs);
-        var series = await Turns.TakeAsync(plan, new Question("three steps", field.Runners((server, _, seconds) => DrainAsync(field, server, seconds * SagasPerSecond))));
-        return (series[0], field.Versions);
+        var steps = (await Turns.TakeAsync(plan, new Question("three steps", field.Runners((server, _, seconds) => DrainAsync(field, server, seconds * SagasPerSecond)))))[0];
+        return new Section("A saga beside its steps as jobs", $"""
+            Medians of {plan.Pairs} runs, taken in turn, of {plan.Seconds * SagasPerSecond:N0} chains of three steps, as sagas or as jobs, of which each writes one row in a unit of work. What begins them was enqueued at once before, in tables that were
+            emptied; then a worker is started, with 16 workers and its usual settings. Processor time counts from the start of the worker to its end, a rate from the first last step to the last one.
+
+            {RatioTable.Of([steps], Contestant.ThreeJobs.Name, "chain", "workers")}
+            """, field.Versions,
+            Finding.AtMost(1.5, "Time of PostgreSQL for a saga of three steps divided by that for its steps as jobs", steps.Compare(Contestant.Saga.Name, Contestant.ThreeJobs.Name).RatioOf(run => run.DatabaseMicroseconds)));
     }
 
     /// <summary>The statements of both, each after a run that fills the caches.</summary>
-    private static async Task<string> ProfileAsync()
+    public static async Task<Section> ProfileAsync(Plan plan)
     {
+        var count = plan.Seconds * SagasPerSecond;
         await using var field = await JobsField.StartAsync(StatementProfile.Settings, [Contestant.Saga, Contestant.ThreeJobs]);
         List<string> tables = [];
         foreach (var contestant in new[] { Contestant.Saga, Contestant.ThreeJobs })
         {
-            await DrainAsync(field, field[contestant], ProfiledChains);
-            await DrainAsync(field, field[contestant], ProfiledChains, () => StatementProfile.BeginAsync(field.Database), async () => tables.Add($"{contestant.Name}:\n\n{await StatementProfile.TableAsync(field.Database, ProfiledChains)}"));
+            await DrainAsync(field, field[contestant], count);
+            await DrainAsync(field, field[contestant], count, () => StatementProfile.BeginAsync(field.Database), async () => tables.Add($"{contestant.Name}:\n\n{await StatementProfile.TableAsync(field.Database, count)}"));
         }
-        return string.Join("\n\n", tables);
+        return new Section("Statements of a saga and of its steps as jobs", $"""
+            One run of {count:N0} chains of three steps each, with `pg_stat_statements`: for each chain, how often a statement was called, how long it ran and was planned by the clock on the wall, and what it wrote to the log. It counts what statements do, not what is spent around
+            them: reading and answering messages, commits, the start of a connection.
+
+            {string.Join("\n\n", tables)}
+            """, field.Versions);
+    }
+
+    public static async Task<Section> LimitsAsync(Plan plan)
+    {
+        var (late, lateEnd, numbers, versions) = await LateAsync();
+        return new Section("Time limits of sagas", $"""
+            {Waiting:N0} sagas wait for an event, with 30 days left: one was begun by the application, and its row and that of its timer were copied in SQL with new ids and keys. Then {DuePerSecond} others are begun each second by the application for {DueSeconds} s,
+            which wait for {WaitServer.ShortSeconds} s and then do one step. By the clock of the database, {numbers} time limits were noted {late.Half:0.0} ms (50 %) and {late.Most:0.0} ms (99 %) after they were over, at most {late.Last:0.0} ms; the step behind it was done after
+            {lateEnd.Half:0.0} ms (50 %) and {lateEnd.Most:0.0} ms (99 %).
+            """, versions,
+            Finding.AtMost(50, $"Time limits of sagas while {Waiting:N0} wait, 99 % are late by", late.Most, " ms"));
     }
 
     /// <param name="field">Where it is measured.</param>
@@ -81,8 +77,8 @@ internal static class SagaScenario
             : throw new MeasurementException($"{count} times three steps of {server.Name} have written {effects} rows, and {completed} sagas have ended.");
     }
 
-    /// <returns>How late time limits were noted, and how late the step behind was done, in milliseconds; and how many there were.</returns>
-    private static async Task<(Late Noted, Late Done, long Numbers)> LateAsync()
+    /// <returns>How late time limits were noted, and how late the step behind was done, in milliseconds; how many there were, and what ran.</returns>
+    private static async Task<(Late Noted, Late Done, long Numbers, string Versions)> LateAsync()
     {
         await using var database = await BenchmarkDatabase.StartAsync();
         await database.ExecuteAsync("create table effects (id bigint generated always as identity primary key, due_at bigint not null)");
@@ -97,7 +93,7 @@ internal static class SagaScenario
         var waiting = await database.ValueAsync<long>("select count(*) from mainstay.sagas where status = 'waiting'");
         if (waiting != Waiting)
             throw new MeasurementException($"{waiting} sagas wait at the end, expected {Waiting}.");
-        return (await Late.OfAsync(database, "(entry ->> 'at')::timestamptz"), await Late.OfAsync(database, "ended_at"), await database.ValueAsync<long>("select count(*) from mainstay.sagas_ended"));
+        return (await Late.OfAsync(database, "(entry ->> 'at')::timestamptz"), await Late.OfAsync(database, "ended_at"), await database.ValueAsync<long>("select count(*) from mainstay.sagas_ended"), database.Version);
     }
 
     /// <summary>Each with an id, a key and a timer of its own.</summary>

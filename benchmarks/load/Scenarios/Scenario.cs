@@ -32,10 +32,17 @@ internal sealed record Scenario(string Name, Plan Usual, Func<Plan, Task<Section
     private static readonly Scenario[] others =
     [
         new("ledger", LedgerScenario.Usual, LedgerScenario.RunAsync, UsesWrk: false),
-        new("sagas", SagaScenario.Usual, SagaScenario.RunAsync, UsesWrk: false),
     ];
 
-    public static IEnumerable<Scenario> All => [.. Servers, .. Queues, .. others];
+    /// <summary>Processes of several steps.</summary>
+    public static readonly Scenario[] Sagas =
+    [
+        new("saga-steps", SagaScenario.Usual, SagaScenario.StepsAsync, UsesWrk: false),
+        new("saga-statements", SagaScenario.Usual, SagaScenario.ProfileAsync, UsesWrk: false),
+        new("saga-limits", SagaScenario.Usual, SagaScenario.LimitsAsync, UsesWrk: false),
+    ];
+
+    public static IEnumerable<Scenario> All => [.. Servers, .. Queues, .. Sagas, .. others];
 
     /// <summary>Measures and writes the page.</summary>
     /// <returns>The exit code.</returns>

@@ -17,15 +17,14 @@ internal static class SagaSql
 
     private static Sql Moved => $"id, saga, version, shape, key, status, input::text as input, state::text as state, moves, deadline - mainstay.now() as left, mainstay.now() as now";
 
-    /// <summary>Nothing when there is an open one with the key.</summary>
-    public static Sql Insert(SagaRow row, string origin) => $"""
+    /// <summary>A refusal of the whole transaction when there is an open one with the key: <see cref="DatabaseErrors.IsRetryable"/>.</summary>
+    public static Sql Begin(SagaRow row, string origin) => $"""
         insert into mainstay.sagas (id, saga, version, shape, key, status, input, origin, state, deadline)
         values ({row.Id}, {row.Saga}, {row.Version}, {row.Shape}, {row.Key}, {row.Status}, {row.Input}::json, {origin}::json, {row.State}::json, mainstay.now() + {row.Left})
-        on conflict (saga, key) do nothing
         """;
 
-    /// <summary>The same, and a refusal of the whole transaction when there is an open one with the key.</summary>
-    public static Sql Begin(SagaRow row, string origin) => $"with begun as ({Insert(row, origin)} returning id) select mainstay.require_unmoved(exists (select from begun))";
+    /// <summary>The same, and nothing when there is an open one with the key.</summary>
+    public static Sql Insert(SagaRow row, string origin) => $"{Begin(row, origin)} on conflict (saga, key) do nothing";
 
     /// <summary>Writes how it stands, unless somebody else has moved it. One that is stuck stays so while one of its jobs is dead, whatever else moves on.</summary>
     public static Sql Save(SagaRow row, SagaStatus status, string state, Guid[] pending) => $"""

@@ -28,7 +28,7 @@ internal static class SagaStore
     /// <returns>The row.</returns>
     public static SagaRow Begin(UnitOfWork work, SagaRow row, Origin origin)
     {
-        Record(work, SagaSql.Begin(row, OriginJson.Write(origin)));
+        work.Record(new BatchItem(SagaSql.Begin(row, OriginJson.Write(origin)).ToBatchCommand()));
         return row;
     }
 

@@ -69,11 +69,11 @@ create table mainstay.saga_definitions (
     constraint saga_definitions_pkey primary key (saga, version)
 );
 
--- Aborts the transaction of whoever went on from what it knew of a saga, when that is not so any more: it has moved, or one of its key is open.
+-- Aborts the transaction of whoever went on from what it knew of a saga, when that has moved meanwhile.
 create function mainstay.require_unmoved(holds boolean) returns void language plpgsql as $$
 begin
     if not holds then
-        raise exception 'The saga has moved meanwhile, or one of its key is open.' using errcode = 'MS006';
+        raise exception 'The saga has moved meanwhile.' using errcode = 'MS006';
     end if;
 end $$;
 

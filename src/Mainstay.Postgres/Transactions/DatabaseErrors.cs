@@ -18,7 +18,10 @@ internal static class DatabaseErrors
     public static bool IsRetryable(Exception e) => e is PostgresException
     {
         SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or RowChanged or SagaMoved
-    } || IsPlanChanged(e) || IsPartitionNew(e);
+    } || IsPlanChanged(e) || IsPartitionNew(e) || IsSagaOpen(e);
+
+    /// <summary>A saga was to begin, and one of its key is open. Who begins it looks when it is run again.</summary>
+    private static bool IsSagaOpen(Exception e) => e is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, SchemaName: "mainstay", ConstraintName: "sagas_key_idx" };
 
     /// <summary>
     /// A row was on its way into a default partition while the partition that it belongs to was attached. PostgreSQL finds that out when it has the lock, and does not look for the new one.

@@ -9,6 +9,9 @@ internal sealed class SagaStartRun(SagaFamily family, ClaimedJob job, JobRunServ
     /// <summary>How long to try to record that the first attempt has failed.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(30);
 
+    /// <summary>A run is ended at its deadline by a timer, which may be a moment early.</summary>
+    private static readonly TimeSpan almost = TimeSpan.FromMilliseconds(100);
+
     private readonly Guid _saga = Guid.CreateVersion7();
 
     public TimeSpan? Left => null;
@@ -31,7 +34,7 @@ internal sealed class SagaStartRun(SagaFamily family, ClaimedJob job, JobRunServ
         }
         catch (Exception e) when (first.HasBegun && IsFaultOfStep(e, request))
         {
-            var error = e is OperationCanceledException ? new TimeoutException($"The run did not end within {part.Handler.Timeout}.", e) : e;
+            var error = e is OperationCanceledException && request.Cancellation.IsCancellationRequested ? new TimeoutException($"The run did not end within {part.Handler.Timeout}.", e) : e;
             await CommitAsync(request with { Deadline = Deadline.After(patience, services.Clock), Cancellation = CancellationToken.None }, input!, request.Origin, new SagaFirstStep(part, services) { Failure = error });
         }
     }
@@ -59,7 +62,7 @@ internal sealed class SagaStartRun(SagaFamily family, ClaimedJob job, JobRunServ
 
     /// <summary>Not when the database was away, another node has taken over, or this one stops: then all of it is to be run again.</summary>
     private bool IsFaultOfStep(Exception error, TransactionRequest request) =>
-        !JobRun.IsOutage(error) && !QueueSql.IsFenced(error) && (!request.Cancellation.IsCancellationRequested || request.Deadline.Left(services.Clock) <= TimeSpan.Zero);
+        !JobRun.IsOutage(error) && !QueueSql.IsFenced(error) && (!request.Cancellation.IsCancellationRequested || request.Deadline.Left(services.Clock) <= almost);
 }
 
 /// <summary>The first step of a saga in the commit that begins it.</summary>

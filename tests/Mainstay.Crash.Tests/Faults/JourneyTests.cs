@@ -13,7 +13,7 @@ public sealed class JourneyTests(DisturbedServer server, ITestOutputHelper outpu
     private const int Nodes = 3;
     private const int OpenMost = 150;
 
-    private static readonly string?[] statements = ["commit", "complete", "enqueue", "claim", "promote", "retry", "saga lock", "saga save", "saga end", "saga withdraw", null];
+    private static readonly string?[] statements = ["commit", "complete", "enqueue", "claim", "promote", "retry", "saga begin", "saga lock", "saga save", "saga end", "saga withdraw", null];
 
     private static CancellationToken Stop => Scene.Stop;
 

@@ -12,7 +12,7 @@ public sealed class PurchaseTests(DisturbedServer server, ITestOutputHelper outp
     private const int Nodes = 2;
     private const int OpenMost = 60;
 
-    private static readonly string?[] statements = ["commit", "complete", "enqueue", "claim", "retry", "saga lock", "saga save", "saga end", "ledger transfer", "ledger group", null];
+    private static readonly string?[] statements = ["commit", "complete", "enqueue", "claim", "retry", "saga begin", "saga lock", "saga save", "saga end", "ledger transfer", "ledger group", null];
 
     private static CancellationToken Stop => Scene.Stop;
 

@@ -94,6 +94,7 @@ internal static class Statements
         "fire" => ScheduleSql.Fire,
         "plan" => ScheduleSql.Plan,
         "redrive" => "with chosen as materialized",
+        "saga begin" => "insert into mainstay.sagas (",
         "saga lock" => "mainstay.sagas where id = $1 for no key update",
         "saga save" => "set status = case when status = 'stuck'",
         "saga end" => "insert into mainstay.sagas_ended",

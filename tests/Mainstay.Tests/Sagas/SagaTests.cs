@@ -94,6 +94,31 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
     }
 
     [Fact]
+    public async Task A_first_step_that_takes_too_long_or_puts_itself_off_is_treated_like_any_other()
+    {
+        await using var app = await StartAsync(saga => saga
+            .Step("one", async (Order order, UnitOfWork work) =>
+            {
+                _calls.Enqueue($"{order.Name}|");
+                work.Execute($"insert into effects (text) values ('one')");
+                if (order.Name == "late")
+                    await Task.Delay(Timeout.InfiniteTimeSpan, work.Cancellation);
+                if (_calls.Count(call => call.StartsWith(order.Name, StringComparison.Ordinal)) == 1)
+                    throw new SnoozeException(soon);
+            }, undo: (Order order, UnitOfWork work) => work.Execute($"insert into effects (text) values ('undone')"), options: step => step.Retry(2, soon, soon).Timeout(TimeSpan.FromMilliseconds(300))));
+
+        await EnqueueAsync(app, "late");
+        var late = await EndedAsync(app, "late", SagaStatus.Compensated);
+        await EnqueueAsync(app, "sleepy");
+        await EndedAsync(app, "sleepy", SagaStatus.Completed);
+
+        Effects.ShouldBe(["late", "late", "sleepy", "sleepy"]);
+        late.Timeline.Select(entry => (entry.Item, entry.Event)).ShouldBe([("one", SagaEvent.Failed), (null, SagaEvent.Turned)]);
+        late.Timeline[0].Note.ShouldBe("TimeoutException: The run did not end within 00:00:00.3000000.");
+        (await Source.ScalarAsync<string>("select string_agg(text, ', ') from effects")).ShouldBe("one");
+    }
+
+    [Fact]
     public async Task A_step_whose_outcome_is_unknown_is_undone_where_that_is_wanted()
     {
         var declined = new ProblemType("declined", 409, "Declined");
