@@ -103,6 +103,13 @@ internal sealed class Database : IAsyncDisposable, IDisposable
             _other?.Source.Clear();
     }
 
+    /// <summary>After a server has left: closes its connections, those in use at their return, so that the next ones are to whoever has taken its place. They would be answered for as long as it is there, and refused.</summary>
+    public void Leave(Exception refusal)
+    {
+        if (DatabaseErrors.HasLeft(refusal))
+            Source.Clear();
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Source.DisposeAsync();

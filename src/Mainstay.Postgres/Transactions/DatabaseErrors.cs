@@ -44,6 +44,14 @@ internal static class DatabaseErrors
         _ => false,
     };
 
+    /// <summary>
+    /// What a unit of work has ended with because our database was away, or its answer was lost. A handler may meet connections of its own, to any database; what they throw is the handler's failure and no outage.
+    /// </summary>
+    public static bool IsOutage(Exception e) => e is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown);
+
+    /// <summary>The server can still be reached, and its sessions are of no use any more: it stops, starts, or has become read-only because another one has taken its place.</summary>
+    public static bool HasLeft(Exception e) => e is PostgresException { SqlState: "57P01" or "57P02" or "57P03" or "25006" };
+
     /// <summary>The server has refused the statement for want of something, and is there. A commit that it has refused was not made.</summary>
     public static bool IsExhausted(Exception e) => e is PostgresException { SqlState: var state } && state.StartsWith("53", StringComparison.Ordinal);
 

@@ -51,7 +51,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
                     await unit.CommitAsync(completed.Receipt, completed.First);
                 return completed.Value;
             }
-            catch (Exception e) when (e is not (ProblemException or ConfigurationException) && !IsOfHandler(e, work))
+            catch (Exception e) when (e is not (ProblemException or ConfigurationException) && !IsOfHandler(e, work, request))
             {
                 var final = Judge(e, request, work.IsCommitting, unit);
                 if (work.IsCommitting && LeavesDoubt(e, final))
@@ -96,7 +96,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
                 await work.CommitAsync([]);
                 return value;
             }
-            catch (Exception e) when (e is not (ProblemException or ConfigurationException) && !IsOfHandler(e, work))
+            catch (Exception e) when (e is not (ProblemException or ConfigurationException) && !IsOfHandler(e, work, request))
             {
                 ThrowUnlessRetryable(e, Judge(e, request, isCommitting: false, null), request, attempt);
             }
@@ -212,8 +212,16 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
         return error;
     }
 
-    /// <summary>A handler that has failed to read a file, or to call somebody, has not lost its connection to the database, although the errors are of the same kind.</summary>
-    private static bool IsOfHandler(Exception error, Work work) => error is (IOException or System.Net.Sockets.SocketException) && work.IsIntact;
+    /// <summary>
+    /// A handler that has failed to read a file, to call somebody, or to reach another database, has not lost its connection to this one, although the errors are of the same kind. Only when the
+    /// deadline is over may a timeout be our own, which leaves the connection as it is.
+    /// </summary>
+    private bool IsOfHandler(Exception error, Work work, TransactionRequest request) => work.IsIntact && error switch
+    {
+        PostgresException { InvariantSeverity: var severity } => severity is "FATAL" or "PANIC",
+        NpgsqlException => request.Deadline.Left(Database.Clock) > TimeSpan.Zero,
+        _ => error is IOException or System.Net.Sockets.SocketException,
+    };
 
     private static bool IsReceipt(Exception error) => error is PostgresException { BatchCommand.CommandText: { } text } && CommitSql.InsertsReceipt(text);
 

@@ -99,7 +99,7 @@ internal sealed class LongRunningRun(ClaimedOperation claimed, LongRunningComman
         var why = (RunEnd)Volatile.Read(ref _end);
         if (why is RunEnd.Cancelled or RunEnd.Lost || OperationSql.IsFenced(error))
             return RecordAsync(() => Store.EndCancelledAsync(claimed), RunOutcome.Cancelled, stopping);
-        if (IsOutage(error))
+        if (DatabaseErrors.IsOutage(error))
             return ReleaseAsync(why == RunEnd.Stopping ? TimeSpan.Zero : Backoff(claimed.Fence), isCounted: false, stopping);
         if (why == RunEnd.Stopping && error is not ProblemException)
             return ReleaseAsync(TimeSpan.Zero, isCounted: false, stopping);
@@ -144,11 +144,6 @@ internal sealed class LongRunningRun(ClaimedOperation claimed, LongRunningComman
                 return RunOutcome.Lost;     // the process ends, and with it the lease
             }
     }
-
-    /// <summary>The database went away: nobody's attempt.</summary>
-    private static bool IsOutage(Exception error) => error is ProblemException { Type: var type }
-        ? type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown
-        : error is NpgsqlException && DatabaseErrors.IsUnavailable(error);
 
     /// <summary>1 s, 2 s, 4 s … 1 min, each with full jitter on its upper half.</summary>
     private static TimeSpan Backoff(int attempt) => TimeSpan.FromSeconds(Math.Min(60, 1 << Math.Min(attempt - 1, 6)) * (0.5 + Random.Shared.NextDouble() / 2));

@@ -16,6 +16,9 @@ internal enum JobEnd { None, Stopping, Lost }
 internal sealed record JobRunServices(Transactor Transactor, QueueStore Store, IServiceScopeFactory Scopes, ILogger Log)
 {
     public TimeProvider Clock => Transactor.Database.Clock;
+
+    /// <summary>What is said of outages, over all runs of the node.</summary>
+    public OutageNotice Outages { get; } = new(Transactor.Database.Clock);
 }
 
 /// <summary>
@@ -126,7 +129,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     }
 
     /// <summary>Whether the failure of several jobs that were handled together may be the fault of one of them, so that the others do better without it.</summary>
-    public bool IsFaultOfOne(Exception error, bool isLate) => !IsOutage(error) && (isLate || End == JobEnd.None);
+    public bool IsFaultOfOne(Exception error, bool isLate) => !DatabaseErrors.IsOutage(error) && (isLate || End == JobEnd.None);
 
     /// <summary>What a run that has not had its effect means for the job.</summary>
     /// <param name="error">What it ended with.</param>
@@ -139,8 +142,10 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             QueueLog.Fenced(services.Log, job.Handler, job.Id);
             return JobOutcome.Lost;
         }
-        if (IsOutage(error) || (End != JobEnd.None && !isLate))
+        if (End != JobEnd.None && (DatabaseErrors.IsOutage(error) || !isLate))
             return await RecordAsync(async () => { await services.Store.ReleaseAsync([(job.Id, job.Fence)]); return true; }, JobOutcome.Released);
+        if (DatabaseErrors.IsOutage(error))
+            return await PutOffAsync(error);
         if (error is SnoozeException snooze)
             return await SnoozeAsync(snooze);
         if ((isLate && error is OperationCanceledException) || (error is ProblemException { Type: var type } && type == ProblemCatalogue.DeadlineExceeded))
@@ -156,6 +161,15 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             pause = asked;
         pause = Cut(pause);
         return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(Later(() => services.Store.RetryAsync(job, pause, Text(error))), JobOutcome.Retried, pause);
+    }
+
+    /// <summary>The database went away: nobody's attempt. Counted, a bad night of the database would turn healthy jobs into dead letters.</summary>
+    private Task<JobOutcome> PutOffAsync(Exception outage)
+    {
+        var pause = Cut(OutageNotice.Pause(job));
+        if (services.Outages.IsDue(pause))
+            QueueLog.Outage(services.Log, job.Handler, job.Id, pause, outage);
+        return RunsAgainAsync(Later(() => services.Store.SnoozeAsync(job, pause)), JobOutcome.Released, pause);
     }
 
     private async Task<JobOutcome> SnoozeAsync(SnoozeException snooze)
@@ -274,7 +288,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             {
                 return await record() ? outcome : JobOutcome.Lost;
             }
-            catch (Exception e) when (IsOutage(e) || IsBusy(e))
+            catch (Exception e) when (IsAway(e) || IsBusy(e))
             {
                 QueueLog.NotRecorded(services.Log, job.Handler, job.Id, e);
                 if (End == JobEnd.Stopping)
@@ -283,10 +297,8 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             }
     }
 
-    /// <summary>The database went away: nobody's attempt. Counted, a bad night of the database would turn healthy jobs into dead letters.</summary>
-    public static bool IsOutage(Exception error) => error is ProblemException { Type: var type }
-        ? type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown
-        : error is NpgsqlException && DatabaseErrors.IsUnavailable(error);
+    /// <summary>What is recorded are statements of our own, so that every lost connection is one to our database.</summary>
+    private static bool IsAway(Exception error) => DatabaseErrors.IsOutage(error) || (error is NpgsqlException && DatabaseErrors.IsUnavailable(error));
 
     /// <summary>Somebody else held what was to be changed.</summary>
     private static bool IsBusy(Exception error) => error is ProblemException { Type: var type } && (type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate);

@@ -54,4 +54,7 @@ internal static partial class QueueLog
 
     [LoggerMessage(42, LogLevel.Debug, "How the queues are could not be looked at.")]
     public static partial void NotWatched(ILogger log, Exception error);
+
+    [LoggerMessage(43, LogLevel.Warning, "The database was away when '{Handler}' worked on {Id}. The attempt does not count, and it runs again in {Pause}; of others that meet the same nothing is said until then.")]
+    public static partial void Outage(ILogger log, string handler, Guid id, TimeSpan pause, Exception error);
 }

@@ -100,6 +100,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             }
             catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
             {
+                store.Database.Leave(e);
                 if (!hasStopped.IsCancellationRequested)
                     QueueLog.Unavailable(log, e);
             }

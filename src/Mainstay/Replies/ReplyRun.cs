@@ -36,7 +36,7 @@ internal sealed class ReplyRun(QueueHandler handler, ClaimedJob job, Asked asked
         var limited = request with { Cancellation = either.Token };
         if (handler.IsTransactional)
             Arrived(await services.Transactor.RunAsync(limited with { IsKeyed = true }, work => CommitAsync(work, input)));
-        else if (await IsWantedAsync(either.Token))
+        else if (await services.Transactor.ReadAsync(limited, static run => new ValueTask<bool>(run.Run.IsWantedAsync(run.Token)), (Run: this, either.Token)))
             await EndAsync(Patient(request), Written(await ReachOutAsync(limited, input)));
         else
             await EndAsync(request, null);

@@ -97,7 +97,7 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
     {
         object? result = null;
         var isDone = false;
-        if ((Known(isRepeated: false, services.Clock.GetUtcNow()) ?? await SagaStore.ReadAsync(services.Transactor.Database, Saga, request.Cancellation)) is { } before)
+        if ((Known(isRepeated: false, services.Clock.GetUtcNow()) ?? await ReadAsync(request)) is { } before)
         {
             Check(before);
             var walk = SagaMoves.Walk(part.Definition, before);
@@ -120,6 +120,9 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
             throw new StepException(DeadReason.Failed, $"MST3108: '{job.Handler}' was done for saga {Saga}, and that cannot be recorded: {e.Message} Mend that, and have the saga retried; the key of its call is the same.", e);
         }
     }
+
+    private ValueTask<SagaRow?> ReadAsync(TransactionRequest request) => services.Transactor.ReadAsync(request,
+        static from => new ValueTask<SagaRow?>(SagaStore.ReadAsync(from.Database, from.Saga, from.Cancellation)), (services.Transactor.Database, Saga, request.Cancellation));
 
     /// <summary>Moves the saga on and ends the job, in one transaction. A job that the saga does not have any more only ends.</summary>
     private Task<bool> MoveAsync(TransactionRequest request, Func<UnitOfWork, SagaWalk, SagaRow, Task> move) => services.Transactor.RunAsync(

@@ -62,7 +62,7 @@ internal sealed class SagaStartRun(SagaFamily family, ClaimedJob job, JobRunServ
 
     /// <summary>Not when the database was away, another node has taken over, or this one stops: then all of it is to be run again.</summary>
     private bool IsFaultOfStep(Exception error, TransactionRequest request) =>
-        !JobRun.IsOutage(error) && !QueueSql.IsFenced(error) && (!request.Cancellation.IsCancellationRequested || request.Deadline.Left(services.Clock) <= almost);
+        !DatabaseErrors.IsOutage(error) && !QueueSql.IsFenced(error) && (!request.Cancellation.IsCancellationRequested || request.Deadline.Left(services.Clock) <= almost);
 }
 
 /// <summary>The first step of a saga in the commit that begins it.</summary>

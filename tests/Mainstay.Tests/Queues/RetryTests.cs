@@ -150,6 +150,103 @@ public sealed class RetryTests(PostgresFixture postgres) : OwnDatabaseTests(post
         await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
     }
 
+    [Theory]
+    [InlineData("away")]
+    [InlineData("too slow")]
+    [InlineData("dying")]
+    public async Task What_a_handler_meets_on_a_connection_of_its_own_is_a_failed_attempt(string how)
+    {
+        async Task AskAsync()
+        {
+            await using var own = new NpgsqlConnection(how == "away" ? "Host=127.0.0.1;Port=1;Timeout=2" : ConnectionString + ";Pooling=false");
+            await own.OpenAsync(Stop);
+            await using var command = new NpgsqlCommand(how == "dying" ? "select pg_terminate_backend(pg_backend_pid())" : "select pg_sleep(30)", own) { CommandTimeout = 1 };
+            await command.ExecuteNonQueryAsync(Stop);
+        }
+        var runs = 0;
+        await using var app = await StartAsync(jobs =>
+        {
+            jobs.Job<Call>("call", (Call job, Outbound outbound) =>
+            {
+                Interlocked.Increment(ref runs);
+                return AskAsync();
+            }).Retry(2, from: TimeSpan.FromMilliseconds(1));
+            jobs.Job<Write>("write", async (Write job, UnitOfWork work) =>
+            {
+                Interlocked.Increment(ref runs);
+                await work.ExecuteAsync($"select {job.Number}");
+                await AskAsync();
+            }).Retry(2, from: TimeSpan.FromMilliseconds(1));
+        });
+
+        await EnqueueAsync(app, "x");
+        await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write(1), cancellation: Stop);
+
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(handler || ' ' || attempt || ' ' || jsonb_array_length(errors), ', ' order by handler), '') from mainstay.jobs_dead", "call 2 2, write 2 2");
+        runs.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task An_outage_of_our_database_is_nobodys_attempt_and_said_with_its_pause()
+    {
+        var runs = 0;
+        await using var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) =>
+            Interlocked.Increment(ref runs) == 1 ? throw DatabaseErrors.Unavailable(new IOException("Away.")) : Task.CompletedTask).Retry(1));
+
+        await EnqueueAsync(app, "x");
+
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(attempt::text, ','), '') from mainstay.jobs_done", "1");
+        runs.ShouldBe(2);
+        (await Source.ScalarAsync<bool>("select done_at - created_at >= interval '0.5 s' from mainstay.jobs_done")).ShouldBeTrue();
+        _logs.Lines.Where(line => line.Text.StartsWith("The database was away when 'call' worked on", StringComparison.Ordinal)).ShouldHaveSingleItem().Level.ShouldBe(LogLevel.Warning);
+    }
+
+    [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(4, 4, 1)]
+    [InlineData(4, 1, 8)]
+    [InlineData(6, 1, 30)]
+    [InlineData(500, 2, 30)]
+    public void Pauses_after_outages_grow_with_the_claims_that_did_not_count(int fence, int attempt, int mostSeconds)
+    {
+        var job = new ClaimedJob(Guid.Empty, "call", null, "{}", null, attempt, fence, 0, 1, TimeSpan.Zero, JobPriority.Normal, null) { Term = 1 };
+
+        var pauses = Enumerable.Range(0, 200).Select(_ => OutageNotice.Pause(job).TotalSeconds).ToArray();
+
+        pauses.Min().ShouldBeGreaterThanOrEqualTo(mostSeconds / 2.0);
+        pauses.Max().ShouldBeLessThanOrEqualTo(mostSeconds);
+        pauses.Distinct().Count().ShouldBeGreaterThan(1);
+    }
+
+    [Fact]
+    public void Of_those_that_meet_one_outage_one_is_told_for_each_pause()
+    {
+        var clock = new ManualClock();
+        var notice = new OutageNotice(clock);
+
+        notice.IsDue(TimeSpan.FromSeconds(2)).ShouldBeTrue();
+        notice.IsDue(TimeSpan.FromSeconds(30)).ShouldBeFalse();
+        clock.Advance(TimeSpan.FromSeconds(1.9));
+        notice.IsDue(TimeSpan.FromSeconds(1)).ShouldBeFalse();
+        clock.Advance(TimeSpan.FromSeconds(0.2));
+        notice.IsDue(TimeSpan.FromSeconds(1)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task The_node_leaves_a_server_that_has_become_read_only_when_another_one_is_there()
+    {
+        await using var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) => { }));
+        var database = new NpgsqlConnectionStringBuilder(ConnectionString).Database;
+        // Sessions that begin now can only read, and still can when new ones may write again: as with a server whose place another one has taken.
+        await Source.ExecuteAsync($"alter database \"{database}\" set default_transaction_read_only = on");
+        await Source.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = current_user and pid <> pg_backend_pid()");
+        await Waiting.UntilAsync(() => Task.FromResult(_logs.Lines.Any(line => line.Text.StartsWith("The queues cannot be read", StringComparison.Ordinal) && line.Error is PostgresException { SqlState: "25006" })));
+        await Source.ExecuteAsync($"alter database \"{database}\" reset default_transaction_read_only");
+        await Source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload) values (gen_random_uuid(), 'call', '{"text":"x"}')""");
+
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+    }
+
     [Fact]
     public async Task A_run_past_its_timeout_has_a_rule_of_its_own()
     {
