@@ -13,11 +13,15 @@ internal sealed class QueueWatchStore(Database database)
     private static readonly TimeSpan timeout = TimeSpan.FromSeconds(2);
 
     /// <summary>The ages of all handlers and who holds an old view.</summary>
-    public async Task<QueueLook> LookAsync(string[] handlers, CancellationToken cancellation)
+    /// <param name="handlers">Their names.</param>
+    /// <param name="laned">Those of them that have lanes.</param>
+    /// <param name="cancellation">Ends the attempt.</param>
+    public async Task<QueueLook> LookAsync(string[] handlers, string[] laned, CancellationToken cancellation)
     {
         await using var command = database.Source.CreateCommand(QueueWatchSql.Look);
         command.CommandTimeout = (int)timeout.TotalSeconds;
         command.Parameters.Add(Names(handlers));
+        command.Parameters.Add(Names(laned));
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         var ages = new Dictionary<string, TimeSpan?>();
         var holders = new List<SnapshotHolder>();
@@ -31,6 +35,19 @@ internal sealed class QueueWatchStore(Database database)
                 holders.Add(new SnapshotHolder(kind, name, reader.IsDBNull(2) ? null : reader.GetInt32(2), Text(reader, 3), Text(reader, 4), age, Text(reader, 6)));
         }
         return new QueueLook(ages, holders);
+    }
+
+    /// <summary>The handlers that have lanes which are stopped.</summary>
+    public async Task<Dictionary<string, StoppedLanes>> StoppedAsync(string[] handlers, CancellationToken cancellation)
+    {
+        await using var command = database.Source.CreateCommand(QueueWatchSql.Stopped);
+        command.CommandTimeout = (int)timeout.TotalSeconds;
+        command.Parameters.Add(Names(handlers));
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var stopped = new Dictionary<string, StoppedLanes>();
+        while (await reader.ReadAsync(cancellation))
+            stopped[reader.GetString(0)] = new StoppedLanes(reader.GetInt64(1), reader.GetFieldValue<DateTimeOffset>(2));
+        return stopped;
     }
 
     /// <summary>How many rows are ready for each handler.</summary>
@@ -78,7 +95,12 @@ internal sealed class QueueWatchStore(Database database)
     private static string Text(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? "" : reader.GetString(column);
 }
 
-/// <param name="Ages">How long the row that has been ready longest has been so, by handler; null when none is ready.</param>
+/// <summary>Lanes in which nothing goes on, because a job has died.</summary>
+/// <param name="Count">How many.</param>
+/// <param name="LastAt">When the last one was stopped.</param>
+internal readonly record struct StoppedLanes(long Count, DateTimeOffset LastAt);
+
+/// <param name="Ages">How long the row that has waited longest has done so, by handler; null when none does.</param>
 /// <param name="Holders">Who keeps an old view of the data.</param>
 internal sealed record QueueLook(IReadOnlyDictionary<string, TimeSpan?> Ages, IReadOnlyList<SnapshotHolder> Holders);
 

@@ -57,4 +57,7 @@ internal static partial class QueueLog
 
     [LoggerMessage(43, LogLevel.Warning, "The database was away when '{Handler}' worked on {Id}. The attempt does not count, and it runs again in {Pause}; of others that meet the same nothing is said until then.")]
     public static partial void Outage(ILogger log, string handler, Guid id, TimeSpan pause, Exception error);
+
+    [LoggerMessage(44, LogLevel.Warning, "Nothing goes on in {Count} keys of '{Handler}': the first job of each is a dead letter. What comes after it waits until the letter is redriven or discarded.")]
+    public static partial void LanesStopped(ILogger log, long count, string handler);
 }

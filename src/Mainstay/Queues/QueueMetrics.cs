@@ -26,7 +26,10 @@ internal static class QueueMetrics
         "{message}", "Jobs that are ready. Exact up to 1000, else an estimate from a sample.");
 
     private static readonly ObservableGauge<double> age = meter.CreateObservableGauge("mainstay.queue.oldest.age", static () => Measure(static watch => watch.Last?.Ages.Select(age => (age.Key, age.Value?.TotalSeconds ?? 0)) ?? []),
-        "s", "How long the job that has been ready longest has been so; 0 when none is.");
+        "s", "How long the job that has waited longest has done so, ready or in a lane; 0 when none does.");
+
+    private static readonly ObservableGauge<long> stopped = meter.CreateObservableGauge("mainstay.queue.stopped_lanes", static () => Measure(static watch => watch.Stopped),
+        "{lane}", "Keys in which nothing goes on until a dead letter is redriven or discarded.");
 
     /// <summary>Whether anybody asks how many jobs are ready.</summary>
     public static bool WantsDepths => depth.Enabled;

@@ -13,11 +13,17 @@ internal sealed class QueueWatch(QueueWatchStore store, QueueModel model, JobDes
     private static readonly TimeSpan paceLeast = TimeSpan.FromSeconds(1);
 
     private readonly string[] _handlers = [.. model.Handlers.Select(handler => handler.Name)];
+    private readonly string[] _laned = [.. model.Handlers.Where(handler => handler.Placement.Lane is not null).Select(handler => handler.Name)];
+    private readonly string[] _blocking = [.. model.Handlers.Where(handler => handler.Placement is { Lane: not null, AfterDeath: DeadHead.Block }).Select(handler => handler.Name)];
     private readonly (AgeGate Gate, string[] Handlers)[] _gates = [.. model.AgeLimits()];
     private readonly HeldSnapshots _held = new(options.HeldSnapshot, clock);
+    private Dictionary<string, StoppedLanes> _stopped = [];
 
     /// <summary>The last look; null before the first.</summary>
     public QueueLook? Last { get; private set; }
+
+    /// <summary>How many lanes are stopped, by handler that has such lanes.</summary>
+    public IEnumerable<(string Handler, long Count)> Stopped => _blocking.Select(handler => (handler, _stopped.GetValueOrDefault(handler).Count));
 
     public IReadOnlyDictionary<string, long> Depths { get; private set; } = new Dictionary<string, long>();
 
@@ -44,9 +50,11 @@ internal sealed class QueueWatch(QueueWatchStore store, QueueModel model, JobDes
     /// <returns>When to look again.</returns>
     private async Task<TimeSpan> LookAsync(CancellationToken stopping)
     {
-        var look = await store.LookAsync(_handlers, stopping);
+        var look = await store.LookAsync(_handlers, _laned, stopping);
         if (QueueMetrics.WantsDepths)
             Depths = await store.DepthsAsync(_handlers, stopping);
+        if (_blocking.Length > 0)
+            NoteStopped(await store.StoppedAsync(_blocking, stopping));
         Last = look;
         foreach (var (holder, age) in _held.News(look.Holders))
             QueueLog.HeldSnapshot(log, holder.Kind, holder.Pid is { } pid ? $"{holder.Name} (pid {pid})" : holder.Name, age, holder.Application, holder.Query);
@@ -64,5 +72,14 @@ internal sealed class QueueWatch(QueueWatchStore store, QueueModel model, JobDes
                           group gate.Gate.RetryAfter!.Value by handler into closed
                           select KeyValuePair.Create(closed.Key, closed.Max()));
         return next < paceLeast ? paceLeast : next;
+    }
+
+    /// <summary>Says it once of each stop, and at the start of those that there are.</summary>
+    private void NoteStopped(Dictionary<string, StoppedLanes> stopped)
+    {
+        foreach (var (handler, lanes) in stopped)
+            if (lanes.LastAt > _stopped.GetValueOrDefault(handler).LastAt)
+                QueueLog.LanesStopped(log, lanes.Count, handler);
+        _stopped = stopped;
     }
 }

@@ -51,6 +51,31 @@ public sealed class PlanTests(PostgresFixture postgres) : OwnDatabaseTests(postg
         plan.ShouldNotContain("jobs_node_idx");
     }
 
+    [Fact]
+    public async Task A_look_at_the_ages_reads_a_few_entries_of_what_waits()
+    {
+        await using var connection = await Source.OpenConnectionAsync(Stop);
+        await using var transaction = await connection.BeginTransactionAsync(Stop);
+        await using (var fill = new NpgsqlCommand($$"""
+            insert into mainstay.jobs (id, handler, payload, state, node, lane, fence)
+            select gen_random_uuid(), 'write', '{}', case n when 1 then 1 else 5 end, case n when 1 then '01890a5d-ac96-774b-bcce-b302099a8057'::uuid end, 'a', 1 from generate_series(1, 20000) n;
+            insert into mainstay.jobs (id, handler, payload, state, lane) select gen_random_uuid(), 'write', '{}', 4, 'b' from generate_series(1, 5000);
+            insert into mainstay.jobs (id, handler, payload) select gen_random_uuid(), 'write', '{}' from generate_series(1, 5000);
+            prepare look (text[], text[]) as {{QueueWatchSql.Look}}
+            """, connection))
+            await fill.ExecuteNonQueryAsync(Stop);
+
+        var plan = await PlanAsync(connection, "explain (analyze, timing off, costs off) execute look ('{write,other}', '{write}')");
+
+        plan.ShouldNotContain("Seq Scan on jobs");
+        plan.ShouldNotContain("Sort Key: jobs");
+        plan.Split('\n').Where(line => line.Contains("on jobs", StringComparison.Ordinal)).ShouldAllBe(line => Rows(line) <= 50);
+    }
+
+    /// <summary>How many rows a node of an analysed plan gave each time.</summary>
+    private static int Rows(string line) => line.Contains("never executed", StringComparison.Ordinal) ? 0
+        : int.Parse(System.Text.RegularExpressions.Regex.Match(line, "rows=([0-9]+)").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+
     private static async Task<string> PlanAsync(NpgsqlConnection connection, string sql)
     {
         await using var command = new NpgsqlCommand(sql, connection);

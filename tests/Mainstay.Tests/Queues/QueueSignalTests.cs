@@ -95,9 +95,67 @@ public sealed class QueueSignalTests(PostgresFixture postgres) : OwnDatabaseTest
         await Source.ExecuteAsync(QueueSql.Promote);
         await using var database = new Database(NpgsqlDataSource.Create(ConnectionString), TimeProvider.System);
 
-        var look = await new QueueWatchStore(database).LookAsync([_handler], Stop);
+        var look = await new QueueWatchStore(database).LookAsync([_handler], [], Stop);
 
         look.Ages[_handler]!.Value.TotalSeconds.ShouldBeInRange(600, 660);
+    }
+
+    [Theory]
+    [InlineData("suspect")]
+    [InlineData("arrived")]
+    [InlineData("behind leased")]
+    [InlineData("behind ready")]
+    [InlineData("behind suspect")]
+    [InlineData("behind retried")]
+    public async Task The_age_is_also_that_of_what_waits_and_is_not_ready(string how)
+    {
+        await using (await StartAsync(Nothing))
+        {
+        }
+        string Job(int state, string since, string lane = "null", string node = "null", int fence = 0) =>
+            $"insert into mainstay.jobs (id, handler, payload, created_at, due_at, state, lane, node, fence) values (gen_random_uuid(), '{_handler}', '{{}}', now() - interval '{since}', now() - interval '{since}', {state}, {lane}, {node}, {fence});";
+        string[] jobs = how switch
+        {
+            "suspect" => [Job(3, "1 h")],
+            "arrived" => [Job(4, "1 h", "'a'")],
+            "behind leased" => ["insert into mainstay.nodes (id, lease_until) values ('01890a5d-ac96-774b-bcce-b302099a8057', now() + interval '1 day');", Job(1, "0 s", "'a'", "'01890a5d-ac96-774b-bcce-b302099a8057'", 1), Job(5, "1 h", "'a'")],
+            "behind ready" => [Job(0, "0 s", "'a'"), Job(5, "1 h", "'a'")],
+            "behind suspect" => [Job(3, "0 s", "'a'", fence: 1), Job(5, "1 h", "'a'")],
+            _ => [Job(2, "-1 h", "'a'", fence: 1), Job(5, "1 h", "'a'")],
+        };
+        await Source.ExecuteAsync(string.Concat(jobs));
+        await using var database = new Database(NpgsqlDataSource.Create(ConnectionString), TimeProvider.System);
+
+        var look = await new QueueWatchStore(database).LookAsync([_handler, "nobody"], [_handler], Stop);
+
+        look.Ages[_handler]!.Value.TotalSeconds.ShouldBeInRange(3600, 3660);
+        look.Ages["nobody"].ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_lane_that_a_dead_job_has_stopped_is_shown_and_told_once()
+    {
+        using var listener = Listen();
+        using var logs = new RecordedLogs();
+        // Because of the age the watch looks every second.
+        await using var app = await PlainApplication.StartAsync(ConnectionString, services => services
+            .AddJobs(jobs => jobs.Job<Write>(_handler, (Write job, UnitOfWork work) => Task.FromException(new InvalidOperationException("Broken."))).Retry(1).InOrderOf((Write job) => job.Text).MaxAge(TimeSpan.FromSeconds(1)),
+                new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(100) })
+            .AddSingleton<Microsoft.Extensions.Logging.ILoggerProvider>(logs));
+        var jobs = app.Services.GetRequiredService<Jobs>();
+        string[] Told() => [.. logs.Lines.Where(line => line.Text.StartsWith("Nothing goes on in", StringComparison.Ordinal)).Select(line => line.Text)];
+
+        await jobs.EnqueueAsync(new Write("a"), cancellation: Stop);
+        await Waiting.UntilAsync(() => Task.FromResult(Told().Length > 0));
+        await jobs.EnqueueAsync(new Write("a"), cancellation: Stop);
+        await jobs.EnqueueAsync(new Write("b"), cancellation: Stop);
+        await Waiting.UntilAsync(() => Task.FromResult(Told().Length > 1));
+
+        Told().ShouldBe([$"Nothing goes on in 1 keys of '{_handler}': the first job of each is a dead letter. What comes after it waits until the letter is redriven or discarded.",
+            $"Nothing goes on in 2 keys of '{_handler}': the first job of each is a dead letter. What comes after it waits until the letter is redriven or discarded."]);
+        _measured.Clear();
+        listener.RecordObservableInstruments();
+        Of("mainstay.queue.stopped_lanes").ShouldHaveSingleItem().Value.ShouldBe(2);
     }
 
     [Fact]
