@@ -73,6 +73,18 @@ internal sealed class Database : IAsyncDisposable, IDisposable
         return new NpgsqlDataSourceBuilder(settings.ConnectionString).ConfigureTypeLoading(types => types.EnableTypeLoading(hasOwnTypes)).Build();
     }
 
+    /// <summary>Opens a first connection while the start is busy with other things. Whether it succeeds, whoever needs one finds out.</summary>
+    public void OpenAhead() => _ = Task.Run(async () =>
+    {
+        try
+        {
+            await using var connection = await Source.OpenConnectionAsync();
+        }
+        catch (Exception e) when (e is NpgsqlException or ObjectDisposedException || DatabaseErrors.IsUnavailable(e))
+        {
+        }
+    });
+
     /// <exception cref="ProblemException"><c>database-unavailable</c> or <c>deadline-exceeded</c>.</exception>
     public async ValueTask<NpgsqlConnection> OpenAsync(Deadline deadline, CancellationToken cancellation)
     {
