@@ -233,6 +233,24 @@ public sealed class RetryTests(PostgresFixture postgres) : OwnDatabaseTests(post
     }
 
     [Fact]
+    public async Task The_node_leaves_a_server_that_has_become_read_only_when_another_one_is_there()
+    {
+        await using var app = await StartAsync(jobs => jobs.Job<Call>("call", (Call job, Outbound outbound) => { }));
+        var database = new NpgsqlConnectionStringBuilder(ConnectionString).Database;
+        await EnqueueAsync(app, "before");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 1L);
+
+        // Sessions that begin now can only read, and still can when new ones may write again: as with a server whose place another one has taken.
+        await Source.ExecuteAsync($"alter database \"{database}\" set default_transaction_read_only = on");
+        await Source.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = current_user and pid <> pg_backend_pid()");
+        await Waiting.UntilAsync(() => Task.FromResult(_logs.Lines.Any(line => line.Text.StartsWith("The queues cannot be read", StringComparison.Ordinal) && line.Error is PostgresException { SqlState: "25006" })));
+        await Source.ExecuteAsync($"alter database \"{database}\" reset default_transaction_read_only");
+        await Source.ExecuteAsync("""insert into mainstay.jobs (id, handler, payload) values (gen_random_uuid(), 'call', '{"text":"after"}')""");
+
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 2L);
+    }
+
+    [Fact]
     public async Task A_run_past_its_timeout_has_a_rule_of_its_own()
     {
         await using var app = await StartAsync(jobs =>
