@@ -4,9 +4,10 @@ using Npgsql;
 namespace Mainstay.Tests;
 
 /// <summary>
-/// F42 with money: sagas that move it between accounts of a ledger while their nodes, and the server, are killed. Four kills; MAINSTAY_CRASH_KILLS asks for more, MAINSTAY_CRASH_SEED repeats the order of events.
+/// F42 with money: sagas that move it between accounts of a ledger while their nodes, and the server, are killed. Three kills; MAINSTAY_CRASH_KILLS asks for more, MAINSTAY_CRASH_SEED repeats the order of events.
 /// </summary>
-public sealed class PurchaseTests(DisturbedServer server, ITestOutputHelper output) : IClassFixture<DisturbedServer>
+[Collection(nameof(Money))]
+public sealed class PurchaseTests(DisturbedServer server, ITestOutputHelper output)
 {
     private const int Nodes = 2;
     private const int OpenMost = 60;
@@ -18,7 +19,7 @@ public sealed class PurchaseTests(DisturbedServer server, ITestOutputHelper outp
     [Fact]
     public async Task Whatever_is_killed_all_money_is_where_the_purchases_have_left_it()
     {
-        var disorder = new Disorder(server, output, statements, killsOfShortForm: 4) { PauseMost = TimeSpan.FromSeconds(1) };
+        var disorder = new Disorder(server, output, statements, killsOfShortForm: 3) { PauseMost = TimeSpan.FromSeconds(1) };
         await using var scene = await Scene.CreateAsync(server);
         var market = await Market.OpenAsync(scene);
         var workers = Enumerable.Range(0, Nodes).Select(_ => scene.Worker(settings => Market.Settings(settings) with { Workers = 8 })).ToArray();

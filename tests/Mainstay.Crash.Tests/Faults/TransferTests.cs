@@ -3,7 +3,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Mainstay.Tests;
 
 /// <summary>Transfers of a ledger while their node and the server are killed. Whoever gets no answer asks again.</summary>
-public sealed class TransferTests(DisturbedServer server) : IClassFixture<DisturbedServer>
+[Collection(nameof(Money))]
+public sealed class TransferTests(DisturbedServer server)
 {
     private const int Transfers = 120;
 
@@ -52,3 +53,7 @@ public sealed class TransferTests(DisturbedServer server) : IClassFixture<Distur
         report.IsSound.ShouldBeTrue(string.Join('\n', report.Findings.SelectMany(finding => finding.Rows.Select(row => $"{finding.Check}: {row}")).Concat(report.Unfinished)));
     }
 }
+
+/// <summary>Tests of a ledger that disturb its server, one after the other: to make a server takes longer than most of them.</summary>
+[CollectionDefinition(nameof(Money))]
+public sealed class Money : ICollectionFixture<DisturbedServer>;

@@ -10,6 +10,9 @@ public sealed record Delivery(Id<Delivery> Id, Id<Order> OrderId, DeliveryStatus
 
 public sealed record Collect(Id<Delivery> Id);
 
+/// <summary>A class of its own, because asking again helps against every other failure of the same step, such as a row that somebody has changed meanwhile.</summary>
+internal sealed class AlreadyCollectedException() : Exception("The parcel was collected when its time was just over.");
+
 /// <summary>Where each parcel is: steps of the saga, and what the courier tells.</summary>
 internal sealed class Deliveries
 {
@@ -62,7 +65,7 @@ internal sealed class Deliveries
     {
         var delivery = await work.LockAsync(prepared.Id);
         if (delivery.Status == DeliveryStatus.Collected)
-            throw _notWaiting.Because("It was collected when its time was just over.");
+            throw new AlreadyCollectedException();
         work.Update(delivery with { Status = DeliveryStatus.Failed });
     }
 }

@@ -4,11 +4,6 @@ using static System.TimeSpan;
 
 namespace Shop.Fulfilment;
 
-public sealed record OrderFulfilled(Id<Order> OrderId);
-
-/// <summary>Whatever was charged is refunded, and the customer gets no parcel.</summary>
-public sealed record FulfilmentFailed(Id<Order> OrderId);
-
 public sealed record ParcelCollected(Id<Order> OrderId);
 
 /// <summary>
@@ -19,8 +14,6 @@ public static class FulfilmentModule
 {
     public static void Declare(Backend shop)
     {
-        shop.Event<OrderFulfilled>("order.fulfilled");
-        shop.Event<FulfilmentFailed>("order.fulfilment-failed");
         shop.Event<ParcelCollected>("parcel.collected");
 
         var deliveries = new Deliveries(shop);
@@ -38,7 +31,7 @@ public static class FulfilmentModule
                 .Retry(6)                                               // a courier who comes in vain is no reason to keep the money until one answers
                 .Undo(cancel => cancel.Retry(100, to: FromMinutes(15))))
             .Step("hand over", deliveries.HandOverAsync, undo: deliveries.CallBackAsync, options: step => step
-                .Undo(back => back.On<ProblemException>(RetryRule.Never)))    // a parcel that is gone does not come back by asking again
+                .Undo(back => back.On<AlreadyCollectedException>(RetryRule.Never)))    // a parcel that is gone does not come back by asking again
             .Wait<ParcelCollected>("collected", collected => collected.OrderId, within: FromDays(7))
             .Step("tell", (OrderPlaced placed, UnitOfWork work) => work.Publish(new OrderFulfilled(placed.OrderId)));
     }

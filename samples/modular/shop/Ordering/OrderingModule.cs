@@ -1,7 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Mainstay;
 using Shop.Catalogue;
-using Shop.Fulfilment;
 
 namespace Shop.Ordering;
 
@@ -14,12 +13,20 @@ public sealed record PlaceOrder(Id<Product> ProductId, [property: Range(1, 100)]
 /// <summary>For whoever has to do something for a new order.</summary>
 public sealed record OrderPlaced(Id<Order> OrderId, decimal Total, string Address);
 
-/// <summary>What customers want, and what became of it.</summary>
+/// <summary>For whoever has brought an order to its customer to say so.</summary>
+public sealed record OrderFulfilled(Id<Order> OrderId);
+
+/// <summary>For whoever gives up an order to say so: whatever was charged is refunded, and the customer gets no parcel.</summary>
+public sealed record FulfilmentFailed(Id<Order> OrderId);
+
+/// <summary>What customers want, and what became of it. The module knows nobody who fulfils: it declares what it tells them, and what it has to be told.</summary>
 public static class OrderingModule
 {
     public static void Declare(Backend shop, Stock stock)
     {
         shop.Event<OrderPlaced>("order.placed");
+        shop.Event<OrderFulfilled>("order.fulfilled");
+        shop.Event<FulfilmentFailed>("order.fulfilment-failed");
 
         shop.Schema("ordering").Resource<Order>("/v1/orders")
             .Filterable(order => order.Status)
