@@ -163,13 +163,13 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         return handler.Retries.IsTooLate(Age + pause) ? await ExpireAsync(error) : await RunsAgainAsync(Later(() => services.Store.RetryAsync(job, pause, Text(error))), JobOutcome.Retried, pause);
     }
 
-    /// <summary>The database went away: nobody's attempt. Counted, a bad night of the database would turn healthy jobs into dead letters.</summary>
+    /// <summary>The database went away: nobody's attempt. Counted, a bad night of the database would turn healthy jobs into dead letters. What it is a part of is not asked about it: what it has done may not be recorded yet.</summary>
     private Task<JobOutcome> PutOffAsync(Exception outage)
     {
         var pause = Cut(OutageNotice.Pause(job));
         if (services.Outages.IsDue(pause))
             QueueLog.Outage(services.Log, job.Handler, job.Id, pause, outage);
-        return RunsAgainAsync(Later(() => services.Store.SnoozeAsync(job, pause)), JobOutcome.Released, pause);
+        return RunsAgainAsync(() => services.Store.SnoozeAsync(job, pause), JobOutcome.Released, pause);
     }
 
     private async Task<JobOutcome> SnoozeAsync(SnoozeException snooze)
@@ -204,7 +204,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         try
         {
             if (_part is not null)
-                await _part.RunAsync(Request(deadline, limits.Token), input);
+                await _part.RunAsync(Request(deadline, limits.Token), input, Ending);
             else if (handler.IsTransactional)
                 await handler.CommitAsync(services, Request(deadline, limits.Token), input, () => QueueStore.Complete(job, handler.Placement));
             else
@@ -301,7 +301,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
     private static bool IsAway(Exception error) => DatabaseErrors.IsOutage(error) || (error is NpgsqlException && DatabaseErrors.IsUnavailable(error));
 
     /// <summary>Somebody else held what was to be changed.</summary>
-    private static bool IsBusy(Exception error) => error is ProblemException { Type: var type } && (type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate);
+    public static bool IsBusy(Exception error) => error is ProblemException { Type: var type } && (type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate);
 
     /// <summary>What is kept of an error: bounded, and only what PostgreSQL can store. An error that cannot be recorded would run its job for ever.</summary>
     private static string Text(Exception error)
