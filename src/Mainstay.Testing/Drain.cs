@@ -64,7 +64,7 @@ internal sealed class Drain(TestRun run)
     /// <summary>When the next thing that is put off is due.</summary>
     public async Task<DateTimeOffset?> NextDueAsync(IReadOnlyList<TestNode> nodes)
     {
-        await using var command = run.Source.CreateCommand(DrainSql.NextDue);
+        await using var command = run.Own.CreateCommand(DrainSql.NextDue);
         AddDeclared(command.Parameters, nodes);
         return await command.ExecuteScalarAsync() is DateTime due ? new DateTimeOffset(due) : null;
     }
@@ -79,7 +79,7 @@ internal sealed class Drain(TestRun run)
         string[] schedules = Schedules([node]);
         if (schedules.Length == 0)
             return true;
-        await using var command = run.Source.CreateCommand(DrainSql.Planned);
+        await using var command = run.Own.CreateCommand(DrainSql.Planned);
         command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = schedules });
         return await command.ExecuteScalarAsync() is true;
     }
@@ -111,7 +111,7 @@ internal sealed class Drain(TestRun run)
     /// <summary>What is due becomes ready here and now: any node may do that, and each would when it looks.</summary>
     private async Task<List<OpenWork>> OpenAsync(IReadOnlyList<TestNode> nodes)
     {
-        await using var batch = run.Source.CreateBatch();
+        await using var batch = run.Own.CreateBatch();
         batch.BatchCommands.Add(new NpgsqlBatchCommand(QueueSql.Promote));
         var open = new NpgsqlBatchCommand(DrainSql.Open);
         AddDeclared(open.Parameters, nodes);
@@ -125,7 +125,7 @@ internal sealed class Drain(TestRun run)
 
     private async Task<List<string>> DeadAsync()
     {
-        await using var command = run.Source.CreateCommand(DrainSql.Dead);
+        await using var command = run.Own.CreateCommand(DrainSql.Dead);
         command.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = [.. _toldDead.Select(told => told.Id)] });
         command.Parameters.Add(new NpgsqlParameter<DateTime[]> { TypedValue = [.. _toldDead.Select(told => told.DeadAt)], NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.TimestampTz });
         await using var reader = await command.ExecuteReaderAsync();

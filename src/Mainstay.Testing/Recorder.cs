@@ -39,7 +39,7 @@ internal sealed class Recorder(TestRun run, Func<TestNode> node)
         var inputs = Handlers.ToDictionary(declared => declared.Name, declared => declared.Input);
         if (handler is not null && !inputs.ContainsKey(handler))
             throw new ArgumentException($"There is no handler '{handler}'.{Suggestion.For(handler, inputs.Keys)}", nameof(handler));
-        using var connection = run.Source.OpenConnection();
+        using var connection = run.Own.OpenConnection();
         using var command = new NpgsqlCommand(AppliedBy, connection);
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = handler, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
         using var reader = command.ExecuteReader();
@@ -51,7 +51,7 @@ internal sealed class Recorder(TestRun run, Func<TestNode> node)
 
     public void Forget()
     {
-        using var connection = run.Source.OpenConnection();
+        using var connection = run.Own.OpenConnection();
         using var command = new NpgsqlCommand(Forgotten, connection);
         command.ExecuteNonQuery();
     }
@@ -60,7 +60,7 @@ internal sealed class Recorder(TestRun run, Func<TestNode> node)
 
     private List<(T Value, Guid? Message)> Sent<T>(string[] handlers)
     {
-        using var connection = run.Source.OpenConnection();
+        using var connection = run.Own.OpenConnection();
         using var command = new NpgsqlCommand(SentTo, connection);
         command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = handlers });
         using var reader = command.ExecuteReader();

@@ -38,7 +38,7 @@ internal sealed class Reset(TestRun run)
 
     private async Task<bool> IsBusyAsync(TestNode[] living)
     {
-        await using var batch = run.Source.CreateBatch();
+        await using var batch = run.Own.CreateBatch();
         foreach (var statement in ResetSql.DropWaiting.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
             batch.BatchCommands.Add(new NpgsqlBatchCommand(statement));
         batch.BatchCommands.Add(new NpgsqlBatchCommand(ResetSql.IsBusy) { Parameters = { new NpgsqlParameter<string[]> { TypedValue = Drain.Schedules(living) } } });

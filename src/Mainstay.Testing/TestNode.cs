@@ -135,7 +135,7 @@ public sealed class TestNode
     private async Task NoteKilledAsync()
     {
         Guid[] holders = [Running.Services.LongRunning.Store.Node, .. Running.Services.Desk.Runner is { } runner ? [runner.Node] : Array.Empty<Guid>()];
-        await using var command = _run.Source.CreateCommand("insert into mainstay_testing.killed (node) select unnest($1)");
+        await using var command = _run.Own.CreateCommand("insert into mainstay_testing.killed (node) select unnest($1)");
         command.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = holders });
         await command.ExecuteNonQueryAsync();
     }

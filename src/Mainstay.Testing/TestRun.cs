@@ -36,8 +36,11 @@ internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDi
     /// <summary>Empty before the first node has asked for it.</summary>
     public string DatabaseName { get; private set; } = "";
 
-    /// <summary>The test's own connections, which no death of a node cuts.</summary>
+    /// <summary>The test's own connections, which no death of a node cuts. They know the types of the application, which the first one has to ask for.</summary>
     public NpgsqlDataSource Source { get; private set; } = null!;
+
+    /// <summary>Those of the kit itself.</summary>
+    public NpgsqlDataSource Own { get; private set; } = null!;
 
     /// <summary>The database of the test, made for the first node that asks. Nodes start one after the other.</summary>
     public async Task<string> FindDatabaseAsync(BackendModel model)
@@ -45,8 +48,10 @@ internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDi
         if (_connectionString is not null)
             return _connectionString;
         (DatabaseName, _connectionString) = await server.CreateDatabaseAsync(model);
-        Source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_connectionString) { ApplicationName = "test", MaxPoolSize = 8 }.ConnectionString);
-        Clock.Source = Source;
+        var connectionString = new NpgsqlConnectionStringBuilder(_connectionString) { ApplicationName = "test", MaxPoolSize = 8 }.ConnectionString;
+        Source = NpgsqlDataSource.Create(connectionString);
+        Own = new NpgsqlDataSourceBuilder(connectionString).ConfigureTypeLoading(types => types.EnableTypeLoading(false)).Build();
+        Clock.Source = Own;
         _schemas = [.. Ddl.SchemasOf(model.Tables.Models), TableModel.DefaultSchema];
         return _connectionString;
     }
@@ -54,7 +59,7 @@ internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDi
     /// <summary>The names of the tables whose rows are the application's, quoted.</summary>
     public async Task<List<string>> TablesAsync()
     {
-        await using var command = Source.CreateCommand(ResetSql.Tables);
+        await using var command = Own.CreateCommand(ResetSql.Tables);
         command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = _schemas });
         await using var reader = await command.ExecuteReaderAsync();
         List<string> tables = [];
@@ -68,6 +73,7 @@ internal sealed class TestRun(TestServer server, TestOptions options) : IAsyncDi
         if (DatabaseName.Length > 0)
         {
             await Source.DisposeAsync();
+            await Own.DisposeAsync();
             await server.DropDatabaseAsync(DatabaseName);
         }
         Folder.Delete(recursive: true);

@@ -23,6 +23,6 @@ internal static class NodeSql
     /// <summary>Ends it, so that what is left can be taken over at once.</summary>
     public const string End = "update mainstay.nodes set lease_until = mainstay.now() where id = $1";
 
-    /// <summary>Dead nodes are kept for a day: whoever is behind in noticing its end may still take something in its name.</summary>
-    public const string DeleteDead = "delete from mainstay.nodes where lease_until < mainstay.now() - interval '1 day'";
+    /// <summary>Dead nodes are kept for a day: whoever is behind in noticing its end may still take something in its name. And for as long as they hold something, because by their rows it is found.</summary>
+    public const string DeleteDead = "delete from mainstay.nodes dead where lease_until < mainstay.now() - interval '1 day' and not exists (select from mainstay.jobs where node = dead.id and state = 1)";
 }

@@ -17,7 +17,7 @@ internal sealed record QueueCheck(string Name, string Expected, string NextStep,
     public static IReadOnlyList<QueueCheck> All { get; } =
     [
         new("lease-of-living-node", "What is leased is leased to a node whose lease is not over, or was over so short a time ago that it is still being taken back.",
-            "Start a node, which takes it back. If one runs, look for errors of the lease in its log.", """
+            "Start a node, which takes it back. If one runs, look for errors of the lease in its log. Of a node that is not known, somebody has deleted the row: let it run again with update mainstay.jobs set state = 0, node = null, seq = nextval('mainstay.jobs_seq_seq') where id = '…'.", """
             select job.id::text, format('%s is leased to node %s, %s', job.handler, job.node, case when node.id is null then 'which is not known' else 'whose lease was over at ' || node.lease_until end)
             from mainstay.jobs job left join mainstay.nodes node on node.id = job.node
             where job.state = 1 and (node.id is null or node.lease_until < mainstay.now() - $1)

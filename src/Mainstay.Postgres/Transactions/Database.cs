@@ -11,20 +11,26 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     /// <summary>How long a call waits for a database that does not answer before it is refused with 503.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(3);
 
-    /// <summary>The other of the two pools; null where there is only one.</summary>
-    private readonly Database? _other;
+    /// <summary>Those that are never given up: for the lease, and for the loop.</summary>
+    private const int ApartLeast = 2;
+
+    /// <summary>How long one of those apart is kept that nobody needs: a server that is short of connections gives it to handlers then.</summary>
+    private const int ApartIdleSeconds = 10;
+
+    /// <summary>The pool that gives way to this one; null for none.</summary>
+    private readonly Database? _giving;
 
     /// <summary>A pool that somebody else made.</summary>
     public Database(NpgsqlDataSource source, TimeProvider clock) => (Source, Clock, Apart) = (source, clock, this);
 
-    private Database(NpgsqlDataSource source, TimeProvider clock, Database other) : this(source, clock) => _other = other;
+    private Database(NpgsqlDataSource source, TimeProvider clock, Database giving) : this(source, clock) => _giving = giving;
 
     /// <summary>Pools of its own.</summary>
     public Database(string connectionString, string applicationName, TimeProvider clock)
     {
         (Source, Clock) = (CreateSource(connectionString, applicationName), clock);
-        var few = new NpgsqlConnectionStringBuilder(connectionString) { MinPoolSize = 0, MaxPoolSize = ApartMost };
-        Apart = _other = new Database(CreateSource(few.ConnectionString, applicationName, hasOwnTypes: false), clock, this);
+        var few = new NpgsqlConnectionStringBuilder(connectionString) { MinPoolSize = ApartLeast, MaxPoolSize = ApartMost, ConnectionIdleLifetime = ApartIdleSeconds, ConnectionPruningInterval = ApartIdleSeconds };
+        Apart = new Database(CreateSource(few.ConnectionString, applicationName, hasOwnTypes: false), clock, this);
     }
 
     public NpgsqlDataSource Source { get; }
@@ -73,6 +79,18 @@ internal sealed class Database : IAsyncDisposable, IDisposable
         return new NpgsqlDataSourceBuilder(settings.ConnectionString).ConfigureTypeLoading(types => types.EnableTypeLoading(hasOwnTypes)).Build();
     }
 
+    /// <summary>Opens a first connection while the start is busy with other things. Whether it succeeds, whoever needs one finds out.</summary>
+    public void OpenAhead() => _ = Task.Run(async () =>
+    {
+        try
+        {
+            await using var connection = await Source.OpenConnectionAsync();
+        }
+        catch (Exception e) when (e is NpgsqlException or ObjectDisposedException || DatabaseErrors.IsUnavailable(e))
+        {
+        }
+    });
+
     /// <exception cref="ProblemException"><c>database-unavailable</c> or <c>deadline-exceeded</c>.</exception>
     public async ValueTask<NpgsqlConnection> OpenAsync(Deadline deadline, CancellationToken cancellation)
     {
@@ -85,7 +103,6 @@ internal sealed class Database : IAsyncDisposable, IDisposable
             }
             catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
             {
-                MakeRoom(e);
                 if (giveUp.Left(Clock) <= TimeSpan.Zero)
                     throw DatabaseErrors.Unavailable(e);
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(250, 25 * attempt)), Clock, cancellation);
@@ -94,13 +111,13 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// After a server has refused one more connection: closes those of the other pool that nobody uses just now, and those in use at their return. Else one pool could keep for minutes what
-    /// the other one needs, and a node stand still that has connections enough.
+    /// After the server has refused one more connection for what keeps the node alive: closes those of the other pool that nobody uses just now, and those in use at their return. Else handlers could keep for
+    /// minutes, unused, what the lease needs. Not the other way round: a lease that has to ask for a connection at such a time is lost.
     /// </summary>
     public void MakeRoom(Exception refusal)
     {
         if (refusal is PostgresException { SqlState: PostgresErrorCodes.TooManyConnections })
-            _other?.Source.Clear();
+            _giving?.Source.Clear();
     }
 
     public async ValueTask DisposeAsync()

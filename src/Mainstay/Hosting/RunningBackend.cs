@@ -93,6 +93,7 @@ internal sealed class RunningBackend : IAsyncDisposable
         _parts.Push(server);
         var database = new Database(server.ConnectionString, backend.Name, backend.Surroundings.Clock) { LeaseClock = backend.Surroundings.LeaseClock, Faults = backend.Surroundings.Faults };
         _parts.Push(database);
+        database.Apart.OpenAhead();
         var report = await DatabaseStart.PatientlyAsync(() => SchemaStart.RunAsync(database.Source, Model.Tables.Models, schema, logging.CreateLogger<SchemaReport>(), CancellationToken.None));
 
         var desk = new JobDesk();

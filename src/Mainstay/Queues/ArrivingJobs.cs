@@ -48,7 +48,8 @@ internal sealed class ArrivingJobs(QueueState state, QueueSlots slots, NodeLease
                 {
                     row.Node = null;
                     state.Rooms[row.Handler].Room.GiveSlot();
-                    state.MayHoldStrays |= isInDoubt;
+                    if (isInDoubt)
+                        state.NoteDoubt_NeedsLock();
                 }
         state.Turn();
     }
@@ -59,10 +60,17 @@ internal sealed class ArrivingJobs(QueueState state, QueueSlots slots, NodeLease
     {
         SlotRun? begun;
         lock (state.Lock)
+        {
             begun = state.Stops || !state.Late.IsOurs(job) ? null : slots.Begin_NeedsLock(job);
+            if (begun is null)
+                state.Rooms[job.Handler].Room.GiveSlot();
+        }
         if (begun is { } run)
+        {
             slots.Start(run);
-        else
-            _ = Task.Run(() => slots.GiveBackAsync([job]));
+            return;
+        }
+        _ = Task.Run(() => slots.GiveBackAsync([job]));
+        state.Turn();
     }
 }

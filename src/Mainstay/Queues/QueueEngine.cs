@@ -36,11 +36,14 @@ internal sealed class QueueEngine
 
     public string[] PacedQueues => _state.Rooms.PacedQueues;
 
-    /// <summary>Set when the answer of a claim or a commit was lost: this node may hold what it does not run.</summary>
-    public bool MayHoldStrays
+    /// <summary>Whether the answer of a claim or a commit was lost a short while ago: this node may hold what it does not run.</summary>
+    public bool IsInDoubt
     {
-        get => _state.MayHoldStrays;
-        set => _state.MayHoldStrays = value;
+        get
+        {
+            lock (_state.Lock)
+                return _state.IsInDoubt_NeedsLock;
+        }
     }
 
     /// <summary>Whether handlers still ran when the node had stopped, so that the lease must not be ended.</summary>
@@ -99,7 +102,7 @@ internal sealed class QueueEngine
             runs = _state.Running.Outlive();
             var ahead = _state.Rooms.Clear();
             _state.Running.HasSuspect &= !ahead.Any(job => job.Crashes > 0);
-            MayHoldStrays = true;
+            _state.NoteDoubt_NeedsLock();
         }
         if (runs.Length > 0)
             QueueLog.LeaseLost(_services.Log, runs.Length);
@@ -142,7 +145,7 @@ internal sealed class QueueEngine
             {
                 if (plan is not null)
                     Fail_NeedsLock(plan);
-                MayHoldStrays = true;
+                _state.NoteDoubt_NeedsLock();
                 _state.Rooms.NoteMore();
             }
             await Task.Delay(TimeSpan.FromSeconds(1), Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

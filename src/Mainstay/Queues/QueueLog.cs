@@ -25,7 +25,7 @@ internal static partial class QueueLog
     [LoggerMessage(26, LogLevel.Error, "{Id} of '{Handler}' has taken several processes with it. It is a dead letter now.")]
     public static partial void Crashed(ILogger log, Guid id, string handler);
 
-    [LoggerMessage(27, LogLevel.Warning, "'{Handler}' had been given to another node when it wanted to commit {Id}; its effect was refused.")]
+    [LoggerMessage(27, LogLevel.Warning, "'{Handler}' did not hold {Id} any more when it wanted to commit; its effect was refused. Another node has taken it over, or an earlier commit of this run, whose answer was lost, has ended it.")]
     public static partial void Fenced(ILogger log, string handler, Guid id);
 
     [LoggerMessage(28, LogLevel.Warning, "Partitions of the history could not be made or dropped; trying again in an hour.")]

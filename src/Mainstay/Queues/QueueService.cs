@@ -12,6 +12,13 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
 {
     private static readonly TimeSpan partitionPace = TimeSpan.FromHours(1);
 
+    /// <summary>How long what went wrong unnoticed may stay so.</summary>
+    private static readonly TimeSpan lookPause = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan retryPause = TimeSpan.FromSeconds(1);
+
+    private Deadline _looksAgainAt;
+
     /// <summary>Whoever disposes of a host without stopping it first gets what runs back all the same.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -83,11 +90,12 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         while (!hasStopped.IsCancellationRequested)
         {
             TimeSpan? firstEnd = null;
+            var isRenewed = false;
             try
             {
                 var wasHeld = lease.IsHeld;
                 var news = await ExtendAsync(hasStopped);
-                firstEnd = news.FirstEnd;
+                (firstEnd, isRenewed) = (news.FirstEnd, true);
                 if (!wasHeld)
                     engine.Wake();
                 if (news.HasOrphans)
@@ -102,9 +110,10 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             {
                 if (!hasStopped.IsCancellationRequested)
                     QueueLog.Unavailable(log, e);
+                store.Database.MakeRoom(e);
             }
             engine.ReportStuck();
-            await Task.Delay(lease.IsHeld ? PauseUntil(firstEnd) : TimeSpan.FromSeconds(1), clock, hasStopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(isRenewed || lease.Pace < retryPause ? PauseUntil(firstEnd) : retryPause, clock, hasStopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -160,15 +169,16 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
     /// <remarks>Twice in a row, because between the question and the look at what runs here a job may begin or end.</remarks>
     private async Task<HashSet<(Guid, int)>> ReturnStraysAsync(HashSet<(Guid, int)> strays, CancellationToken cancellation)
     {
-        if (!engine.MayHoldStrays)
-            return [];
+        if (strays.Count == 0 && !engine.IsInDoubt && _looksAgainAt.Left(clock) > TimeSpan.Zero)
+            return strays;
+        _looksAgainAt = Deadline.After(lookPause, clock);
         var unknown = engine.Unknown(await store.HeldAsync(lease.Id, cancellation));
         var lost = engine.GiveUp(unknown.Where(strays.Contains));
         if (lost.Length > 0)
+        {
             await store.ReleaseAsync(lost);
-        if (unknown.Count == 0)
-            engine.MayHoldStrays = false;
-        engine.Wake();
+            engine.Wake();
+        }
         return unknown;
     }
 

@@ -31,7 +31,7 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
         catch (NpgsqlException e)
         {
             QueueLog.Unavailable(services.Log, e);
-            state.MayHoldStrays = true;     // the renewal of the lease gives them back, or its end
+            state.NoteDoubt();      // the renewal of the lease gives them back, or its end
         }
     }
 
@@ -47,7 +47,7 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
             {
                 // Not the handler, whose failures are recorded: the recording. Nobody runs it now, which the next renewal of the lease finds out.
                 QueueLog.NotRecorded(services.Log, run.Entry.Handler.Name, run.Runs[0].Job.Id, e);
-                state.MayHoldStrays = true;
+                state.NoteDoubt();
             }
             if (End(run) is not { } next)
                 return;
@@ -151,7 +151,7 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
         catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
         {
             QueueLog.Unavailable(services.Log, e);
-            state.MayHoldStrays = true;
+            state.NoteDoubt();
         }
     }
 

@@ -8,9 +8,13 @@ internal sealed class QueueState(QueueModel model, QueueOptions options, NodeLea
 
     private static readonly TimeSpan patience = TimeSpan.FromHours(1);
 
+    /// <summary>Twice as long as a statement may take by default.</summary>
+    private static readonly TimeSpan doubtTime = TimeSpan.FromMinutes(1);
+
     private readonly Hint _hint = new();
     private readonly Hint _help = new();
     private int _turns;
+    private Deadline _doubtUntil;
 
     public Lock Lock { get; } = new();
 
@@ -27,8 +31,19 @@ internal sealed class QueueState(QueueModel model, QueueOptions options, NodeLea
     /// <summary>Whether the node stops, so that nothing more is claimed or born.</summary>
     public bool Stops { get; set; }
 
-    /// <summary>Set when the answer of a claim or a commit was lost: this node may hold what it does not run.</summary>
-    public bool MayHoldStrays { get; set; }
+    /// <summary>
+    /// Whether this node may hold what it does not run: the answer of a claim or a commit was lost. For a while, because what was sent may wait for a lock or a standby
+    /// and be committed long after its connection is gone.
+    /// </summary>
+    public bool IsInDoubt_NeedsLock => _doubtUntil.Left(services.Clock) > TimeSpan.Zero;
+
+    public void NoteDoubt()
+    {
+        lock (Lock)
+            NoteDoubt_NeedsLock();
+    }
+
+    public void NoteDoubt_NeedsLock() => _doubtUntil = Deadline.After(doubtTime, services.Clock);
 
     /// <summary>Whether what has been done can be ended together with the next claim, which comes when half of what was claimed ahead has begun. Without it, every few ends would be a commit of their own.</summary>
     public bool EndsCanWait_NeedsLock => !Stops && Ended.MayWait && Rooms.ClaimSoon;

@@ -5,6 +5,29 @@ public sealed class StoppedNodeTests(SharedServer server)
 {
     private static CancellationToken Stop => Scene.Stop;
 
+    /// <summary>A job that was born leased, and whose commit was answered when the lease was over, gives its slot back: else this node would have none when it has happened twice.</summary>
+    [Fact]
+    public async Task What_was_born_in_a_lease_that_is_over_keeps_no_slot()
+    {
+        await using var scene = await Scene.CreateAsync(server);
+        var sleeper = await scene.StartAsync(settings => settings with { Workers = 2, Lease = TimeSpan.FromSeconds(1) });
+        for (var i = 0; i < 2; i++)
+        {
+            var point = sleeper.Wire.Hold(Statements.Of("commit"), Moment.After);
+            await scene.SendAsync("write", $"job-{i}", "then");
+            var held = await point.ReachedAsync(Stop);
+            sleeper.Signal(Signals.Stop);
+            await scene.UntilAsync("its lease is over", "select not exists (select from mainstay.nodes where lease_until > mainstay.now())");
+            held.Continue();
+            sleeper.Signal(Signals.Continue);
+            await scene.UntilEmptyAsync();
+        }
+
+        await scene.SendAsync("write", "afterwards");
+        await scene.UntilEmptyAsync();
+        await scene.VerifyAsync();
+    }
+
     [Fact]
     public async Task The_commit_of_a_node_that_overslept_is_refused_and_the_node_is_good_again()
     {

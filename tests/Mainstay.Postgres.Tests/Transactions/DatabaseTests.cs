@@ -9,30 +9,44 @@ public sealed class DatabaseTests(PostgresFixture postgres)
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_pool_gets_the_connections_that_the_other_one_has_and_does_not_use(bool isApart)
+    [Fact]
+    public async Task What_keeps_the_node_alive_gets_the_connections_that_handlers_have_and_do_not_use()
     {
         await using var database = await CreateAsync();
-        var (rich, poor) = isApart ? (database.Apart, database) : (database, database.Apart);
-        await UseAsync(rich, Limit);
+        await UseAsync(database, Limit);
+        var refusal = await database.Apart.Source.OpenConnectionAsync(Stop).AsTask().ShouldThrowAsync<PostgresException>();
 
-        await UseAsync(poor, Limit);
+        database.Apart.MakeRoom(refusal);
+
+        await UseAsync(database.Apart, Limit);
     }
 
     [Fact]
-    public async Task A_pool_waits_for_the_connections_that_the_other_one_uses()
+    public async Task It_waits_for_those_that_they_use()
     {
         await using var database = await CreateAsync();
-        var used = await OpenAsync(database.Apart, Limit);
-
-        var waiting = database.OpenAsync(Deadline.Never, Stop).AsTask();
+        var used = await OpenAsync(database, Limit);
+        var refusal = await database.Apart.Source.OpenConnectionAsync(Stop).AsTask().ShouldThrowAsync<PostgresException>();
+        database.Apart.MakeRoom(refusal);
         await database.Apart.Source.OpenConnectionAsync(Stop).AsTask().ShouldThrowAsync<PostgresException>();
+
         foreach (var connection in used)
             await connection.DisposeAsync();
 
-        await (await waiting).DisposeAsync();
+        await UseAsync(database.Apart, Limit);
+    }
+
+    [Fact]
+    public async Task Handlers_do_not_get_the_connections_of_what_keeps_the_node_alive()
+    {
+        await using var database = await CreateAsync();
+        await UseAsync(database.Apart, Limit);
+
+        var refused = await database.OpenAsync(Deadline.After(TimeSpan.FromMilliseconds(300), TimeProvider.System), Stop).AsTask().ShouldThrowAsync<ProblemException>();
+
+        refused.Type.ShouldBe(ProblemCatalogue.DatabaseUnavailable);
+        database.MakeRoom((PostgresException)refused.InnerException!);
+        await database.Source.OpenConnectionAsync(Stop).AsTask().ShouldThrowAsync<PostgresException>();
     }
 
     private async Task<Database> CreateAsync()
