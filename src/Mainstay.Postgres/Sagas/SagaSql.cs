@@ -57,6 +57,10 @@ internal static class SagaSql
     /// <summary>Whoever starts a saga of a key, and whoever brings an event for one that has not begun, come one after the other.</summary>
     public static Sql LockKey(string saga, string key) => $"select pg_advisory_xact_lock(hashtextextended({saga}, hashtextextended({key}, 0)))";
 
+    /// <summary>The same, and whatever the transaction locks after that, for so long at most.</summary>
+    public static Sql LockKey(string saga, string key, TimeSpan most) =>
+        $"select set_config('lock_timeout', {Limits.Milliseconds(most)}, true), pg_advisory_xact_lock(hashtextextended({saga}, hashtextextended({key}, 0)))";
+
     /// <summary>Of several events for one wait the first counts.</summary>
     public static Sql Park(string saga, string key, string item, string payload) => $"""
         insert into mainstay.saga_events (saga, key, item, payload) values ({saga}, {key}, {item}, {payload}::json) on conflict on constraint saga_events_pkey do nothing
@@ -113,15 +117,19 @@ internal static class SagaSql
         select saga, version, count(*)::integer as count from mainstay.sagas where saga = {saga} and version <> all({versions}) group by saga, version order by version
         """;
 
-    /// <summary>Makes those stand that could not be told that one of their jobs had died, because somebody held them then.</summary>
-    public const string StopForgotten = """
+    /// <summary>Makes those stand that could not be told that one of their jobs had died, because somebody held them then: at most so many, of letters that are at most so old.</summary>
+    public static Sql StopForgotten(TimeSpan age, int most) => $"""
         update mainstay.sagas saga set status = 'stuck'
         where id = any(array(
-            select id from mainstay.sagas
-            where status <> 'stuck' and id in (select message from mainstay.jobs_dead where message is not null and discarded_at is null and dead_at > mainstay.now() - interval '1 hour')
-            for no key update skip locked
-        )) and exists (select from json_array_elements(saga.state -> 'pending') owed join mainstay.jobs_dead dead on dead.id = (owed ->> 'job')::uuid where dead.discarded_at is null)
+            select id from mainstay.sagas forgotten
+            where status <> 'stuck' and id in (select message from mainstay.jobs_dead where message is not null and discarded_at is null and dead_at > mainstay.now() - {age})
+                and {HasLetter(Sql.Name("forgotten"))}
+            limit {most} for no key update skip locked
+        )) and {HasLetter(Sql.Name("saga"))}
         """;
+
+    private static Sql HasLetter(Sql saga) =>
+        $"exists (select from json_array_elements({saga}.state -> 'pending') owed join mainstay.jobs_dead dead on dead.id = (owed ->> 'job')::uuid where dead.discarded_at is null)";
 
     public const string CountStuck = "select saga, count(*) from mainstay.sagas where status = 'stuck' group by saga order by saga";
 }

@@ -21,6 +21,14 @@ internal static class SagaStore
         return (await RowReader.ReadAllAsync<SagaRow>(reader, 1, cancellation)).SingleOrDefault();
     }
 
+    /// <returns>How many it were.</returns>
+    public static async Task<int> StopForgottenAsync(Database database, TimeSpan age, int most, CancellationToken cancellation)
+    {
+        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { SagaSql.StopForgotten(age, most).ToBatchCommand() } };
+        return await batch.ExecuteNonQueryAsync(cancellation);
+    }
+
     /// <returns>Whether there was no open one with its key.</returns>
     public static async Task<bool> InsertAsync(UnitOfWork work, SagaRow row, Origin origin) => await work.ExecuteAsync(SagaSql.Insert(row, OriginJson.Write(origin))) == 1;
 
@@ -49,6 +57,9 @@ internal static class SagaStore
     /// <summary>Takes the lock before the next query, with the same round trip; what that sees is younger.</summary>
     public static void LockKey(UnitOfWork work, string saga, string key) => Record(work, SagaSql.LockKey(saga, key));
 
+    /// <summary>The same; the next query fails when somebody else has it for longer than this.</summary>
+    public static void LockKey(UnitOfWork work, string saga, string key, TimeSpan most) => Record(work, SagaSql.LockKey(saga, key, most));
+
     public static void Park(UnitOfWork work, string saga, string key, string item, string payload) => work.Record(new BatchItem(SagaSql.Park(saga, key, item, payload).ToBatchCommand()));
 
     public static Task<IReadOnlyList<ParkedEvent>> TakeParkedAsync(UnitOfWork work, string saga, string key) => work.QueryAsync<ParkedEvent>(SagaSql.TakeParked(saga, key));
@@ -66,13 +77,23 @@ internal static class SagaStore
 
     public static SagaState StateOf(string json) => (SagaState)StoredJson.Read(typeof(SagaState), json)!;
 
-    /// <summary>Refuses what a step gives, or an event that comes, when there is no room for it. What is written about the way itself always has room.</summary>
-    /// <exception cref="InvalidOperationException">MST3104: it is too large.</exception>
-    public static void CheckRoom(string saga, SagaState state)
+    /// <summary>Refuses what a step gives, or an event that comes, when it cannot be kept. What is written about the way itself always can.</summary>
+    /// <exception cref="InvalidOperationException">MST3104: it is too large. MST3109: it has U+0000.</exception>
+    public static void CheckLearned(string saga, SagaState state)
     {
-        if (StoredJson.Write(state).Length is var length and > StateBytesMost)
+        var json = StoredJson.Write(state);
+        if (json.Length > StateBytesMost)
             throw new InvalidOperationException(
-                $"MST3104: What has happened to one '{saga}' takes {length} characters of JSON, expected at most {StateBytesMost}. Store what is large in a table, and let steps give its id.");
+                $"MST3104: What has happened to one '{saga}' takes {json.Length} characters of JSON, expected at most {StateBytesMost}. Store what is large in a table, and let steps give its id.");
+        RefuseNul(saga, json);
+    }
+
+    /// <summary>PostgreSQL stores U+0000 as the text of JSON, and then refuses to look into it: whoever buries a job of such a saga could not, and all others with it.</summary>
+    /// <exception cref="InvalidOperationException">MST3109</exception>
+    public static void RefuseNul(string saga, string json)
+    {
+        if (JsonNul.IsIn(json))
+            throw new InvalidOperationException($"MST3109: A text with U+0000 shall be kept in saga '{saga}': in what begins it, in what a step gives, or in an event. PostgreSQL cannot read it again. Remove U+0000 from the text, or keep bytes.");
     }
 
     private static async Task<SagaRow?> LockAsync(UnitOfWork work, Sql sql) => (await work.QueryAsync<SagaRow>(sql)).SingleOrDefault() is { } row ? row with { ReadAt = work.Now } : null;

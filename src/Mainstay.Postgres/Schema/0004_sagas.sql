@@ -95,6 +95,8 @@ begin
         and exists (select from json_array_elements(state -> 'pending') owed where (owed ->> 'job')::uuid = new.id);
     return null;
 end $$;
+-- For the watch, which looks at all letters when it begins.
+create index jobs_dead_message_idx on mainstay.jobs_dead (message, dead_at) where message is not null and discarded_at is null;
 create trigger jobs_dead_stops_saga after insert on mainstay.jobs_dead for each row when (new.message is not null) execute function mainstay.stop_saga();
 
 -- It is tried again: the saga goes on, unless another of its jobs is dead.

@@ -195,14 +195,8 @@ internal static class ResultAnswers
     /// <exception cref="InvalidOperationException">A text of the result has U+0000, which no text has: callers rely on being able to store and send back what they get.</exception>
     private static void RefuseNul(OperationDeclaration declaration, ReadOnlySpan<byte> json)
     {
-        for (var at = json.IndexOf(@"\u0000"u8); at >= 0;)
-        {
-            // Behind an odd number of backslashes it is the text of one that was itself escaped.
-            if ((at - json[..at].TrimEnd((byte)'\\').Length) % 2 == 0)
-                throw new InvalidOperationException($"The result of '{declaration.Name}' has a text with U+0000. Remove it from the text, or return bytes.");
-            var next = json[(at + 1)..].IndexOf(@"\u0000"u8);
-            at = next < 0 ? -1 : at + 1 + next;
-        }
+        if (JsonNul.IsIn(json))
+            throw new InvalidOperationException($"The result of '{declaration.Name}' has a text with U+0000. Remove it from the text, or return bytes.");
     }
 
     /// <summary>A resource's row looks as it does when it is read; everything else as its shape says.</summary>

@@ -18,7 +18,8 @@ internal interface IJobPartRun
     /// <summary>Runs it, and ends the job.</summary>
     /// <param name="request">What it is run for and within.</param>
     /// <param name="input">What the payload was read as, if the handler says so.</param>
-    Task RunAsync(TransactionRequest request, object? input);
+    /// <param name="ending">Cancelled when the run is ended from outside, and not when its time is over.</param>
+    Task RunAsync(TransactionRequest request, object? input, CancellationToken ending);
 
     /// <summary>Called when it is recorded that it shall run again after a pause: what it is a part of may have changed its mind meanwhile.</summary>
     Task RetriedAsync();

@@ -190,7 +190,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         try
         {
             if (_part is not null)
-                await _part.RunAsync(Request(deadline, limits.Token), input);
+                await _part.RunAsync(Request(deadline, limits.Token), input, Ending);
             else if (handler.IsTransactional)
                 await handler.CommitAsync(services, Request(deadline, limits.Token), input, () => QueueStore.Complete(job, handler.Placement));
             else
@@ -289,7 +289,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
         : error is NpgsqlException && DatabaseErrors.IsUnavailable(error);
 
     /// <summary>Somebody else held what was to be changed.</summary>
-    private static bool IsBusy(Exception error) => error is ProblemException { Type: var type } && (type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate);
+    public static bool IsBusy(Exception error) => error is ProblemException { Type: var type } && (type == ProblemCatalogue.DeadlineExceeded || type == ProblemCatalogue.ConcurrentUpdate);
 
     /// <summary>What is kept of an error: bounded, and only what PostgreSQL can store. An error that cannot be recorded would run its job for ever.</summary>
     private static string Text(Exception error)

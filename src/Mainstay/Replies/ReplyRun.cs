@@ -23,7 +23,7 @@ internal sealed class ReplyRun(QueueHandler handler, ClaimedJob job, Asked asked
 
     private Guid Id => job.Message!.Value;
 
-    public async Task RunAsync(TransactionRequest request, object? input)
+    public async Task RunAsync(TransactionRequest request, object? input, CancellationToken ending)
     {
         if (Left is not { } left || left <= TimeSpan.Zero)
         {

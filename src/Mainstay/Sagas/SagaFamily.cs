@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -11,6 +12,12 @@ internal sealed class SagaFamily(string name, Type input)
 
     /// <summary>How long to wait for a node that has the definition which the saga goes by.</summary>
     private static readonly TimeSpan elsewhere = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long to leave a key to whoever begins an instance of it, or moves that.</summary>
+    private static readonly TimeSpan busy = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long an event waits for whoever begins the instance that it is for. Mostly that takes a moment.</summary>
+    private static readonly TimeSpan moment = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<int, SagaDefinition> _versions = [];
 
@@ -59,21 +66,25 @@ internal sealed class SagaFamily(string name, Type input)
         var definition = Newest;
         var key = definition.Key is null ? id.ToString() : KeyOf(definition.Key(input));
         var walk = new SagaWalk(definition, SagaState.Beginning, input, work.Now);
-        foreach (var early in await TakeParkedAsync(work, key))
-            if (_events.FirstOrDefault(known => known.Value == early.Item).Key is { } type && WaitOf(definition, type) is { } wait)
-                walk.Received(wait, Element(early.Payload), early.ArrivedAt);
-        walk.Begin();
-        var row = new SagaRow(id, Name, definition.Version, definition.Shape, key, SagaStatus.Running, StoredJson.Write(input, Input), StoredJson.Write(walk.State), 0, definition.Within, work.Now) { ReadAt = work.Now };
+        var row = new SagaRow(id, Name, definition.Version, definition.Shape, key, SagaStatus.Running, InputOf(input), StoredJson.Write(walk.State), 0, definition.Within, work.Now) { ReadAt = work.Now };
+        if (_events.Count > 0)
+            SagaStore.LockKey(work, Name, key);
         // Mostly there is none of the key, so that is not asked but assumed. When it was wrong, the commit is refused, and this is run again.
-        if (work.IsRepeated && !await SagaStore.InsertAsync(work, row, origin))
+        if (work.IsRepeated && !await UnlessHeldAsync(() => SagaStore.InsertAsync(work, row, origin)))
         {
             work.AfterCommit(() => SagaMetrics.Repeated(Name));
             return;
         }
+        // Not before it is sure to begin, as far as that was asked: one that does not must leave them. A commit that is refused does.
+        if (_events.Count > 0)
+            foreach (var early in await UnlessHeldAsync(() => SagaStore.TakeParkedAsync(work, Name, key)))
+                if (_events.FirstOrDefault(known => known.Value == early.Item).Key is { } type && WaitOf(definition, type) is { } wait)
+                    walk.Received(wait, Element(early.Payload), early.ArrivedAt);
+        walk.Begin();
         if (first is { Failure: null } step)
             await step.DoAsync(id, work, walk);
         if (walk.HasLearned)
-            SagaStore.CheckRoom(Name, walk.State);
+            SagaStore.CheckLearned(Name, walk.State);
         if (work.IsRepeated || walk.Outcome is not null)
             SagaMoves.Save(work, work.IsRepeated ? row : SagaStore.Begin(work, row, origin), walk, ends: Name, first?.Failure);
         else
@@ -82,19 +93,21 @@ internal sealed class SagaFamily(string name, Type input)
     }
 
     /// <summary>Hands an event to the instance that it is for; keeps it when there is none yet.</summary>
-    /// <exception cref="SnoozeException">Another node has to do it.</exception>
+    /// <exception cref="SnoozeException">Another node has to do it, or somebody else has the saga just now.</exception>
     public async Task ReceiveAsync(object @event, UnitOfWork work)
     {
-        var (row, definition, wait) = await FindAsync(@event, work);
+        var (row, definition, wait) = await UnlessHeldAsync(() => FindAsync(@event, work));
         if (row is null)
         {
-            // Whoever begins one just now is waited for, and seen then.
+            // Whoever begins one just now is waited for, and seen then: but not in this slot when its first step, which is done meanwhile, takes long.
             var key = KeyOf(WaitsFor(@event.GetType()).First().Wait.Key(@event));
-            SagaStore.LockKey(work, Name, key);
-            (row, definition, wait) = await FindAsync(@event, work);
+            SagaStore.LockKey(work, Name, key, moment);
+            (row, definition, wait) = await UnlessHeldAsync(() => FindAsync(@event, work));
             if (row is null)
             {
-                SagaStore.Park(work, Name, key, _events[@event.GetType()], StoredJson.Write(@event));
+                var payload = StoredJson.Write(@event);
+                SagaStore.RefuseNul(Name, payload);
+                SagaStore.Park(work, Name, key, _events[@event.GetType()], payload);
                 work.AfterCommit(() => SagaMetrics.Parked(Name));
                 return;
             }
@@ -136,13 +149,25 @@ internal sealed class SagaFamily(string name, Type input)
             SagaLog.Undeclared(log, count, Name, version);
     }
 
-    /// <summary>What came for it before it has begun. Whoever brings something just now is waited for.</summary>
-    private Task<IReadOnlyList<ParkedEvent>> TakeParkedAsync(UnitOfWork work, string key)
+    private string InputOf(object input)
     {
-        if (_events.Count == 0)
-            return Task.FromResult<IReadOnlyList<ParkedEvent>>([]);
-        SagaStore.LockKey(work, Name, key);
-        return SagaStore.TakeParkedAsync(work, Name, key);
+        var json = StoredJson.Write(input, Input);
+        SagaStore.RefuseNul(Name, json);
+        return json;
+    }
+
+    /// <summary>To wait for somebody else who has the same saga is no attempt.</summary>
+    /// <exception cref="SnoozeException">That takes long.</exception>
+    private static async Task<T> UnlessHeldAsync<T>(Func<Task<T>> ask)
+    {
+        try
+        {
+            return await ask();
+        }
+        catch (PostgresException e) when (DatabaseErrors.IsLockTimeout(e))
+        {
+            throw new SnoozeException(busy);
+        }
     }
 
     /// <summary>

@@ -41,7 +41,7 @@ internal static class SagaMoves
     public static void Save(UnitOfWork work, SagaRow row, SagaWalk walk, string? ends = null, Exception? failure = null)
     {
         if (walk.HasLearned)
-            SagaStore.CheckRoom(row.Saga, walk.State);
+            SagaStore.CheckLearned(row.Saga, walk.State);
         if (walk.Outcome is { } outcome)
         {
             SagaStore.End(work, row, outcome, walk.State);

@@ -17,20 +17,23 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
     /// <summary>How long to try to record what has happened outside.</summary>
     private static readonly TimeSpan patience = TimeSpan.FromSeconds(30);
 
+    /// <summary>Whether the handler of a step that reaches out of the process has come back: its effect is there.</summary>
+    private bool _isDone;
+
     public TimeSpan? Left { get; private set; }
 
     public bool CanGiveUp => part is SagaStepPart { IsUndo: false };
 
     private Guid Saga => job.Message ?? throw new StepException(DeadReason.Unreadable, $"MST3103: The job {job.Id} of '{job.Handler}' belongs to no saga. Only sagas enqueue it; discard it.");
 
-    public async Task RunAsync(TransactionRequest request, object? input)
+    public async Task RunAsync(TransactionRequest request, object? input, CancellationToken ending)
     {
         if (job.Known is SagaFirstFailure { Error: var error })
             ExceptionDispatchInfo.Throw(error);
         if (part.IsTransactional)
             await CommitAsync(request);
         else
-            await ReachOutAsync(request);
+            await ReachOutAsync(request, ending);
     }
 
     private async Task CommitAsync(TransactionRequest request)
@@ -77,6 +80,8 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
 
     public async Task<bool> GiveUpAsync(Exception error, string text)
     {
+        if (_isDone)
+            throw Unrecorded(error);
         try
         {
             var step = (SagaStep)part.Item;
@@ -93,10 +98,9 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
         }
     }
 
-    private async Task ReachOutAsync(TransactionRequest request)
+    private async Task ReachOutAsync(TransactionRequest request, CancellationToken ending)
     {
         object? result = null;
-        var isDone = false;
         if ((Known(isRepeated: false, services.Clock.GetUtcNow()) ?? await SagaStore.ReadAsync(services.Transactor.Database, Saga, request.Cancellation)) is { } before)
         {
             Check(before);
@@ -106,20 +110,41 @@ internal sealed class SagaPartRun(SagaPart part, ClaimedJob job, JobRunServices 
                 var key = StableKey.Of(Saga, job.Handler);
                 await ReachAsync(FaultPoint.BeforeSideEffect, request);
                 result = await part.InvokeAsync(walk.Facts, scope => new Outbound(job, new JobSteps(job, services, () => request, key, request.Cancellation), key, scope), services.Scopes, request.Cancellation);
-                isDone = true;
+                _isDone = true;
                 await ReachAsync(FaultPoint.AfterSideEffect, request);
             }
         }
         await ReachAsync(FaultPoint.BeforeCompletion, request);
-        try
-        {
-            await MoveAsync(Patient(request), (work, walk, _) => isDone ? part.EndAsync(work, walk, job, result) : TurnAsync(work, walk));
-        }
-        catch (Exception e) when (isDone && !SagaMoves.MayPass(e))
-        {
-            throw new StepException(DeadReason.Failed, $"MST3108: '{job.Handler}' was done for saga {Saga}, and that cannot be recorded: {e.Message} Mend that, and have the saga retried; the key of its call is the same.", e);
-        }
+        if (_isDone)
+            await RecordAsync(request, result, ending);
+        else
+            await MoveAsync(Patient(request), (work, walk, _) => TurnAsync(work, walk));
     }
+
+    /// <summary>Records what a step came to outside. While another step holds the saga, again and again: run anew it could fail, or find that the saga has turned, and its effect would be undone by nobody.</summary>
+    private async Task RecordAsync(TransactionRequest request, object? result, CancellationToken ending)
+    {
+        while (true)
+            try
+            {
+                await MoveAsync(Patient(request), (work, walk, _) => part.EndAsync(work, walk, job, result));
+                return;
+            }
+            catch (Exception e) when (JobRun.IsBusy(e))
+            {
+                QueueLog.NotRecorded(services.Log, job.Handler, job.Id, e);
+                if (ending.IsCancellationRequested)
+                    throw new SnoozeException(busy);     // another node runs it again, with the same key
+                await Task.Delay(busy, services.Clock, ending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (Exception e) when (!SagaMoves.MayPass(e))
+            {
+                throw Unrecorded(e);
+            }
+    }
+
+    private StepException Unrecorded(Exception error) => new(DeadReason.Failed,
+        $"MST3108: '{job.Handler}' was done for saga {Saga}, and that cannot be recorded: {error.Message} Mend that, and have the saga retried; the key of its call is the same.", error);
 
     /// <summary>Moves the saga on and ends the job, in one transaction. A job that the saga does not have any more only ends.</summary>
     private Task<bool> MoveAsync(TransactionRequest request, Func<UnitOfWork, SagaWalk, SagaRow, Task> move) => services.Transactor.RunAsync(

@@ -18,7 +18,7 @@ internal sealed class SagaStartRun(SagaFamily family, ClaimedJob job, JobRunServ
 
     public bool CanGiveUp => false;
 
-    public async Task RunAsync(TransactionRequest request, object? input)
+    public async Task RunAsync(TransactionRequest request, object? input, CancellationToken ending)
     {
         // One that has taken processes with it may have died of the step, whose own job counts that.
         if (family.FirstStep is not { } part || job.Crashes > 0)

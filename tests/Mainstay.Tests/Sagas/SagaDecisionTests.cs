@@ -159,10 +159,11 @@ public sealed class SagaDecisionTests(PostgresFixture postgres) : OwnDatabaseTes
                 set lock_timeout = '5s';
                 with gone as (delete from mainstay.jobs returning *)
                 insert into mainstay.jobs_dead (id, handler, attempt, crashes, fence, created_at, dead_at, reason, message, payload, origin)
-                select id, handler, attempt, 3, fence, created_at, now(), 'crashed', message, payload, origin from gone
+                select id, handler, attempt, 3, fence, created_at, now() - interval '2 days', 'crashed', message, payload, origin from gone
                 """);
             (await Source.ScalarAsync<string>("select status from mainstay.sagas")).ShouldBe("running");
         }
+        // Also when no node has run for long since then.
         await using var other = await StartAsync(Declare);
 
         await Source.ShouldBecomeAsync("select status from mainstay.sagas", "stuck");

@@ -209,6 +209,115 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
     }
 
     [Fact]
+    public async Task A_step_that_was_done_is_recorded_when_another_step_holds_the_saga_for_long()
+    {
+        await using var app = await StartAsync(saga => saga
+            .Step("charge", (Outbound outbound) => Call(new Charge("c", 1), "charge", outbound), undo: (Outbound outbound) => Call("undo charge", outbound), step => step.Retry(1)));
+        // As if somebody had held the row for as long as one waits for it.
+        await Source.ExecuteAsync("""
+            create sequence waits;
+            create function out_of_time() returns trigger language plpgsql as $$
+            begin
+                if nextval('waits') = 1 then
+                    raise exception 'canceling statement due to lock timeout' using errcode = '55P03';
+                end if;
+                return old;
+            end $$;
+            create trigger holds before delete on mainstay.sagas for each row execute function out_of_time();
+            """);
+
+        await EnqueueAsync(app, "a");
+        var ended = await EndedAsync(app, "a", SagaStatus.Completed);
+
+        Effects.ShouldBe(["charge"]);
+        ended.Timeline.Select(entry => $"{entry.Item} {entry.Event}").ShouldBe(["charge Done"]);
+        (await Source.ScalarAsync<long>("select last_value from waits")).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_step_that_was_done_is_not_given_up_as_if_it_had_failed_whatever_keeps_it_from_being_recorded()
+    {
+        await using var app = await StartAsync(saga => saga
+            .Step("charge", (Outbound outbound) => Call(new Charge("c", 1), "charge", outbound), undo: (Outbound outbound) => Call("undo charge", outbound), step => step.Retry(1)));
+        await Source.ExecuteAsync("""
+            create function refuse() returns trigger language plpgsql as $$ begin raise exception 'Not now.' using errcode = '55000'; end $$;
+            create trigger refuses before delete on mainstay.sagas for each row execute function refuse();
+            """);
+
+        await EnqueueAsync(app, "a");
+        await Source.ShouldBecomeAsync("select coalesce((select status from mainstay.sagas), '')", "stuck");
+
+        Effects.ShouldBe(["charge"]);
+        (await Source.ScalarAsync<string>("select errors -> -1 ->> 'error' from mainstay.jobs_dead")).ShouldContain("MST3108: 'ship order: charge' was done");
+    }
+
+    [Fact]
+    public async Task A_text_that_PostgreSQL_cannot_read_again_is_kept_in_no_saga()
+    {
+        await using var app = await StartAsync(saga => saga.By(order => order.Name)
+            .Step("number", (Order order, UnitOfWork work) => new Reservation(order.Name == "inside" ? "\0" : "1"), options: step => step.Retry(1))
+            .Step("charge", (Order order, Outbound outbound) => Call(new Charge(order.Name == "outside" ? "\0" : @"\u0000", 1), "charge", outbound), options: step => step.Retry(1))
+            .Wait<Paid>("paid", paid => paid.Order.TrimEnd('\0'), TimeSpan.FromHours(1)));
+
+        await EnqueueAsync(app, "inside");
+        (await EndedAsync(app, "inside", SagaStatus.Compensated)).Timeline[0].Note!.ShouldContain("MST3109");
+        await EnqueueAsync(app, "outside");
+        await Source.ShouldBecomeAsync("select coalesce((select status from mainstay.sagas), '')", "stuck");
+        (await Source.ScalarAsync<string>("select errors -> -1 ->> 'error' from mainstay.jobs_dead")).ShouldSatisfyAllConditions(error => error.ShouldContain("MST3108"), error => error.ShouldContain("MST3109"));
+        await PublishAsync(app, new Paid("early\0", 1));
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'ship order: paid' and errors -> -1 ->> 'error' like '%MST3109%'", 1L);
+        await EnqueueAsync(app, "waits");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.sagas where status = 'waiting' and state -> 'log' -> 1 -> 'result' ->> 'id' = '\\u0000'", 1L);
+        await PublishAsync(app, new Paid("waits\0", 1));
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'ship order: paid' and errors -> -1 ->> 'error' like '%MST3109%'", 2L);
+
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.saga_events")).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_event_does_not_wait_for_the_first_step_of_the_saga_that_it_is_for()
+    {
+        var gate = new TaskCompletionSource();
+        await using var app = await StartAsync(saga => saga.By(order => order.Name)
+            .Step("pack", async (UnitOfWork work) =>
+            {
+                await work.ExecuteAsync($"insert into effects (text) values ('pack')");
+                _calls.Enqueue("pack|");
+                await gate.Task.WaitAsync(work.Cancellation);
+            })
+            .Wait<Paid>("paid", paid => paid.Order, TimeSpan.FromHours(1))
+            .Step("ship", (Paid paid, Outbound outbound) => Call($"ship {paid.Amount}", outbound)));
+
+        await EnqueueAsync(app, "a");
+        await Waiting.UntilAsync(() => Task.FromResult(!_calls.IsEmpty));
+        await PublishAsync(app, new Paid("a", 3));
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'ship order: paid' and state = 2 and attempt = 0 and fence > 0", 1L);
+        gate.SetResult();
+        await EndedAsync(app, "a", SagaStatus.Completed);
+
+        Effects.ShouldBe(["pack", "ship 3"]);
+    }
+
+    [Fact]
+    public async Task What_begins_nothing_leaves_the_events_that_are_kept()
+    {
+        await using var app = await StartAsync(saga => saga.By(order => order.Name).Wait<Paid>("paid", paid => paid.Order, TimeSpan.FromHours(1)));
+        await EnqueueAsync(app, "a");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.sagas where status = 'waiting'", 1L);
+        await Source.ExecuteAsync("""insert into mainstay.saga_events (saga, key, item, payload) values ('ship order', 'a', 'paid', '{"order":"a","amount":4}')""");
+
+        await EnqueueAsync(app, "a");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done where handler = 'ship order'", 2L);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.saga_events")).ShouldBe(1);
+
+        await PublishAsync(app, new Paid("a", 3));
+        await EndedAsync(app, "a", SagaStatus.Completed);
+        await EnqueueAsync(app, "a");
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.sagas_ended where outcome = 'completed'", 2L);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.saga_events")).ShouldBe(0);
+    }
+
+    [Fact]
     public async Task A_step_that_puts_itself_off_does_not_hold_up_the_way_back()
     {
         var asleep = new TaskCompletionSource();
