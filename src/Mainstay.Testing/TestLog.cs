@@ -11,15 +11,15 @@ internal sealed class TestLog
     private const int LinesMost = 1000;
 
     private readonly ConcurrentQueue<string> _lines = new();
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<int>> _roundTrips = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<int>> _statements = new();
 
     /// <summary>The last warnings and errors, oldest first, with their exceptions.</summary>
     public IReadOnlyList<string> Lines => [.. _lines];
 
-    /// <summary>How often a request went to the database, once its line has been logged, which is after its answer.</summary>
-    public Task<int> RoundTripsOf(string requestId) => Entry(requestId).Task;
+    /// <summary>How many statements a request sent to the database, once its line has been logged, which is after its answer.</summary>
+    public Task<int> StatementsOf(string requestId) => Entry(requestId).Task;
 
-    public void NoteRoundTrips(string requestId, int count) => Entry(requestId).TrySetResult(count);
+    public void NoteStatements(string requestId, int count) => Entry(requestId).TrySetResult(count);
 
     public void Add(string line)
     {
@@ -28,7 +28,7 @@ internal sealed class TestLog
             _lines.TryDequeue(out _);
     }
 
-    private TaskCompletionSource<int> Entry(string requestId) => _roundTrips.GetOrAdd(requestId, _ => new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously));
+    private TaskCompletionSource<int> Entry(string requestId) => _statements.GetOrAdd(requestId, _ => new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously));
 }
 
 /// <summary>The log of one node. What a killed one has to say is that everything is gone, which the test knows.</summary>
@@ -51,7 +51,7 @@ internal sealed class NodeLog(TestLog log, TestNode node) : ILoggerProvider
             if (!IsEnabled(logLevel))
                 return;
             if (state is RequestLine line)
-                log.NoteRoundTrips(line.RequestId, line.RoundTrips);
+                log.NoteStatements(line.RequestId, line.Statements);
             else if (logLevel >= LogLevel.Warning)
                 log.Add(string.Create(CultureInfo.InvariantCulture, $"{logLevel} {category}: {formatter(state, exception)}{(exception is null ? "" : "\n" + exception)}"));
         }

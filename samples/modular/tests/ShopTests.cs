@@ -22,7 +22,7 @@ public sealed class ShopTests(OpenShop open) : IClassFixture<OpenShop>
         },
     };
 
-    /// <summary>Who may call, bad input, repeated requests: made from the declarations. Without the condition, all operations of all modules are checked.</summary>
+    /// <summary>Who may call, bad input, repeated requests, statements when data grows: made from the declarations. Without the condition, all operations of all modules are checked.</summary>
     public static TheoryData<BackendCheck> Checks =>
         [.. BackendChecks.All(() => Application.Declare(), options).Where(check => check.Name.StartsWith("POST /v1/orders:", StringComparison.Ordinal))];
 

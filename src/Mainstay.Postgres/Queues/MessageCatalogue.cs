@@ -64,6 +64,9 @@ internal sealed class MessageCatalogue
         return placement.Place(row, job) with { Priority = placement.PriorityOf(name, options.Priority) };
     }
 
+    /// <summary>Whether it can be published or enqueued.</summary>
+    public bool IsDeclared(Type type) => _events.ContainsKey(type) || _jobs.ContainsKey(type);
+
     /// <summary>Who gets a row when one of these is published or enqueued.</summary>
     /// <exception cref="ConfigurationException">MST2501: it is declared neither as an event nor as a job.</exception>
     public IReadOnlyList<string> HandlersOf(Type type) => _events.TryGetValue(type, out var entry) ? [.. entry.Subscriptions.Select(subscription => subscription.Name)]

@@ -234,7 +234,7 @@ internal sealed class Transactor(Database database, Tables tables, MessageCatalo
 
     private static void Measure(TransactionRequest request, Work work, int attempt)
     {
-        request.Usage.RoundTrips += work.RoundTrips;
+        request.Usage.Add(work.Statements, work.RoundTrips);
         request.Usage.Attempts = attempt;
     }
 }
@@ -270,7 +270,16 @@ internal sealed class DatabaseUsage
 {
     public int RoundTrips { get; set; }
 
+    /// <summary>How many statements it took. What only limits callers, and what is committed for several calls together, is not counted.</summary>
+    public int Statements { get; private set; }
+
     public int Attempts { get; set; }
+
+    public void Add(int statements, int roundTrips = 1)
+    {
+        Statements += statements;
+        RoundTrips += roundTrips;
+    }
 }
 
 /// <summary>A handler's value, and what is to be committed with it.</summary>

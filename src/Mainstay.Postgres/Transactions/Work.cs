@@ -26,6 +26,9 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
     /// <summary>How often this transaction waited for the server.</summary>
     public int RoundTrips { get; private set; }
 
+    /// <summary>How many statements it has sent, however few round trips they took.</summary>
+    public int Statements { get; private set; }
+
     /// <summary>Open from the first round trip on.</summary>
     public NpgsqlConnection Connection => _connection ?? throw new InvalidOperationException("Nothing has been sent, so there is no connection yet.");
 
@@ -62,7 +65,7 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
         var skip = SetLimits(batch);
         skip += Add(batch, before);
         batch.BatchCommands.Add(read);
-        RoundTrips++;
+        Count(batch);
         var reader = await batch.ExecuteReaderAsync(cancellation);
         try
         {
@@ -139,8 +142,14 @@ internal sealed class Work(Database database, Deadline deadline, IsolationLevel 
 
     private async Task RunAsync(NpgsqlBatch batch, CancellationToken cancellation)
     {
-        RoundTrips++;
+        Count(batch);
         await batch.ExecuteNonQueryAsync(cancellation);
+    }
+
+    private void Count(NpgsqlBatch batch)
+    {
+        RoundTrips++;
+        Statements += batch.BatchCommands.Count;
     }
 
     /// <summary>

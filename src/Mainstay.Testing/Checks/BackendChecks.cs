@@ -9,7 +9,7 @@ public static class BackendChecks
 
     /// <summary>
     /// All checks of all operations: whoever has not signed in is denied; bad input is refused with a problem document and changes nothing; a request that comes twice under one key
-    /// has one effect and one answer; a list costs as many round trips with many rows as with few.
+    /// has one effect and one answer; an operation sends as many statements with many rows around it as with few.
     /// </summary>
     /// <param name="declare">Gives the backend, as for <see cref="TestBackend.StartAsync"/>.</param>
     /// <param name="options">What the declarations do not tell. Default: nothing.</param>

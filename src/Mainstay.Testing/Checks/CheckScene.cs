@@ -16,6 +16,9 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
 
     public CheckOptions Options => options;
 
+    /// <summary>By table, the id of a row that the call names.</summary>
+    private readonly Dictionary<TableModel, object> _named = [];
+
     private BackendModel Model => shop.Node.Running.Model;
 
     /// <summary>Whether callers who have not signed in get past the policy.</summary>
@@ -29,6 +32,7 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
     /// <summary>Inserts what a call needs and makes the call.</summary>
     public async Task<CheckRequest> PrepareAsync()
     {
+        _named.Clear();
         var names = new Dictionary<string, string>();
         object? row = null;
         foreach (var name in RoutePatterns.Parameters(operation.Pattern))
@@ -78,35 +82,48 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
         return effects;
     }
 
-    /// <summary>Inserts rows of the resources that an operation may read: its own, or any.</summary>
-    public async Task GrowAsync(int count, object? parent)
+    /// <summary>Whether the answer is a list whose elements grow with the data.</summary>
+    public bool IsList => operation is ListOperation or DeclaredQuery { Declaration.Handler.ElementOfResult: not null };
+
+    /// <summary>Whether it is done after it was answered.</summary>
+    public bool IsLongRunning => Declared is { Declaration.LongRunningWithin: not null };
+
+    public bool HasTables => Model.Tables.Models.Count > 0;
+
+    /// <summary>Inserts rows of all resources.</summary>
+    /// <param name="count">So many of each.</param>
+    /// <param name="isOfCall">Whether they belong to the rows that the call names, where they can.</param>
+    /// <returns>A table of which none could be made, and why; null when there is none.</returns>
+    public async Task<string?> GrowAsync(int count, bool isOfCall)
     {
-        if (operation is ListOperation list)
-        {
-            for (var i = 0; i < count; i++)
-                await InsertAsync(list.Resource.Table, list.Parent is { } owner && parent is not null ? (owner.Column, parent) : null);
-            return;
-        }
+        string? unmade = null;
         foreach (var table in Model.Tables.Models)
-            for (var i = 0; i < count; i++)
-                await InsertAsync(table, null);
+        {
+            var owners = isOfCall ? OwnersOf(table) : [];
+            try
+            {
+                await shop.InsertAsync([.. Enumerable.Range(0, count).Select(_ => Make(table, owners))]);
+            }
+            catch (Exception e) when (e is ProblemException or InvalidOperationException)
+            {
+                unmade ??= $"there were no more rows of {table.Name}: {e.Message}";
+            }
+        }
+        return unmade;
     }
 
-    /// <summary>The id in the path of a nested list.</summary>
-    public static object? ParentOf(Operation operation, CheckRequest request)
-    {
-        if (operation is not ListOperation { Parent: { } parent })
-            return null;
-        var segment = request.Path.Split('/')[Array.IndexOf(operation.Pattern.Split('/'), "{parentId}")];
-        return parent.Column.Member.Scalar!.TryParse(Uri.UnescapeDataString(segment), out var id) ? id : null;
-    }
+    /// <summary>The rows that the call names, as far as many rows of a table can belong to them.</summary>
+    private List<(Column Column, object Value)> OwnersOf(TableModel table) =>
+        [.. from column in table.Columns
+            where column.Reference is { } owner && _named.ContainsKey(owner) && !table.Indexes.Any(index => index.IsUnique && index.Columns.Count == 1 && index.Columns[0] == column)
+            select (column, _named[column.Reference!])];
 
     private async Task<string> ParameterAsync(string name, Action<object> found)
     {
         if (Declared?.Input.RouteMembers.FirstOrDefault(member => member.Name == name) is { } member)
             return member.Scalar!.Text((await ValueAsync(member))!);
         var table = name == "parentId" ? ParentTable! : ResourceOf(operation)!.Table;
-        var row = await InsertAsync(table, null);
+        var row = await InsertAsync(table);
         found(row);
         return table.Key.Member.Scalar!.Text(table.Key.Member.Get(row)!);
     }
@@ -131,9 +148,13 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
         if (operation.MediaTypes.Count == 0)
             return null;
         if (options.Inputs.TryGetValue(operation.Name, out var given))
-            return JsonNode.Parse(await given(shop) is var body && body is string text ? text : TestJson.Of(body));
+        {
+            var json = JsonNode.Parse(await given(shop) is var body && body is string text ? text : TestJson.Of(body));
+            NoteNamed(json);
+            return json;
+        }
         if (operation is BulkPatchOperation or BulkDeleteOperation)
-            row = await InsertAsync(ResourceOf(operation)!.Table, null);
+            row = await InsertAsync(ResourceOf(operation)!.Table);
         return operation switch
         {
             BulkCreateOperation => new JsonArray(await ObjectAsync(BodyMembers), await ObjectAsync(BodyMembers)),
@@ -166,24 +187,42 @@ internal sealed class CheckScene(TestBackend shop, Operation operation, CheckOpt
     private async Task<object?> ValueAsync(Member member)
     {
         var type = member.Shape.Type;
-        if (IsId(type) && Model.Tables.Find(type.GetGenericArguments()[0]) is { } table)
-            return table.Key.Member.Get(await InsertAsync(table, null));
+        if (TableOf(type) is { } table)
+            return table.Key.Member.Get(await InsertAsync(table));
         return member.Property.Name is "From" or "Since" && type == typeof(DateTimeOffset) ? shop.Clock.GetUtcNow().AddDays(-1)
             : shop.Factory.Value(member);
     }
 
-    /// <summary>Inserts a row that belongs to the caller, where the policy asks whose it is.</summary>
-    private async Task<object> InsertAsync(TableModel table, (Column Column, object Value)? with)
+    /// <summary>Notes the ids in a body that the test has given.</summary>
+    private void NoteNamed(JsonNode? body)
+    {
+        foreach (var member in BodyMembers)
+            if (TableOf(member.Shape.Type) is { } table && body is JsonObject json && json[member.Name] is JsonValue value && value.TryGetValue<string>(out var text) && member.Scalar!.TryParse(text, out var id))
+                _named.TryAdd(table, id!);
+    }
+
+    /// <summary>Inserts a row for the call.</summary>
+    private async Task<object> InsertAsync(TableModel table)
+    {
+        var row = Make(table, []);
+        await shop.InsertAsync(row);
+        _named.TryAdd(table, table.Key.Member.Get(row)!);
+        return row;
+    }
+
+    /// <summary>A row that belongs to the caller, where the policy asks whose it is.</summary>
+    private object Make(TableModel table, IReadOnlyList<(Column Column, object Value)> with)
     {
         var row = shop.Factory.Make(table.RowType);
-        if (with is { } set)
-            row = Rows.With(table, row, set.Column, set.Value);
+        foreach (var (column, value) in with)
+            row = Rows.With(table, row, column, value);
         foreach (var name in ReadOf(table)?.EqualityMembers.Concat(operation.RowType == table.RowType ? operation.Policy.EqualityMembers : []).Distinct() ?? [])
             if (table.FindMember(name) is { } column && column.Member.Property.PropertyType == typeof(string))
                 row = Rows.With(table, row, column, UserId);
-        await shop.InsertAsync(row);
         return row;
     }
+
+    private TableModel? TableOf(Type type) => IsId(type) ? Model.Tables.Find(type.GetGenericArguments()[0]) : null;
 
     private Policy? ReadOf(TableModel table) => shop.Node.Resources.FirstOrDefault(resource => resource.Table == table)?.Read;
 

@@ -1,7 +1,7 @@
 namespace Mainstay.Internal;
 
 /// <summary>
-/// Draws who listens to what, from the declarations, as a flowchart of Mermaid. What a handler publishes is only known where its operation says so with <c>Sends</c>.
+/// Draws who listens to what, from the declarations, as a flowchart of Mermaid. What a handler publishes is only known where its declaration says so with <c>Sends</c>.
 /// </summary>
 internal sealed class Choreography
 {
@@ -24,7 +24,9 @@ internal sealed class Choreography
         foreach (var handler in backend.Queues.Handlers.Where(handler => handler.Scheduled is not null))
             picture.Tie(picture.Node(handler.Scheduled!.Schedule.ToString()!, "{{\"", "\"}}"), picture.Handler(backend, handler.Name));
         foreach (var family in backend.Sagas.Families)
-            picture.AddSaga(family);
+            picture.AddSaga(backend, family);
+        foreach (var handler in backend.Queues.Handlers.Where(handler => handler.Part is null))
+            picture.TieSent(backend, handler, () => picture.Handler(backend, handler.Name));
         foreach (var dependency in backend.Dependencies.Declared)
             picture.Node(dependency.Name, "[[\"", "\"]]");
         return picture._lines;
@@ -42,7 +44,7 @@ internal sealed class Choreography
     }
 
     /// <summary>The steps of a saga, in their order, behind its box. Dotted is the way back.</summary>
-    private void AddSaga(SagaFamily family)
+    private void AddSaga(Backend backend, SagaFamily family)
     {
         var before = Node(family.Name, "[/\"", "\"/]");
         foreach (var item in family.Newest.Items)
@@ -50,10 +52,27 @@ internal sealed class Choreography
             var (open, close) = item switch { SagaBranch => ("{\"", "\"}"), SagaWait => ("[\"wait: ", "\"]"), _ => ("[\"", "\"]") };
             var box = Node($"{family.Name}: {item.Name}", open, close, item.Name);
             _lines.Add($"  {before} --> {box}");
-            if (item is SagaStep { Undo: not null })
-                _lines.Add($"  {box} -.-> {Node($"{family.Name}: undo {item.Name}", "[\"", "\"]", $"undo {item.Name}")}");
+            if (item is SagaStep { Do: var done } step)
+            {
+                TieSent(backend, done.Handler, () => box);
+                if (step.Undo is { Handler: var undoing })
+                {
+                    var undo = Node($"{family.Name}: undo {item.Name}", "[\"", "\"]", $"undo {item.Name}");
+                    _lines.Add($"  {box} -.-> {undo}");
+                    TieSent(backend, undoing, () => undo);
+                }
+            }
             before = box;
         }
+    }
+
+    /// <param name="backend">Who knows what events are called.</param>
+    /// <param name="handler">Who may say that it sends something.</param>
+    /// <param name="box">Its box, which is drawn only if it does.</param>
+    private void TieSent(Backend backend, QueueHandler handler, Func<string> box)
+    {
+        foreach (var sent in DescribeCommand.Sent(backend, handler))
+            Tie(box(), Message(backend, sent));
     }
 
     /// <summary>The identifier of a box, which is drawn when it is met first.</summary>

@@ -32,6 +32,9 @@ internal sealed class RequestLine : IReadOnlyList<KeyValuePair<string, object?>>
 
     public int RoundTrips { get; init; }
 
+    /// <summary>Not written: for checks of how the number grows.</summary>
+    public int Statements { get; init; }
+
     public int Attempts { get; init; }
 
     public bool IsReplayed { get; init; }

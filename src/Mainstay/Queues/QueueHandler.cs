@@ -45,6 +45,9 @@ internal sealed class QueueHandler(string name, Delegate declared)
     /// <summary>How old the oldest that is ready may be before nothing more is taken on; null for any age.</summary>
     public TimeSpan? MaxAge { get; private set; }
 
+    /// <summary>What it says that it publishes or enqueues.</summary>
+    public List<Type> Sent { get; } = [];
+
     /// <summary>Where its work stands among other work.</summary>
     public Placement Placement { get; } = new();
 

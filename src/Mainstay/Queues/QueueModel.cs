@@ -77,6 +77,11 @@ internal sealed class QueueModel
             }
         mistakes.AddRange(
             from handler in _handlers
+            from sent in handler.Sent
+            where !messages.IsDeclared(sent)
+            select new ConfigurationException("MST2501", $"'{handler.Name}' says that it sends {sent.Name}, which is declared neither as an event nor as a job. Declare it with Event<{sent.Name}>(\"…\") or Job<{sent.Name}>(\"…\", …)."));
+        mistakes.AddRange(
+            from handler in _handlers
             group handler by handler.Name into same
             where same.Count() > 1
             select new ConfigurationException("MST2102", $"{(same.First().IsJob ? "Job" : "Subscription")} '{same.Key}' is declared twice. Its name is stored with all its work, so it must be unique."));

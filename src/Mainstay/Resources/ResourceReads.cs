@@ -20,7 +20,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         rows.Begin();
         if (representation.Includes.Count <= 1)
         {
-            call.Usage.RoundTrips++;
+            call.Usage.Add(statements: 1);
             var statement = representation.Includes is [var include]
                 ? ResourceSql.WithCompany(resource, include, VisibleTo(call, include), "", sql => ResourceSql.AppendOne(sql, resource, visible, id), "").ToStatement()
                 : ResourceSql.Get(resource, visible, id);
@@ -67,7 +67,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
         {
             rows = new PageRows(resource, query, backend.Buffers.Rent(), backend.Format, subject) { Company = CompanyOf(query.Representation, resource.Table.Columns.Count + (query.Order.Relevance is null ? 1 : 2)) };
             rows.Begin();
-            call.Usage.RoundTrips++;
+            call.Usage.Add(statements: 1);
             await backend.Reads.RunAsync(query.Representation.Includes is [var include] ? ListSql.ListWithCompany(resource, visible, query, include, VisibleTo(call, include)) : ListSql.List(resource, visible, query),
                 rows, call.Deadline, call.Cancellation);
             rows.End();
@@ -150,7 +150,7 @@ internal sealed class ResourceReads(BackendServices backend, ResourceModel resou
             throw DatabaseErrors.DeadlineExceeded();
         batch.BatchCommands.Insert(0, new NpgsqlBatchCommand("begin isolation level repeatable read read only"));
         batch.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
-        call.Usage.RoundTrips++;
+        call.Usage.Add(batch.BatchCommands.Count);
         return await batch.ExecuteReaderAsync(call.Cancellation);
     }
 

@@ -87,6 +87,7 @@ internal sealed class HttpEdge(BackendServices services, RouteTable routes, ILog
             Operation = feature?.Call.Operation.Name,
             User = feature?.Call.User.Id,
             RoundTrips = feature?.Call.Usage.RoundTrips ?? 0,
+            Statements = feature?.Call.Usage.Statements ?? 0,
             Attempts = feature?.Call.Usage.Attempts ?? 0,
             IsReplayed = feature?.Answer.IsReplayed ?? false,
             RequestId = requestId,

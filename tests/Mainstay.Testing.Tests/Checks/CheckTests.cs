@@ -105,8 +105,72 @@ public sealed class CheckTests
         }).Allow(Policy.Anyone));
 
         var found = await FindAsync(declare, "GET /v1/shelf: costs the same when data grows");
-        found.ShouldContain("elements cost");
+        found.ShouldContain("statements to the database with 1 more row in each table");
         found.ShouldContain("one statement instead of one for each");
+    }
+
+    [Fact]
+    public async Task A_statement_for_each_row_is_found_in_reads_of_one_thing_and_in_commands()
+    {
+        Func<Backend> declare = () => With(backend =>
+        {
+            backend.Query("GET /v1/products/{id}/demand", async (OfProduct input, Snapshot snapshot) =>
+            {
+                var demand = 0;
+                foreach (var id in await snapshot.QueryAsync<Id<Order>>($"select id from orders where product_id = {input.Id}"))
+                    demand += (await snapshot.RequireAsync(id)).Quantity;
+                return new Demand(demand);
+            }).Allow(Shop.Staff);
+            backend.Command("POST /v1/products/{id}/count", async (OfProduct input, UnitOfWork work) =>
+            {
+                var demand = 0;
+                foreach (var id in await work.QueryAsync<Id<Order>>($"select id from orders where product_id = {input.Id}"))
+                    demand += (await work.RequireAsync(id)).Quantity;
+                return new Demand(demand);
+            }).Allow(Shop.Staff);
+            // All in one round trip, with the commit.
+            backend.Command("POST /v1/products/{id}/remind", async (OfProduct input, UnitOfWork work) =>
+            {
+                foreach (var id in await work.QueryAsync<Id<Order>>($"select id from orders where product_id = {input.Id}"))
+                    work.Execute($"update orders set is_review_asked = true where id = {id}");
+            }).Allow(Shop.Staff);
+            backend.Command("POST /v1/reminders", async (Sale input, UnitOfWork work) =>
+            {
+                foreach (var id in await work.QueryAsync<Id<Order>>($"select id from orders where product_id = {input.ProductId}"))
+                    await work.LockAsync(id);
+            }).Allow(Shop.Staff);
+            backend.Command("POST /v1/products/{id}/sum", async (OfProduct input, UnitOfWork work) =>
+                new Demand((await work.QueryAsync<int>($"select quantity from orders where product_id = {input.Id}")).Sum())).Allow(Shop.Staff);
+        });
+        await using var shop = await TestBackend.StartAsync(declare);
+        var given = new CheckOptions { Inputs = new Dictionary<string, Func<TestBackend, Task<object>>> { ["POST /v1/reminders"] = async backend => new Sale((await backend.InsertAsync<Product>()).Id) } };
+
+        foreach (var operation in (string[])["GET /v1/products/{id}/demand", "POST /v1/products/{id}/count", "POST /v1/products/{id}/remind", "POST /v1/reminders"])
+            (await Should.ThrowAsync<CheckException>(() => Check(declare, $"{operation}: costs the same when data grows", given).RunAsync(shop), operation)).Message.ShouldContain("statements to the database with 1 more row in each table");
+        (await Check(declare, "POST /v1/products/{id}/sum: costs the same when data grows", given).RunAsync(shop)).Skipped.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Where_the_cost_cannot_be_looked_at_that_is_told()
+    {
+        Func<Backend> declare = () => With(backend =>
+        {
+            backend.Command("POST /v1/stocktakings", (UnitOfWork work) => Task.FromResult("counted")).Allow(Shop.Staff).LongRunning();
+            backend.Resource<Coupon>("/v1/coupons").AllowRead(Policy.Anyone);
+        });
+
+        await using var shop = await TestBackend.StartAsync(declare);
+
+        (await Check(declare, "POST /v1/stocktakings: costs the same when data grows", null).RunAsync(shop)).Skipped.ShouldBe("it is done after its answer, where its statements are not counted");
+        (await Check(declare, "GET /v1/products/{id}: costs the same when data grows", null).RunAsync(shop)).Skipped!.ShouldStartWith("there were no more rows of coupons: Coupon cannot be made valid from its declaration alone");
+        (await RunAsync(Bare, "GET /v1/time: costs the same when data grows")).Skipped.ShouldBe("the backend declares no resource of which there could be more rows");
+    }
+
+    private static Backend Bare()
+    {
+        var backend = Backend.Create("bare", []);
+        backend.Query("GET /v1/time", () => new Demand(1)).Allow(Policy.Anyone);
+        return backend;
     }
 
     [Fact]
@@ -248,6 +312,12 @@ public sealed class CheckTests
 }
 
 public sealed record Label(string Text);
+
+public sealed record OfProduct(Id<Product> Id);
+
+public sealed record Demand(int Pieces);
+
+public sealed record Coupon(Id<Coupon> Id, [property: RegularExpression("[A-Z]{4}"), MaxLength(4)] string Code);
 
 public sealed record Sale(Id<Product> ProductId);
 

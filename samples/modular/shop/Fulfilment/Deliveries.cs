@@ -37,7 +37,7 @@ internal sealed class Deliveries
                 work.Publish(new ParcelCollected(delivery.OrderId));
                 return collected;
             })
-            .Allow(Roles.Courier).Refuses(_notWaiting);
+            .Allow(Roles.Courier).Refuses(_notWaiting).Sends<ParcelCollected>();
     }
 
     public Delivery Prepare(OrderPlaced placed, UnitOfWork work)

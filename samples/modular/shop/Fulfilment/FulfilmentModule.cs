@@ -22,7 +22,7 @@ public static class FulfilmentModule
 
         shop.Saga<OrderPlaced>("fulfil order")
             .By(placed => placed.OrderId)
-            .Step("prepare delivery", deliveries.Prepare, undo: deliveries.GiveUpAsync)
+            .Step("prepare delivery", deliveries.Prepare, undo: deliveries.GiveUpAsync, options: step => step.Undo(up => up.Sends<FulfilmentFailed>()))
             .Step("charge payment", payment.ChargeAsync, undo: payment.RefundAsync, options: step => step
                 .Retry(6)
                 .UndoIfUnknown()                                        // no answer is no proof that nobody was charged
@@ -33,6 +33,6 @@ public static class FulfilmentModule
             .Step("hand over", deliveries.HandOverAsync, undo: deliveries.CallBackAsync, options: step => step
                 .Undo(back => back.On<AlreadyCollectedException>(RetryRule.Never)))    // a parcel that is gone does not come back by asking again
             .Wait<ParcelCollected>("collected", collected => collected.OrderId, within: FromDays(7))
-            .Step("tell", (OrderPlaced placed, UnitOfWork work) => work.Publish(new OrderFulfilled(placed.OrderId)));
+            .Step("tell", (OrderPlaced placed, UnitOfWork work) => work.Publish(new OrderFulfilled(placed.OrderId)), options: step => step.Sends<OrderFulfilled>());
     }
 }

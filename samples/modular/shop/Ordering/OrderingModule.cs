@@ -41,7 +41,7 @@ public static class OrderingModule
                 work.Publish(new OrderPlaced(order.Id, order.Total, order.Address));
                 return order;
             })
-            .Allow(Roles.Customer).Refuses(stock.OutOfStock);
+            .Allow(Roles.Customer).Refuses(stock.OutOfStock).Sends<OrderPlaced>();
 
         shop.On("close order", async (OrderFulfilled fulfilled, UnitOfWork work) =>
         {
