@@ -71,6 +71,8 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             {
                 if (!stopping.IsCancellationRequested)
                     QueueLog.Unavailable(log, e);
+                store.Database.Leave(e);
+                store.Database.MakeRoom(e);
                 await Task.Delay(TimeSpan.FromSeconds(1), clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         return false;
