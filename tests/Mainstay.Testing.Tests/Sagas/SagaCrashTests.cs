@@ -15,7 +15,7 @@ public sealed class SagaCrashTests(ITestOutputHelper output)
     /// <summary>What a failure is looked at with.</summary>
     private const string Found = """
         select json_build_object(
-            'sagas', (select json_agg(row_to_json(saga)) from mainstay.sagas saga),
+            'sagas', (select json_agg(row_to_json(one)) from mainstay.sagas one),
             'jobs', (select json_agg(json_build_object('id', id, 'handler', handler, 'state', state, 'node', node, 'attempt', attempt, 'fence', fence, 'crashes', crashes)) from mainstay.jobs),
             'nodes', (select json_agg(json_build_object('id', id, 'name', name, 'left', lease_until - mainstay.now(), 'killed', exists (select from mainstay_testing.killed where node = id))) from mainstay.nodes where lease_until > mainstay.now() - interval '2 minutes'),
             'connections', (select json_agg(json_build_object('of', application_name, 'state', state, 'since', clock_timestamp() - state_change, 'transaction', clock_timestamp() - xact_start, 'waits', wait_event, 'query', left(query, 100))) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid())
