@@ -111,20 +111,16 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// After the server has refused one more connection for what keeps the node alive: closes those of the other pool that nobody uses just now, and those in use at their return. Else handlers could keep for
-    /// minutes, unused, what the lease needs. Not the other way round: a lease that has to ask for a connection at such a time is lost.
+    /// What follows for the pools from a failure of what keeps the node alive. A server that has left, or has become read-only, is answered for as long as its connections are there: they are closed, those in use at their return, so
+    /// that the next ones are to whoever has taken its place. A server that refuses one more connection gets back those of the handlers that nobody uses just now; else they could keep for minutes, unused, what the lease needs. Not the
+    /// other way round: a lease that has to ask for a connection at such a time is lost.
     /// </summary>
-    public void MakeRoom(Exception refusal)
+    public void Recover(Exception failure)
     {
-        if (refusal is PostgresException { SqlState: PostgresErrorCodes.TooManyConnections })
-            _giving?.Source.Clear();
-    }
-
-    /// <summary>After a server has left: closes its connections, those in use at their return, so that the next ones are to whoever has taken its place. They would be answered for as long as it is there, and refused.</summary>
-    public void Leave(Exception refusal)
-    {
-        if (DatabaseErrors.HasLeft(refusal))
+        if (DatabaseErrors.HasLeft(failure))
             Source.Clear();
+        if (failure is PostgresException { SqlState: PostgresErrorCodes.TooManyConnections })
+            _giving?.Source.Clear();
     }
 
     public async ValueTask DisposeAsync()

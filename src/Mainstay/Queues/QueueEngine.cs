@@ -140,8 +140,7 @@ internal sealed class QueueEngine
         {
             // Refused for whatever reason, a full disk for example: the loop is there when there is room again.
             QueueLog.Unavailable(_services.Log, e);
-            _services.Transactor.Database.Apart.MakeRoom(e);
-            _services.Transactor.Database.Apart.Leave(e);
+            _services.Transactor.Database.Apart.Recover(e);
             lock (_state.Lock)
             {
                 if (plan is not null)

@@ -71,8 +71,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             {
                 if (!stopping.IsCancellationRequested)
                     QueueLog.Unavailable(log, e);
-                store.Database.Leave(e);
-                store.Database.MakeRoom(e);
+                store.Database.Recover(e);
                 await Task.Delay(TimeSpan.FromSeconds(1), clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         return false;
@@ -111,10 +110,9 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             catch (Exception e)
             {
                 // Whatever it is, and a query that is cancelled at a bad moment ends with a plain Exception: a node that goes on and whose lease nobody renews would take back nothing of the dead, and lose what it claims.
-                store.Database.Leave(e);
+                store.Database.Recover(e);
                 if (!hasStopped.IsCancellationRequested)
                     QueueLog.Unavailable(log, e);
-                store.Database.MakeRoom(e);
             }
             engine.ReportStuck();
             await Task.Delay(isRenewed || lease.Pace < retryPause ? PauseUntil(firstEnd) : retryPause, clock, hasStopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -16,7 +16,7 @@ public sealed class DatabaseTests(PostgresFixture postgres)
         await UseAsync(database, Limit);
         var refusal = await database.Apart.Source.OpenConnectionAsync(Stop).AsTask().ShouldThrowAsync<PostgresException>();
 
-        database.Apart.MakeRoom(refusal);
+        database.Apart.Recover(refusal);
 
         await UseAsync(database.Apart, Limit);
     }
@@ -27,7 +27,7 @@ public sealed class DatabaseTests(PostgresFixture postgres)
         await using var database = await CreateAsync();
         var used = await OpenAsync(database, Limit);
         var refusal = await database.Apart.Source.OpenConnectionAsync(Stop).AsTask().ShouldThrowAsync<PostgresException>();
-        database.Apart.MakeRoom(refusal);
+        database.Apart.Recover(refusal);
         await database.Apart.Source.OpenConnectionAsync(Stop).AsTask().ShouldThrowAsync<PostgresException>();
 
         foreach (var connection in used)
@@ -45,7 +45,7 @@ public sealed class DatabaseTests(PostgresFixture postgres)
         var refused = await database.OpenAsync(Deadline.After(TimeSpan.FromMilliseconds(300), TimeProvider.System), Stop).AsTask().ShouldThrowAsync<ProblemException>();
 
         refused.Type.ShouldBe(ProblemCatalogue.DatabaseUnavailable);
-        database.MakeRoom((PostgresException)refused.InnerException!);
+        database.Recover((PostgresException)refused.InnerException!);
         await database.Source.OpenConnectionAsync(Stop).AsTask().ShouldThrowAsync<PostgresException>();
     }
 
