@@ -149,5 +149,12 @@ public sealed class ShopFixture(PostgresFixture postgres) : IAsyncLifetime
         ownerId = owner, productId = product ?? await ProductAsync(), customerId = customer, quantity = 1, status = "placed", placedAt = "2026-01-31T09:30:00Z",
     })).Expect(201).Id;
 
+    /// <summary>How many entries the audit has, when no event of an earlier order is still being counted.</summary>
+    internal async Task<long> AuditedAsync()
+    {
+        await Backend.UntilAsync("select count(*) = 0 from mainstay.jobs");
+        return await Backend.CountAsync("mainstay.audit");
+    }
+
     public ValueTask DisposeAsync() => Backend?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

@@ -338,7 +338,9 @@ public sealed class WaitingDuplicateTests(KeyFixture fixture) : IClassFixture<Ke
 
         fixture.Meeting.Leave.SetResult();
 
-        (await first).Status.ShouldBe(500);
+        // Its own failure, or the answer of the second, if that has ended when the first looks up what became of its key.
+        var failed = await first;
+        (failed.Status, failed.Header("Idempotency-Replayed")).ShouldBeOneOf((500, null), (204, "true"));
         (await second).Status.ShouldBe(204);
         (await second).Header("Idempotency-Replayed").ShouldBeNull();
         (fixture.Runs.Count - runs).ShouldBe(2);

@@ -225,12 +225,12 @@ public sealed class KeyedRequestTests(ShopFixture shop) : IClassFixture<ShopFixt
     {
         var key = Key();
         await shop.ProductAsync(("sku", "kept"));
-        var audit = await shop.Backend.CountAsync("mainstay.audit");
+        var audit = await shop.AuditedAsync();
 
         var refused = (await shop.Staff.PostAsync("/v1/products", Shop.Product(("sku", "kept"), ("name", "x"), ("price", 1)), key)).Expect(409, "already-exists");
 
         refused.Header("Idempotency-Replayed").ShouldBeNull();
-        (await shop.Backend.CountAsync("mainstay.audit")).ShouldBe(audit);
+        (await shop.AuditedAsync()).ShouldBe(audit);
     }
 }
 

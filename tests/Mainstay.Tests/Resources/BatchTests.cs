@@ -108,7 +108,7 @@ public sealed class BatchTests(ShopFixture shop) : IClassFixture<ShopFixture>
     {
         var ids = await ProductsAsync(4);
         (await shop.Staff.PatchAsync("/v1/products/" + ids[1], """{"stock":2}""")).Expect(200);
-        var audit = await shop.Backend.CountAsync("mainstay.audit");
+        var audit = await shop.AuditedAsync();
 
         var mixed = (await ChangeAsync(shop.Staff, "products", new object[]
         {
@@ -120,7 +120,7 @@ public sealed class BatchTests(ShopFixture shop) : IClassFixture<ShopFixture>
 
         mixed.Faults.ShouldBe(["#/1 notFound", "#/2/ifMatch changed", "#/4/ifMatch changed", "#/3/sold readOnly"], ignoreOrder: true);
         (await ProductAsync(ids[0])).GetProperty("stock").GetInt32().ShouldBe(10);
-        (await shop.Backend.CountAsync("mainstay.audit")).ShouldBe(audit);
+        (await shop.AuditedAsync()).ShouldBe(audit);
     }
 
     [Fact]

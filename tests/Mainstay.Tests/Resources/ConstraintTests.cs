@@ -74,12 +74,12 @@ public sealed class ConstraintTests(ShopFixture shop) : IClassFixture<ShopFixtur
     public async Task A_refused_write_leaves_nothing_behind()
     {
         await shop.ProductAsync(("sku", "once"));
-        var audit = await shop.Backend.CountAsync("mainstay.audit");
+        var audit = await shop.AuditedAsync();
         var receipts = await shop.Backend.CountAsync("mainstay.receipts where status < 300");
 
         (await shop.Staff.PostAsync("/v1/products:batch", new[] { Shop.Product(), Shop.Product(("sku", "once")) }, "Idempotency-Key: leaves-nothing")).Expect(409);
 
-        (await shop.Backend.CountAsync("mainstay.audit")).ShouldBe(audit);
+        (await shop.AuditedAsync()).ShouldBe(audit);
         (await shop.Backend.CountAsync("mainstay.receipts where status < 300")).ShouldBe(receipts);
     }
 }

@@ -144,10 +144,10 @@ public sealed class ResourceTests(ShopFixture shop) : IClassFixture<ShopFixture>
     {
         var id = await shop.ProductAsync();
         var before = (await shop.Anyone.GetAsync("/v1/products/" + id)).ETag;
-        var entries = await shop.Backend.CountAsync("mainstay.audit");
+        var entries = await shop.AuditedAsync();
 
         (await shop.Staff.PatchAsync("/v1/products/" + id, """{"stock":10}""")).Expect(200).ETag.ShouldBe(before);
-        (await shop.Backend.CountAsync("mainstay.audit")).ShouldBe(entries);
+        (await shop.AuditedAsync()).ShouldBe(entries);
     }
 
     [Fact]
