@@ -61,7 +61,7 @@ internal sealed class Drain(TestRun run)
         }
     }
 
-    /// <summary>When the next thing that is put off is due.</summary>
+    /// <summary>When the next thing that is put off is due; now when something is open again since it was drained, because the clock runs.</summary>
     public async Task<DateTimeOffset?> NextDueAsync(IReadOnlyList<TestNode> nodes)
     {
         await using var command = run.Own.CreateCommand(DrainSql.NextDue);

@@ -35,15 +35,17 @@ internal static class DrainSql
     /// <summary>Whether all these schedules ($1) have a next time, or are paused.</summary>
     public const string Planned = "select count(*) = cardinality($1) from mainstay.schedules where name = any($1) and (next_at is not null or paused_at is not null)";
 
-    /// <summary>When the next thing that is put off is due; null when nothing is. The parameters are those of <see cref="Open"/>.</summary>
-    public const string NextDue = """
-        select least(
+    /// <summary>
+    /// When the next thing that is put off is due, null when nothing is; and now when something is open, such as a retry whose short pause is over since the last look. The parameters are those of <see cref="Open"/>.
+    /// </summary>
+    public const string NextDue = $"""
+        select case when exists ({Open}) then mainstay.now() else least(
             (select min(due_at) from mainstay.jobs where state = 2),
             (select min(next_at) from mainstay.schedules where paused_at is null and name = any($1)),
             (select min(due_at) from mainstay.operations where status = 'pending'),
             (select min(next_at) from unnest($2, $3) paced (handler, queue) join mainstay.queue_rates rate using (queue)
                 where rate.next_at > mainstay.now() and exists (select from mainstay.jobs job where job.handler = paced.handler and job.state in (0, 3, 5))),
-            (select min(next_at) from mainstay.redrives where status = 'running'))
+            (select min(next_at) from mainstay.redrives where status = 'running')) end
         """;
 
     /// <summary>Dead letters that were not told of before ($1, dead since $2). One that was redriven and has died again is the same job, and another death.</summary>

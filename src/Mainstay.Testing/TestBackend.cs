@@ -232,12 +232,10 @@ public sealed class TestBackend : IAsyncDisposable
         await DrainAsync(options);
         while (await _drain.NextDueAsync(_nodes) is { } due && due <= end)
         {
-            if (due > Clock.GetUtcNow())
-                await Clock.AdvanceToAsync(due);
+            await Clock.AdvanceToAsync(due);
             await DrainAsync(options);
         }
-        if (end > Clock.GetUtcNow())
-            await Clock.AdvanceToAsync(end);
+        await Clock.AdvanceToAsync(end);
         await DrainAsync(options);
     }
 

@@ -33,9 +33,13 @@ public sealed class TestClock : TimeProvider
             return _advancing = AdvanceBehindAsync(_advancing, time);
     }
 
-    /// <summary>Moves on to an instant.</summary>
-    /// <param name="instant">When; not before now.</param>
-    public Task AdvanceToAsync(DateTimeOffset instant) => AdvanceAsync(instant - GetUtcNow());
+    /// <summary>Moves on to an instant. The clock runs, so one may have come by itself before this is called: there is nothing to do then.</summary>
+    /// <param name="instant">When.</param>
+    public Task AdvanceToAsync(DateTimeOffset instant)
+    {
+        var left = instant - GetUtcNow();
+        return left > TimeSpan.Zero ? AdvanceAsync(left) : Task.CompletedTask;
+    }
 
     /// <inheritdoc/>
     public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + Ahead;

@@ -74,6 +74,29 @@ public sealed class ClockTests
         (attempts[2] - attempts[0]).ShouldBeLessThan(TimeSpan.FromHours(2.1));
     }
 
+    /// <summary>The clock runs while it is looked at: pauses this short are over between the end of a drain and the question what is due next.</summary>
+    [Fact]
+    public async Task Nothing_is_passed_over_that_becomes_due_by_itself()
+    {
+        var attempts = new List<DateTimeOffset>();
+        await using var shop = await TestBackend.StartAsync(() =>
+        {
+            var backend = Shop.Declare();
+            backend.Job<Attempted>("attempted", (Attempted job, UnitOfWork work) =>
+            {
+                attempts.Add(work.Now);
+                return attempts.Count < 60 ? throw new InvalidOperationException("Not yet.") : Task.CompletedTask;
+            }).Retry(60, TimeSpan.FromMilliseconds(4), TimeSpan.FromMilliseconds(4));
+            return backend;
+        });
+        await shop.WorkAsync(work => { work.Enqueue(new Attempted(1)); return Task.CompletedTask; });
+
+        await shop.PassAsync(TimeSpan.FromDays(1));
+
+        attempts.Count.ShouldBe(60);
+        (attempts[^1] - attempts[0]).ShouldBeLessThan(TimeSpan.FromHours(12));
+    }
+
     [Fact]
     public async Task Timers_go_off_when_the_clock_passes_their_time()
     {
