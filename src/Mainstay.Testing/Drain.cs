@@ -16,11 +16,16 @@ internal sealed class Drain(TestRun run)
 
     private static readonly TimeSpan settleMost = TimeSpan.FromSeconds(20);
 
+    private static readonly TimeSpan ever = TimeSpan.FromDays(36_500);
+
     /// <summary>That nothing of what is open can move is believed after so many looks in a row, between which a node may have been starting.</summary>
     private const int StillLooks = 5;
 
     /// <summary>How many of what died are listed; the others are counted.</summary>
     private const int DeadListed = 20;
+
+    /// <summary>How many sagas are told at once that one of their jobs has died.</summary>
+    private const int SagasMost = 1000;
 
     private readonly HashSet<(Guid Id, DateTime DeadAt)> _toldDead = [];
 
@@ -123,12 +128,16 @@ internal sealed class Drain(TestRun run)
         return found;
     }
 
+    /// <summary>What has died since it was last told. A saga that somebody held when its job died stands from here on, and not when the watch of a node finds it.</summary>
     private async Task<List<string>> DeadAsync()
     {
-        await using var command = run.Own.CreateCommand(DrainSql.Dead);
-        command.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = [.. _toldDead.Select(told => told.Id)] });
-        command.Parameters.Add(new NpgsqlParameter<DateTime[]> { TypedValue = [.. _toldDead.Select(told => told.DeadAt)], NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.TimestampTz });
-        await using var reader = await command.ExecuteReaderAsync();
+        await using var batch = run.Own.CreateBatch();
+        batch.BatchCommands.Add(SagaSql.StopForgotten(ever, SagasMost).ToBatchCommand());
+        var letters = new NpgsqlBatchCommand(DrainSql.Dead);
+        letters.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = [.. _toldDead.Select(told => told.Id)] });
+        letters.Parameters.Add(new NpgsqlParameter<DateTime[]> { TypedValue = [.. _toldDead.Select(told => told.DeadAt)], NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.TimestampTz });
+        batch.BatchCommands.Add(letters);
+        await using var reader = await batch.ExecuteReaderAsync();
         List<string> dead = [];
         var count = 0;
         while (await reader.ReadAsync())

@@ -2,6 +2,8 @@ namespace Mainstay.Tests;
 
 public sealed class DrainTests
 {
+    private static readonly Product tea = new(Id<Product>.New(), "TEA", "Tea", 4.5m, 10);
+
     [Fact]
     public async Task What_died_fails_the_drain_once_with_its_error()
     {
@@ -55,6 +57,33 @@ public sealed class DrainTests
         await EnqueueAsync(shop);
         await shop.DrainAsync();
         shop.Applied("paced").Count.ShouldBe(1);
+    }
+
+    /// <summary>Who holds a saga while one of its jobs dies keeps it from being told; a node looks for such now and then, and a drain does at once.</summary>
+    [Fact]
+    public async Task A_saga_that_somebody_held_when_its_job_died_is_stuck_after_the_drain()
+    {
+        TestBackend? running = null;
+        Npgsql.NpgsqlConnection? holder = null;
+        await using var shop = running = await TestBackend.StartAsync(() => With(backend =>
+            backend.Saga<OrderPlaced>("deliver").By(placed => placed.OrderId)
+                .Step("wrap", (OrderPlaced placed, Outbound outbound) => Task.CompletedTask, undo: async (OrderPlaced placed, Outbound outbound) =>
+                {
+                    holder = await running!.Database.OpenConnectionAsync();
+                    await using var hold = new Npgsql.NpgsqlCommand("begin; select from mainstay.sagas for no key update", holder);
+                    await hold.ExecuteNonQueryAsync();
+                    throw new InvalidOperationException("The paper is torn.");
+                }, options: step => step.Undo(up => up.On<InvalidOperationException>(RetryRule.Never)))
+                .Step("send", Task (OrderPlaced placed, Outbound outbound) => throw new InvalidOperationException("Nobody drives."), options: step => step.On<InvalidOperationException>(RetryRule.Never))));
+        await shop.WorkAsync(work => { work.Insert(tea); work.Publish(new OrderPlaced(Id<Order>.New(), tea.Id, 1)); return Task.CompletedTask; });
+        async Task<SagaStatus> StatusAsync() => (await shop.Service<Sagas>().ListAsync()).ShouldHaveSingleItem().Status;
+
+        await shop.DrainAsync(new DrainOptions { AllowsDeadLetters = true });
+        (await StatusAsync()).ShouldBe(SagaStatus.Compensating);
+        await holder!.DisposeAsync();
+        await shop.DrainAsync();
+
+        (await StatusAsync()).ShouldBe(SagaStatus.Stuck);
     }
 
     [Fact]
