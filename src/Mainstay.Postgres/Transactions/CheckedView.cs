@@ -9,6 +9,9 @@ namespace Mainstay.Internal;
 /// </summary>
 internal sealed class CheckedView : IAsyncDisposable
 {
+    /// <summary>So many connections are tried.</summary>
+    private const int AttemptsMost = 5;
+
     /// <summary>So many rows of a finding are shown.</summary>
     public const int RowsMost = 100;
 
@@ -23,20 +26,25 @@ internal sealed class CheckedView : IAsyncDisposable
     /// <summary>The moment that is looked at, by the database's clock.</summary>
     public DateTimeOffset At { get; }
 
+    /// <summary>Opens one. That a connection of the pool has ended while nobody used it is noticed with the first statement; another one is tried then, a few times.</summary>
     public static async Task<CheckedView> OpenAsync(Database database, TimeSpan within, CancellationToken cancellation)
     {
         var deadline = Deadline.After(within, database.Clock);
-        var connection = await database.OpenAsync(deadline, cancellation);
-        try
+        for (var attempt = 1; ; attempt++)
         {
-            var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
-            await using var begin = new NpgsqlCommand("set transaction read only; select mainstay.now()", connection, transaction);
-            return new CheckedView(database, deadline, connection, transaction, new DateTimeOffset((DateTime)(await begin.ExecuteScalarAsync(cancellation))!));
-        }
-        catch
-        {
-            await connection.DisposeAsync();
-            throw;
+            var connection = await database.OpenAsync(deadline, cancellation);
+            try
+            {
+                var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
+                await using var begin = new NpgsqlCommand("set transaction read only; select mainstay.now()", connection, transaction);
+                return new CheckedView(database, deadline, connection, transaction, new DateTimeOffset((DateTime)(await begin.ExecuteScalarAsync(cancellation))!));
+            }
+            catch (Exception e)
+            {
+                await connection.DisposeAsync();
+                if (attempt == AttemptsMost || !DatabaseErrors.IsUnavailable(e))
+                    throw;
+            }
         }
     }
 

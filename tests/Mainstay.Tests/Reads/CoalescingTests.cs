@@ -67,6 +67,9 @@ public sealed class CoalescingTests : IClassFixture<SpecimenFixture>
         await using var second = await Backend.ConnectAsync();
         var replies = await HeldAsync(reads, waiting: 30, async () =>
         {
+            // Whatever comes to the table after the second lock is the shared statement then.
+            await Mainstay.Tests.Waiting.UntilAsync(async () =>
+                Waiting + await Backend.ScalarAsync<long>("select count(*) from pg_locks where relation = 'specimens'::regclass and not granted") == reads.Length);
             await ExecuteAsync(second, "begin");
             var locked = LockAsync(second);
             await Backend.UntilAsync("select count(*) = 1 from pg_locks where relation = 'specimens'::regclass and mode = 'AccessExclusiveLock' and not granted");
