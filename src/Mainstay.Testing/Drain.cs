@@ -8,7 +8,7 @@ namespace Mainstay.Internal;
 
 /// <summary>
 /// Waits until all work of a test has come to its end, and says what keeps it from that. The nodes do the work as they always do; they are only told to look at once
-/// instead of when they would poll.
+/// instead of when they would poll, and what their watches would find later is found in the end.
 /// </summary>
 internal sealed class Drain(TestRun run)
 {
@@ -16,16 +16,11 @@ internal sealed class Drain(TestRun run)
 
     private static readonly TimeSpan settleMost = TimeSpan.FromSeconds(20);
 
-    private static readonly TimeSpan ever = TimeSpan.FromDays(36_500);
-
     /// <summary>That nothing of what is open can move is believed after so many looks in a row, between which a node may have been starting.</summary>
     private const int StillLooks = 5;
 
     /// <summary>How many of what died are listed; the others are counted.</summary>
     private const int DeadListed = 20;
-
-    /// <summary>How many sagas are told at once that one of their jobs has died.</summary>
-    private const int SagasMost = 1000;
 
     private readonly HashSet<(Guid Id, DateTime DeadAt)> _toldDead = [];
 
@@ -132,7 +127,7 @@ internal sealed class Drain(TestRun run)
     private async Task<List<string>> DeadAsync()
     {
         await using var batch = run.Own.CreateBatch();
-        batch.BatchCommands.Add(SagaSql.StopForgotten(ever, SagasMost).ToBatchCommand());
+        batch.BatchCommands.Add(SagaSql.StopForgotten(SagaSql.Ever).ToBatchCommand());
         var letters = new NpgsqlBatchCommand(DrainSql.Dead);
         letters.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = [.. _toldDead.Select(told => told.Id)] });
         letters.Parameters.Add(new NpgsqlParameter<DateTime[]> { TypedValue = [.. _toldDead.Select(told => told.DeadAt)], NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.TimestampTz });

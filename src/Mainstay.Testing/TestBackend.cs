@@ -232,10 +232,10 @@ public sealed class TestBackend : IAsyncDisposable
         await DrainAsync(options);
         while (await _drain.NextDueAsync(_nodes) is { } due && due <= end)
         {
-            await Clock.AdvanceToAsync(due);
+            await Clock.ReachAsync(due);
             await DrainAsync(options);
         }
-        await Clock.AdvanceToAsync(end);
+        await Clock.ReachAsync(end);
         await DrainAsync(options);
     }
 

@@ -33,9 +33,16 @@ public sealed class TestClock : TimeProvider
             return _advancing = AdvanceBehindAsync(_advancing, time);
     }
 
-    /// <summary>Moves on to an instant. The clock runs, so one may have come by itself before this is called: there is nothing to do then.</summary>
-    /// <param name="instant">When.</param>
+    /// <summary>Moves on to an instant.</summary>
+    /// <param name="instant">When. It has not come yet.</param>
     public Task AdvanceToAsync(DateTimeOffset instant)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(instant, GetUtcNow());
+        return ReachAsync(instant);
+    }
+
+    /// <summary>The same, to one that may have come by itself meanwhile, because the clock runs.</summary>
+    internal Task ReachAsync(DateTimeOffset instant)
     {
         var left = instant - GetUtcNow();
         return left > TimeSpan.Zero ? AdvanceAsync(left) : Task.CompletedTask;

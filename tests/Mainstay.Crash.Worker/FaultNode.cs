@@ -17,6 +17,9 @@ public sealed record Call(string Key, string Does = "");
 /// <summary>A message to somebody else, at the address of <c>Does</c>, under the key of its job.</summary>
 public sealed record Post(string Key, string Does);
 
+/// <summary>A message to somebody else that comes after those of its lane with a lower number.</summary>
+public sealed record Letter(string Key, string Lane, int Number, string Does);
+
 /// <summary>Two calls to the outside, each known by the key and its letter; the first is not to be repeated for the sake of the second.</summary>
 public sealed record Stepped(string Key, string Does = "");
 
@@ -165,7 +168,7 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         jobs.Job<Stepped>("stepped", (Stepped job, Outbound outbound, FaultNode node) => node.StepAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls");
         jobs.Job<Batched>("batched", (IReadOnlyList<Batched> batch, UnitOfWork work, FaultNode node) => node.WriteAllAsync(batch, work)).Timeout(settings.Timeout).Batch(20, TimeSpan.FromMilliseconds(100)).Retry(1);
         jobs.Job<Call>("call", (Call job, Outbound outbound, FaultNode node) => node.CallAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls").Retry(3);
-        jobs.Job<Post>("post", (Post job, Outbound outbound, FaultNode node) => node.PostAsync(job, outbound)).Timeout(settings.Timeout).Queue("calls").Retry(100, from: TimeSpan.FromMilliseconds(20), to: TimeSpan.FromMilliseconds(200));
+        jobs.Job<Post>("post", (Post job, Outbound outbound, FaultNode node) => node.PostAsync(job.Key, job.Does, outbound)).Timeout(settings.Timeout).Queue("calls").Retry(100, from: TimeSpan.FromMilliseconds(20), to: TimeSpan.FromMilliseconds(200));
         if (settings.TicksEvery is { } interval)
             jobs.Job("tick", Schedule.Every(interval), (Tick tick, UnitOfWork work) => work.ExecuteAsync($"insert into ticks (planned_at) values ({tick.PlannedAt})")).Missed(Missed.All);
         if (settings.MakesJourneys)
@@ -189,6 +192,8 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         jobs.Job<Paced>("paced", (Paced job, UnitOfWork work, FaultNode node) => node.WriteAsync(job.Key, job.Does, work)).Timeout(settings.Timeout).Queue("paced").Retry(3);
         jobs.Job<Ordered>("ordered", (Ordered job, UnitOfWork work, FaultNode node) => node.RunAsync(new Run("ordered", job.Key, job.Lane, job.Number), () => node.WriteAsync(job.Key, job.Does, work))).Timeout(settings.Timeout).Queue("lanes")
             .Retry(3, from: TimeSpan.FromMilliseconds(200)).InOrderOf((Ordered job) => job.Lane, settings.DeadHead);
+        jobs.Job<Letter>("letter", (Letter job, Outbound outbound, FaultNode node) => node.PostAsync(job.Key, job.Does, outbound)).Timeout(settings.Timeout).Queue("calls")
+            .Retry(100, from: TimeSpan.FromMilliseconds(20), to: TimeSpan.FromMilliseconds(200)).InOrderOf((Letter job) => job.Lane);
     }
 
     /// <summary>
@@ -260,10 +265,10 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
             await DoAsync(job.Key, job.Does, null);
     }
 
-    private async Task PostAsync(Post job, Outbound outbound)
+    private async Task PostAsync(string key, string address, Outbound outbound)
     {
-        voice.Say($"began {job.Key}");
-        using var answer = await _http.PostAsync(new Uri($"{job.Does}/messages/{outbound.Key}?key={job.Key}"), null, outbound.Cancellation);
+        voice.Say($"began {key}");
+        using var answer = await _http.PostAsync(new Uri($"{address}/messages/{outbound.Key}?key={key}"), null, outbound.Cancellation);
         answer.EnsureSuccessStatusCode();
     }
 

@@ -54,16 +54,7 @@ public sealed class ClockTests
     public async Task Retries_come_at_their_times_while_time_passes()
     {
         var attempts = new List<DateTimeOffset>();
-        await using var shop = await TestBackend.StartAsync(() =>
-        {
-            var backend = Shop.Declare();
-            backend.Job<Attempted>("attempted", (Attempted job, UnitOfWork work) =>
-            {
-                attempts.Add(work.Now);
-                return attempts.Count < 3 ? throw new InvalidOperationException("Not yet.") : Task.CompletedTask;
-            }).Retry(5, TimeSpan.FromHours(1), TimeSpan.FromHours(1));
-            return backend;
-        });
+        await using var shop = await TestBackend.StartAsync(() => Succeeding(attempts, 3, TimeSpan.FromHours(1)));
         await shop.WorkAsync(work => { work.Enqueue(new Attempted(1)); return Task.CompletedTask; });
 
         await shop.DrainAsync();
@@ -79,16 +70,7 @@ public sealed class ClockTests
     public async Task Nothing_is_passed_over_that_becomes_due_by_itself()
     {
         var attempts = new List<DateTimeOffset>();
-        await using var shop = await TestBackend.StartAsync(() =>
-        {
-            var backend = Shop.Declare();
-            backend.Job<Attempted>("attempted", (Attempted job, UnitOfWork work) =>
-            {
-                attempts.Add(work.Now);
-                return attempts.Count < 60 ? throw new InvalidOperationException("Not yet.") : Task.CompletedTask;
-            }).Retry(60, TimeSpan.FromMilliseconds(4), TimeSpan.FromMilliseconds(4));
-            return backend;
-        });
+        await using var shop = await TestBackend.StartAsync(() => Succeeding(attempts, 60, TimeSpan.FromMilliseconds(4)));
         await shop.WorkAsync(work => { work.Enqueue(new Attempted(1)); return Task.CompletedTask; });
 
         await shop.PassAsync(TimeSpan.FromDays(1));
@@ -109,6 +91,31 @@ public sealed class ClockTests
         await soon.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         later.IsCompleted.ShouldBeFalse();
         await Should.ThrowAsync<ArgumentOutOfRangeException>(() => shop.Clock.AdvanceAsync(TimeSpan.FromSeconds(-1)));
+    }
+
+    [Fact]
+    public async Task An_instant_is_reached_that_has_not_come_yet()
+    {
+        await using var shop = await TestBackend.StartAsync(() => Shop.Declare());
+        var now = shop.Clock.GetUtcNow();
+
+        await shop.Clock.AdvanceToAsync(now.AddHours(1));
+
+        shop.Clock.GetUtcNow().ShouldBeGreaterThanOrEqualTo(now.AddHours(1));
+        shop.Clock.Ahead.ShouldBeLessThanOrEqualTo(TimeSpan.FromHours(1));
+        await Should.ThrowAsync<ArgumentOutOfRangeException>(() => shop.Clock.AdvanceToAsync(now));
+    }
+
+    /// <summary>With a job that notes when it is attempted, and succeeds at last.</summary>
+    private static Backend Succeeding(List<DateTimeOffset> attempts, int last, TimeSpan pause)
+    {
+        var backend = Shop.Declare();
+        backend.Job<Attempted>("attempted", (Attempted job, UnitOfWork work) =>
+        {
+            attempts.Add(work.Now);
+            return attempts.Count < last ? throw new InvalidOperationException("Not yet.") : Task.CompletedTask;
+        }).Retry(last, pause, pause);
+        return backend;
     }
 
     private static Backend Nightly()

@@ -3,6 +3,12 @@ namespace Mainstay.Internal;
 /// <summary>All statements about sagas.</summary>
 internal static class SagaSql
 {
+    /// <summary>The most sagas that <see cref="StopForgotten"/> makes stand at once.</summary>
+    public const int StoppedMost = 1000;
+
+    /// <summary>An age that no letter has.</summary>
+    public static readonly TimeSpan Ever = TimeSpan.FromDays(36_500);
+
     private static Sql Open => $"id, saga, version, key, status, started_at, deadline, null::timestamptz as ended_at";
 
     private static Sql Ended => $"id, saga, version, key, outcome as status, started_at, deadline, ended_at";
@@ -117,14 +123,14 @@ internal static class SagaSql
         select saga, version, count(*)::integer as count from mainstay.sagas where saga = {saga} and version <> all({versions}) group by saga, version order by version
         """;
 
-    /// <summary>Makes those stand that could not be told that one of their jobs had died, because somebody held them then: at most so many, of letters that are at most so old.</summary>
-    public static Sql StopForgotten(TimeSpan age, int most) => $"""
+    /// <summary>Makes those stand that could not be told that one of their jobs had died, because somebody held them then: at most <see cref="StoppedMost"/>, of letters that are at most so old.</summary>
+    public static Sql StopForgotten(TimeSpan age) => $"""
         update mainstay.sagas saga set status = 'stuck'
         where id = any(array(
             select id from mainstay.sagas forgotten
             where status <> 'stuck' and id in (select message from mainstay.jobs_dead where message is not null and discarded_at is null and dead_at > mainstay.now() - {age})
                 and {HasLetter(Sql.Name("forgotten"))}
-            limit {most} for no key update skip locked
+            limit {StoppedMost} for no key update skip locked
         )) and {HasLetter(Sql.Name("saga"))}
         """;
 

@@ -22,10 +22,10 @@ internal static class SagaStore
     }
 
     /// <returns>How many it were.</returns>
-    public static async Task<int> StopForgottenAsync(Database database, TimeSpan age, int most, CancellationToken cancellation)
+    public static async Task<int> StopForgottenAsync(Database database, TimeSpan age, CancellationToken cancellation)
     {
         await using var connection = await database.Source.OpenConnectionAsync(cancellation);
-        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { SagaSql.StopForgotten(age, most).ToBatchCommand() } };
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { SagaSql.StopForgotten(age).ToBatchCommand() } };
         return await batch.ExecuteNonQueryAsync(cancellation);
     }
 

@@ -35,14 +35,15 @@ internal sealed class CheckedView : IAsyncDisposable
             var connection = await database.OpenAsync(deadline, cancellation);
             try
             {
+                var seconds = (int)Math.Clamp(Math.Ceiling(deadline.Left(database.Clock).TotalSeconds), 1, 3600);
                 var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
-                await using var begin = new NpgsqlCommand("set transaction read only; select mainstay.now()", connection, transaction);
+                await using var begin = new NpgsqlCommand("set transaction read only; select mainstay.now()", connection, transaction) { CommandTimeout = seconds };
                 return new CheckedView(database, deadline, connection, transaction, new DateTimeOffset((DateTime)(await begin.ExecuteScalarAsync(cancellation))!));
             }
             catch (Exception e)
             {
                 await connection.DisposeAsync();
-                if (attempt == AttemptsMost || !DatabaseErrors.IsUnavailable(e))
+                if (attempt == AttemptsMost || !DatabaseErrors.IsUnavailable(e) || deadline.Left(database.Clock) <= TimeSpan.Zero)
                     throw;
             }
         }

@@ -92,7 +92,11 @@ internal sealed class OperationPipeline(BackendServices backend, RateLimiter lim
             {
                 // Whatever went wrong now: if the first request with this key has ended, its answer counts.
                 if (await backend.Receipts.FindAsync(key, deadline, grace.Token) is { } stored)
+                {
+                    if (error is not (ReceiptTakenException or ProblemException or OperationCanceledException))
+                        PipelineLog.Overtaken(log, call.Operation.Name, call.RequestId, error);
                     return stored;
+                }
                 if (error is ReceiptTakenException)
                     return await RunAgainAsync(call, key);
                 var answer = Problem(call, error);

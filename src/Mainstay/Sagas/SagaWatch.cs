@@ -7,13 +7,8 @@ namespace Mainstay.Internal;
 /// <summary>Compares what is declared with what is open, at the start. Then finds the sagas that stand until somebody decides, also those that were not told so, and says it when there are more than before.</summary>
 internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<SagaWatch> log) : PeriodicService(TimeSpan.FromSeconds(15), transactor.Database.Clock), IHostedLifecycleService
 {
-    /// <summary>The most sagas that one turn makes stand.</summary>
-    private const int StoppedMost = 1000;
-
     /// <summary>How many turns look at all letters: what died just before all nodes stopped, however long ago, is not found otherwise. More than one, because what somebody holds is passed over.</summary>
     private const int WholeTurns = 4;
-
-    private static readonly TimeSpan ever = TimeSpan.FromDays(36_500);
 
     /// <summary>How far the other turns look back.</summary>
     private static readonly TimeSpan lately = TimeSpan.FromHours(1);
@@ -35,7 +30,7 @@ internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<
 
     protected override async Task TurnAsync(CancellationToken stopping)
     {
-        if (await SagaStore.StopForgottenAsync(transactor.Database, _wholeTurns < WholeTurns ? ever : lately, StoppedMost, stopping) < StoppedMost)
+        if (await SagaStore.StopForgottenAsync(transactor.Database, _wholeTurns < WholeTurns ? SagaSql.Ever : lately, stopping) < SagaSql.StoppedMost)
             _wholeTurns++;
         var found = new Dictionary<string, long>();
         await using (var command = transactor.Database.Source.CreateCommand(SagaSql.CountStuck))

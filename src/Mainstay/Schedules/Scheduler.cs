@@ -11,10 +11,13 @@ internal sealed class Scheduler(ScheduleStore store, NodeLease lease, IReadOnlyL
 {
     /// <summary>How often to look when nothing is due: other nodes come, go, and change what is planned.</summary>
     private static readonly TimeSpan pace = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan paceOfTheWaiting = TimeSpan.FromSeconds(1);
+
+    /// <summary>How soon to look again at a time that waits for the end of a run: that may be a moment away or an hour, so each time twice as late, up to the second.</summary>
+    private static readonly TimeSpan waitLeast = TimeSpan.FromMilliseconds(10), waitMost = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<string, ScheduledJob> _declared = declared.ToDictionary(scheduled => scheduled.Definition.Name);
     private readonly ScheduleDefinition[] _definitions = [.. declared.Select(scheduled => scheduled.Definition)];
+    private readonly Dictionary<string, (DateTimeOffset Planned, TimeSpan Pause)> _waiting = [];
     private readonly Hint _hint = new();
     private bool _hasDeclared;
 
@@ -79,8 +82,16 @@ internal sealed class Scheduler(ScheduleStore store, NodeLease lease, IReadOnlyL
         if (fired.IsDealtWith)
             Tell(scheduled, due, fired);
         // A time that waits for the end of a run comes again, and whoever was second to another node looks at what that has left.
-        var soon = progress.Now + paceOfTheWaiting;
-        return due.Next > progress.Now && (fired.IsDealtWith || due.Next < soon) ? due.Next : soon;
+        return due.Next > progress.Now && (fired.IsDealtWith || due.Next < progress.Now + waitMost) ? due.Next : progress.Now + Pause(scheduled, fired.IsDealtWith ? due.Next : planned);
+    }
+
+    private TimeSpan Pause(ScheduledJob scheduled, DateTimeOffset planned)
+    {
+        var name = scheduled.Definition.Name;
+        var twice = _waiting.TryGetValue(name, out var waits) && waits.Planned == planned ? 2 * waits.Pause : waitLeast;
+        var pause = twice < waitMost ? twice : waitMost;
+        _waiting[name] = (planned, pause);
+        return pause;
     }
 
     private void Tell(ScheduledJob scheduled, DueTimes due, FiredTimes fired)

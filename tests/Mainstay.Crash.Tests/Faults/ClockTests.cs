@@ -1,3 +1,5 @@
+using Mainstay.Internal;
+
 namespace Mainstay.Tests;
 
 /// <summary>F30, F31: planned times, while clocks are wrong and nodes die.</summary>
@@ -39,25 +41,45 @@ public sealed class ClockTests(SharedServer server)
         await scene.VerifyAsync();
     }
 
+    /// <summary>
+    /// Times that were missed, so that they follow each other as fast as the nodes deal with them. Not quite the hundred that are made up for, because more come meanwhile. Twelve times in the long form,
+    /// which makes it a thousand.
+    /// </summary>
     [Fact]
     public async Task Ten_nodes_of_which_three_are_killed_over_it_give_each_planned_time_one_run()
     {
+        for (var round = 0; round < (LongForm.Kills is null ? 1 : 12); round++)
+            await CatchUpAsync();
+    }
+
+    private async Task CatchUpAsync()
+    {
+        const int Missed = DueTimes.Most - 20;
         await using var scene = await Scene.CreateAsync(server);
         for (var i = 0; i < 7; i++)
             await scene.SurviveAsync(Ticking);
-
-        foreach (var moment in new[] { Moment.Before, Moment.After, Moment.Before })
+        var victims = Enumerable.Range(0, 3).Select(_ => scene.Worker(Ticking)).ToArray();
+        var points = victims.Select((victim, i) => victim.Wire.Hold(Statements.Of("fire"), i == 1 ? Moment.After : Moment.Before)).ToArray();
+        foreach (var victim in victims)
         {
-            var victim = scene.Worker(Ticking);
-            var point = victim.Wire.Hold(Statements.Of("fire"), moment);
             victim.Start();
+            await victim.SaysAsync("ready", Scene.Stop);
+        }
+        await scene.UntilAsync("the schedule is planned", "select count(*) > 0 from mainstay.schedules where next_at is not null");
+        await scene.ExecuteAsync($"""
+            create table missed as select clock_timestamp() as at;
+            update mainstay.schedules set next_at = next_at - interval '{Missed} s'
+            """);
+
+        foreach (var (victim, point) in victims.Zip(points))
+        {
             var held = await point.ReachedAsync(Scene.Stop);
             await victim.KillAsync(Scene.Stop);
             held.Continue();
         }
-        var ran = await scene.ScalarAsync<long>("select count(*) from ticks");
-        await scene.UntilAsync("two more have run", $"select count(*) >= {ran + 2} from ticks");
+        await scene.UntilAsync("all that were missed have run, and two more", "select count(*) >= 2 from mainstay.schedule_runs run join mainstay.jobs_done done on done.id = run.job where planned_at > (select min(at) from missed)");
 
+        (await scene.ScalarAsync<long>("select count(*) from mainstay.schedule_runs")).ShouldBeGreaterThan(Missed);
         (await scene.ScalarAsync<bool>("select max(planned_at) - min(planned_at) = (count(*) - 1) * interval '1 second' from mainstay.schedule_runs")).ShouldBeTrue();
         await scene.VerifyAsync();
     }

@@ -95,7 +95,7 @@ public sealed class EndedConnectionTests(SharedServer server)
     public async Task Whatever_statement_it_ends_at_the_job_is_done_by_the_node_that_has_it()
     {
         await using var scene = await Scene.CreateAsync(server);
-        var node = await scene.StartAsync();
+        var node = await scene.StartAsync(KilledNodeTests.KeepsItsLease);
         foreach (var (statement, moment, byServer, handler, does, fate) in new[]
         {
             ("claim", Moment.Before, true, "write", "", "done 1"),

@@ -31,7 +31,7 @@ public sealed class FailoverTests(DisturbedServer server) : IClassFixture<Distur
         await standby.PromoteAsync();
         var promotedAt = TimeProvider.System.GetTimestamp();
         await node.OrderUntilAsync("ordered", "late", Stop);
-        TimeProvider.System.GetElapsedTime(promotedAt).ShouldBeLessThan(TimeSpan.FromSeconds(10));
+        TimeProvider.System.GetElapsedTime(promotedAt).TotalSeconds.ShouldBeLessThan(LongForm.Limit(10));
         await Wait.UntilAsync("no job is open", Scene.Patience, async () => await ScalarAsync(promoted, "select count(*) from mainstay.jobs") == 0, Stop, () => node.LastWords);
 
         for (var i = 0; isSynchronous && i < Orders; i++)

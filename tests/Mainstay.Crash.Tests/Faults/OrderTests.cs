@@ -26,8 +26,7 @@ public sealed class OrderTests(SharedServer server)
         NodeSettings Ordered(NodeSettings settings) => settings with { HasLimits = true, DeadHead = DeadHead.Skip };
         await SendAsync(scene, "a", 1, does);
         await SendAsync(scene, "b", 1, does);
-        // What stumbles does so once: a lease that is lost on a busy machine would have the run begin anew, and succeed.
-        var victim = scene.Worker(settings => Ordered(settings) with { Lease = does == "stumble" ? TimeSpan.FromSeconds(6) : settings.Lease });
+        var victim = scene.Worker(settings => Ordered(does == "stumble" ? KilledNodeTests.KeepsItsLease(settings) : settings));
         var point = victim.Wire.Hold(Statements.Of(statement), moment, statement == "claim" ? "a-0" : null);
         victim.Start();
 

@@ -41,20 +41,31 @@ public sealed class ReceiverTests(SharedServer server)
         await ShouldHaveOneEffectAsync(scene);
     }
 
+    /// <summary>Each lane goes on where it stood. Meanwhile a node keeps no more of what waits than it has places for.</summary>
     [Fact]
-    public async Task What_could_not_be_sent_is_sent_when_the_receiver_is_back()
+    public async Task What_could_not_be_sent_is_sent_in_order_when_the_receiver_is_back()
     {
+        const int Lanes = 20, Each = 25;
         await using var scene = await Scene.CreateAsync(server);
-        await scene.SurviveAsync();
+        await scene.SurviveAsync(settings => settings with { HasLimits = true });
         var address = $"http://127.0.0.1:{FreePort()}";
-        await scene.SendAsync("post", "job", address);
-        await scene.UntilAsync("it has failed twice", "select coalesce(max(attempt), 0) >= 2 from mainstay.jobs");
+        for (var number = 0; number < Each; number++)
+            for (var lane = 0; lane < Lanes; lane++)
+                await scene.SendAsync("letter", $"{lane}-{number}", address, lane: $"{lane}", number: number);
+        await scene.UntilAsync("each lane has failed twice", $"select count(*) filter (where attempt >= 2) >= {Lanes} from mainstay.jobs");
+        (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(Lanes * Each);
+        (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs where attempt > 0 and (payload ->> 'number')::int > 0")).ShouldBe(0);
+        (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs where state = 1")).ShouldBeLessThanOrEqualTo(scene.Settings.Workers);
 
         await using var receiver = await Receiver.StartAsync(scene, address);
 
         await scene.UntilEmptyAsync();
-        (await scene.FateAsync("job")).ShouldStartWith("done");
-        await ShouldHaveOneEffectAsync(scene);
+        (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done")).ShouldBe(Lanes * Each);
+        (await scene.ScalarAsync<long>("select count(*) from effects")).ShouldBe(Lanes * Each);
+        (await scene.ScalarAsync<long>("""
+            select count(*) from (select split_part(key, '-', 2)::int as number, row_number() over (partition by split_part(key, '-', 1) order by id) - 1 as place from effects) arrived where number <> place
+            """)).ShouldBe(0);
+        await scene.VerifyAsync();
     }
 
     private static async Task ShouldHaveOneEffectAsync(Scene scene)

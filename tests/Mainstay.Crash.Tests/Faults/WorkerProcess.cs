@@ -85,8 +85,8 @@ internal sealed class WorkerProcess : ChildProcess
         // A dump for each of a thousand deaths would fill the disk.
         start.Environment["DOTNET_DbgEnableMiniDump"] = "0";
         start.Environment["DOTNET_gcServer"] = "0";
-        // Nor does it live long enough to gain anything from being measured.
-        start.Environment["DOTNET_TieredPGO"] = "0";
+        // Nor does it live long enough to gain anything from being measured and compiled again, which is a quarter of what it costs.
+        start.Environment["DOTNET_TC_CallCounting"] = "0";
         foreach (var (name, value) in Environment)
             start.Environment[name] = value;
         return start;

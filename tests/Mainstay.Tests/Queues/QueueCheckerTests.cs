@@ -52,6 +52,20 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : OwnDatabaseTes
         await ShouldBeSoundAsync(ids);
     }
 
+    /// <summary>A connection that has ended while nobody used it is noticed when it is used: the check takes another.</summary>
+    [Fact]
+    public async Task A_check_outlives_the_end_of_an_idle_connection()
+    {
+        await _app.DisposeAsync();
+        await using var database = new Database(NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(ConnectionString) { ApplicationName = "checked" }.ConnectionString), TimeProvider.System);
+        var checker = new QueueChecker(database, new QueueOptions(), new QueueModel());
+        (await checker.VerifyAsync(cancellation: Stop)).Unfinished.ShouldBeEmpty();
+
+        (await Source.ScalarAsync<long>("select count(*) from (select pid from pg_stat_activity where datname = current_database() and application_name = 'checked' offset 0) idle where pg_terminate_backend(pid, 20000)")).ShouldBe(1);
+
+        (await checker.VerifyAsync(cancellation: Stop)).Unfinished.ShouldBeEmpty();
+    }
+
     [Fact]
     public Task A_lease_of_a_dead_node_is_found_when_nobody_has_taken_it_back() => ShouldFindAsync("lease-of-living-node", $"""
         insert into mainstay.nodes (id, lease_until) values ('{Node}', now() + interval '1 hour');

@@ -59,6 +59,23 @@ public sealed class RetentionTests(PostgresFixture postgres) : OwnDatabaseTests(
     }
 
     [Fact]
+    public async Task A_node_that_died_long_ago_is_forgotten_when_it_holds_no_job_any_more()
+    {
+        await Source.ExecuteAsync("""
+            insert into mainstay.nodes (id, lease_until) select gen_random_uuid(), now() - interval '2 days' from generate_series(1, 2);
+            insert into mainstay.jobs (id, handler, state, node, attempt, fence, payload) select gen_random_uuid(), 'write', 1, (select min(id::text)::uuid from mainstay.nodes where lease_until < now() - interval '1 day'), 1, 1, '{}'
+            """);
+
+        await Source.ExecuteAsync(NodeSql.DeleteDead);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.nodes where lease_until < now() - interval '1 day'")).ShouldBe(1);
+        (await Source.ScalarAsync<bool>("select exists (select from mainstay.nodes where id = (select node from mainstay.jobs where state = 1))")).ShouldBeTrue();
+
+        await Source.ExecuteAsync("delete from mainstay.jobs");
+        await Source.ExecuteAsync(NodeSql.DeleteDead);
+        (await Source.ScalarAsync<long>("select count(*) from mainstay.nodes where lease_until < now() - interval '1 day'")).ShouldBe(0);
+    }
+
+    [Fact]
     public async Task Whoever_reads_the_history_does_not_keep_a_node_from_starting()
     {
         await Source.ExecuteAsync("""
