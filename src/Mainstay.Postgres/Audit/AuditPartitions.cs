@@ -6,6 +6,8 @@ namespace Mainstay.Internal;
 /// <summary>The months of the audit trail: made ahead, and dropped when they have been kept long enough. Any node may do either at any time.</summary>
 internal sealed class AuditPartitions(Database database, TimeSpan? retention)
 {
+    public Database Database => database;
+
     private const string Add = "select mainstay.add_audit_partitions()";
     private const string Drop = "select mainstay.drop_audit_partitions($1)";
 

@@ -9,6 +9,8 @@ namespace Mainstay.Internal;
 /// </summary>
 internal sealed class Receipts(Database database, TimeSpan lifetime, int answerBytesMost)
 {
+    public Database Database => database;
+
     /// <summary>The largest answer that is kept, headers and body together, unless the application says otherwise. Above what a body of 1 MiB and 1,000 new rows can come to.</summary>
     public const int AnswerBytesMost = 4 * 1024 * 1024;
 

@@ -6,6 +6,8 @@ namespace Mainstay.Internal;
 /// <summary>The counters that all nodes share.</summary>
 internal sealed class RateLimitStore(Database database)
 {
+    public Database Database => database;
+
     private const int Attempts = 3;
 
     /// <param name="key">Caller and policy.</param>

@@ -20,6 +20,8 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     /// <summary>The pool that gives way to this one; null for none.</summary>
     private readonly Database? _giving;
 
+    private readonly SemaphoreSlim _upkeep = new(1);
+
     /// <summary>A pool that somebody else made.</summary>
     public Database(NpgsqlDataSource source, TimeProvider clock) => (Source, Clock, Apart) = (source, clock, this);
 
@@ -121,6 +123,28 @@ internal sealed class Database : IAsyncDisposable, IDisposable
             Source.Clear();
         if (failure is PostgresException { SqlState: PostgresErrorCodes.TooManyConnections })
             _giving?.Source.Clear();
+    }
+
+    /// <summary>
+    /// Lets one of those have its turn that keep tables and keys in order. A node does one thing of the kind after the other, so that all of it takes one connection, also when it starts and after a sleep, when everything
+    /// is due at once.
+    /// </summary>
+    public async Task UpkeepAsync(Func<CancellationToken, Task> turn, CancellationToken stopping)
+    {
+        if (_giving is not null)
+        {
+            await _giving.UpkeepAsync(turn, stopping);
+            return;
+        }
+        await _upkeep.WaitAsync(stopping);
+        try
+        {
+            await turn(stopping);
+        }
+        finally
+        {
+            _upkeep.Release();
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Mainstay.Internal;
 
 /// <summary>Makes the months of the audit trail that are to come, and drops those that are over, at the start and every hour.</summary>
-internal sealed partial class AuditKeeper(AuditPartitions partitions, TimeProvider clock, ILogger<AuditKeeper> log) : PeriodicService(TimeSpan.FromHours(1), clock)
+internal sealed partial class AuditKeeper(AuditPartitions partitions, ILogger<AuditKeeper> log) : PeriodicService(TimeSpan.FromHours(1), partitions.Database)
 {
     protected override bool StartsAtOnce => true;
 

@@ -172,13 +172,13 @@ internal sealed class RunningBackend : IAsyncDisposable
         if (backend.Sagas.Families.Count > 0)
             backend.Services.AddHostedService(provider => new SagaWatch(transactor, backend.Sagas, provider.GetRequiredService<ILogger<SagaWatch>>()));
         backend.Services.AddHostedService(provider => QueueBlock.CreateService(provider, transactor, backend.Queues, desk, queues));
-        backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, Services.Clock, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
-        backend.Services.AddHostedService(provider => new AuditKeeper(audit, Services.Clock, provider.GetRequiredService<ILogger<AuditKeeper>>()));
+        backend.Services.AddHostedService(provider => new ReceiptSweeper(Services.Receipts, provider.GetRequiredService<ILogger<ReceiptSweeper>>()));
+        backend.Services.AddHostedService(provider => new AuditKeeper(audit, provider.GetRequiredService<ILogger<AuditKeeper>>()));
         if (Model.Operations.Any(operation => operation.RateLimits is not null))
             backend.Services.AddHostedService<RateLimitSweeper>();
         if (Model.Operations.OfType<LongRunningCommand>().ToArray() is { Length: > 0 } commands)
             backend.Services.AddHostedService(provider => new LongRunningWorker(Services, commands, provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<ILogger<LongRunningWorker>>()));
-        backend.Services.AddHostedService(provider => new SharedKeysRenewal(Services.Keys, Services.Clock, provider.GetRequiredService<ILogger<SharedKeysRenewal>>()));
+        backend.Services.AddHostedService(provider => new SharedKeysRenewal(Services.Keys, provider.GetRequiredService<ILogger<SharedKeysRenewal>>()));
         if (backend.Configuration["urls"] is null && backend.Configuration["http_ports"] is null && !backend.Configuration.GetSection("Kestrel:Endpoints").Exists())
             backend.Builder.WebHost.UseUrls("http://localhost:5000");
         if (backend.IsStrict)

@@ -14,6 +14,8 @@ namespace Mainstay.Internal;
 /// </summary>
 internal sealed class SharedKeys(Database database, TimeProvider clock)
 {
+    public Database Database => database;
+
     public static readonly TimeSpan Signs = TimeSpan.FromDays(30);
     public static readonly TimeSpan AnnouncedBefore = TimeSpan.FromDays(1);
     public static readonly TimeSpan VerifiesAfter = TimeSpan.FromDays(7);

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Mainstay.Internal;
 
 /// <summary>Reads the shared keys every hour, and makes the next one when it is time. A node that cannot for some hours goes on with those it knows.</summary>
-internal sealed partial class SharedKeysRenewal(SharedKeys keys, TimeProvider clock, ILogger<SharedKeysRenewal> log) : PeriodicService(TimeSpan.FromHours(1), clock)
+internal sealed partial class SharedKeysRenewal(SharedKeys keys, ILogger<SharedKeysRenewal> log) : PeriodicService(TimeSpan.FromHours(1), keys.Database)
 {
     protected override Task TurnAsync(CancellationToken stopping) => keys.RenewAsync(stopping);
 

@@ -5,7 +5,7 @@ namespace Mainstay.Internal;
 /// <summary>
 /// Removes the receipts of a lifetime that is over, when it is over. Any node may do it; who comes second finds it done.
 /// </summary>
-internal sealed partial class ReceiptSweeper(Receipts receipts, TimeProvider clock, ILogger<ReceiptSweeper> log) : PeriodicService(TimeSpan.FromMinutes(1), clock)
+internal sealed partial class ReceiptSweeper(Receipts receipts, ILogger<ReceiptSweeper> log) : PeriodicService(TimeSpan.FromMinutes(1), receipts.Database)
 {
     protected override async Task TurnAsync(CancellationToken stopping)
     {

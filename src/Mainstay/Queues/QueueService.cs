@@ -191,9 +191,12 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         {
             try
             {
-                await store.AddPartitionsAsync(stopping);
-                await store.ExpireAsync(options.Retention, stopping);
-                await lease.DeleteDeadAsync(stopping);
+                await store.Database.UpkeepAsync(async stopping =>
+                {
+                    await store.AddPartitionsAsync(stopping);
+                    await store.ExpireAsync(options.Retention, stopping);
+                    await lease.DeleteDeadAsync(stopping);
+                }, stopping);
             }
             catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
             {

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Mainstay.Internal;
 
 /// <summary>Removes counters whose window has ended, by their index, every few minutes. Any node may do it; rows that another one removes are skipped.</summary>
-internal sealed class RateLimitSweeper(RateLimitStore store, TimeProvider clock, ILogger<RateLimitSweeper> log) : PeriodicService(TimeSpan.FromMinutes(5), clock)
+internal sealed class RateLimitSweeper(RateLimitStore store, ILogger<RateLimitSweeper> log) : PeriodicService(TimeSpan.FromMinutes(5), store.Database)
 {
     protected override async Task TurnAsync(CancellationToken stopping)
     {

@@ -22,6 +22,32 @@ public sealed class DatabaseTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Upkeep_has_its_turns_one_after_the_other_whichever_pool_it_uses_and_goes_on_after_one_that_failed()
+    {
+        await using var database = await CreateAsync();
+        var first = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var turns = new List<string>();
+
+        var failing = database.UpkeepAsync(async _ =>
+        {
+            await first.Task;
+            turns.Add("first");
+            throw new InvalidOperationException("It fails.");
+        }, Stop);
+        var second = database.Apart.UpkeepAsync(_ => { turns.Add("second"); return Task.CompletedTask; }, Stop);
+        using var ends = new CancellationTokenSource();
+        var third = database.UpkeepAsync(_ => { turns.Add("third"); return Task.CompletedTask; }, ends.Token);
+        await ends.CancelAsync();
+        await third.ShouldThrowAsync<OperationCanceledException>();
+        turns.ShouldBeEmpty();
+        first.SetResult();
+
+        await failing.ShouldThrowAsync<InvalidOperationException>();
+        await second;
+        turns.ShouldBe(["first", "second"]);
+    }
+
+    [Fact]
     public async Task It_waits_for_those_that_they_use()
     {
         await using var database = await CreateAsync();
