@@ -193,7 +193,7 @@ public sealed class FaultNode(NodeSettings settings, Voice voice, IServiceProvid
         jobs.Job<Ordered>("ordered", (Ordered job, UnitOfWork work, FaultNode node) => node.RunAsync(new Run("ordered", job.Key, job.Lane, job.Number), () => node.WriteAsync(job.Key, job.Does, work))).Timeout(settings.Timeout).Queue("lanes")
             .Retry(3, from: TimeSpan.FromMilliseconds(200)).InOrderOf((Ordered job) => job.Lane, settings.DeadHead);
         jobs.Job<Letter>("letter", (Letter job, Outbound outbound, FaultNode node) => node.PostAsync(job.Key, job.Does, outbound)).Timeout(settings.Timeout).Queue("calls")
-            .Retry(100, from: TimeSpan.FromMilliseconds(20), to: TimeSpan.FromMilliseconds(200)).InOrderOf((Letter job) => job.Lane);
+            .Retry(100, from: TimeSpan.FromMilliseconds(20), to: TimeSpan.FromSeconds(2)).InOrderOf((Letter job) => job.Lane);
     }
 
     /// <summary>

@@ -101,6 +101,9 @@ internal static class OperationSql
     /// <summary>Operations of commands that nobody here knows.</summary>
     public const string CountOrphans = "select name, count(*) from mainstay.operations where status in ('pending', 'running') and name <> all($1) group by name order by name limit 20";
 
+    public const int ExpiredMost = 500;
+
+    /// <summary>So many at once, <see cref="ExpiredMost"/>.</summary>
     public const string DeleteExpired = """
         delete from mainstay.operations where id in
             (select id from mainstay.operations where expires_at <= mainstay.now() order by expires_at limit 500 for update skip locked)

@@ -159,14 +159,15 @@ internal sealed class OperationStore(Database database, TimeSpan lease, TimeSpan
     }
 
     /// <summary>Removes operations whose time is over, in small batches, and nodes that are long gone.</summary>
-    public async Task DeleteExpiredAsync(CancellationToken cancellation)
+    /// <returns>Whether there may be more.</returns>
+    public async Task<bool> DeleteExpiredAsync(CancellationToken cancellation)
     {
         await using var operations = database.Source.CreateCommand(OperationSql.DeleteExpired);
-        while (await operations.ExecuteNonQueryAsync(cancellation) > 0)
-        {
-        }
+        if (await operations.ExecuteNonQueryAsync(cancellation) == OperationSql.ExpiredMost)
+            return true;
         await using var nodes = database.Source.CreateCommand(NodeSql.DeleteDead);
         await nodes.ExecuteNonQueryAsync(cancellation);
+        return false;
     }
 
     private static async Task<StoredOperation?> ReadAsync(UnitOfWork work, NpgsqlBatchCommand command)

@@ -240,13 +240,13 @@ internal sealed class QueueStore(Database database)
     /// <summary>Makes the partitions of the days to come.</summary>
     public Task AddPartitionsAsync(CancellationToken cancellation) => KeepAsync(QueueSql.AddPartitions, [], [], cancellation);
 
-    /// <summary>Lets go of what has been kept long enough.</summary>
-    public async Task ExpireAsync(Retention retention, CancellationToken cancellation)
-    {
-        await KeepAsync(QueueSql.DropPartitions, [retention.Done, retention.Dead, retention.Inbox], [], cancellation);
-        while (await KeepAsync(QueueSql.Expire, [retention.Done, retention.Dead, retention.Inbox, retention.Discarded], [ExpireMost], cancellation) == ExpireMost)
-            cancellation.ThrowIfCancellationRequested();
-    }
+    /// <summary>Lets go of the days that have been kept long enough.</summary>
+    public Task DropPartitionsAsync(Retention retention, CancellationToken cancellation) => KeepAsync(QueueSql.DropPartitions, [retention.Done, retention.Dead, retention.Inbox], [], cancellation);
+
+    /// <summary>Lets go of rows that have been kept long enough and are in no day, some at a time.</summary>
+    /// <returns>Whether there may be more.</returns>
+    public async Task<bool> ExpireAsync(Retention retention, CancellationToken cancellation) =>
+        await KeepAsync(QueueSql.Expire, [retention.Done, retention.Dead, retention.Inbox, retention.Discarded], [ExpireMost], cancellation) == ExpireMost;
 
     /// <returns>The first number of its answer.</returns>
     private async Task<long> KeepAsync(string sql, TimeSpan[] times, int[] numbers, CancellationToken cancellation)

@@ -26,8 +26,11 @@ internal static class RateLimitSql
     /// <summary>Puts one request back into the window that it was taken from.</summary>
     public const string Return = "update mainstay.rate_limits set used = used - 1 where key = $1 and ends_at = $2 and used > 0";
 
+    /// <summary>So many at once, <see cref="EndedMost"/>.</summary>
     public const string DeleteEnded = """
         delete from mainstay.rate_limits where key in
             (select key from mainstay.rate_limits where ends_at <= mainstay.now() order by ends_at limit 1000 for update skip locked)
         """;
+
+    public const int EndedMost = 1000;
 }

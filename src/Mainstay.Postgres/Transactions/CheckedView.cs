@@ -35,7 +35,7 @@ internal sealed class CheckedView : IAsyncDisposable
             var connection = await database.OpenAsync(deadline, cancellation);
             try
             {
-                var seconds = (int)Math.Clamp(Math.Ceiling(deadline.Left(database.Clock).TotalSeconds), 1, 3600);
+                var seconds = Seconds(deadline.Left(database.Clock));
                 var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
                 await using var begin = new NpgsqlCommand("set transaction read only; select mainstay.now()", connection, transaction) { CommandTimeout = seconds };
                 return new CheckedView(database, deadline, connection, transaction, new DateTimeOffset((DateTime)(await begin.ExecuteScalarAsync(cancellation))!));
@@ -56,11 +56,12 @@ internal sealed class CheckedView : IAsyncDisposable
         var left = _deadline.Left(_database.Clock);
         if (left < TimeSpan.FromMilliseconds(1))
             return null;
-        // Another statement still sees what this one would have seen: the view is that of the transaction.
-        await _transaction.SaveAsync("before", cancellation);
         try
         {
-            await using var batch = new NpgsqlBatch(_connection, _transaction);
+            // The server ends what takes too long; one that does not answer is not waited for much longer.
+            await using var batch = new NpgsqlBatch(_connection, _transaction) { Timeout = Seconds(left) + 1 };
+            // Another statement still sees what this one would have seen: the view is that of the transaction.
+            batch.BatchCommands.Add(new NpgsqlBatchCommand("savepoint before"));
             batch.BatchCommands.Add(Work.Timeouts(left, left));
             var statement = new NpgsqlBatchCommand($"{sql} limit {RowsMost + 1}");
             add(statement.Parameters);
@@ -77,7 +78,13 @@ internal sealed class CheckedView : IAsyncDisposable
             await _transaction.RollbackAsync("before", cancellation);
             return null;
         }
+        catch (NpgsqlException e) when (e.InnerException is TimeoutException)
+        {
+            return null;
+        }
     }
+
+    private static int Seconds(TimeSpan time) => (int)Math.Clamp(Math.Ceiling(time.TotalSeconds), 1, 3600);
 
     public async ValueTask DisposeAsync()
     {

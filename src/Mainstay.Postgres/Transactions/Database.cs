@@ -17,6 +17,8 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     /// <summary>How long one of those apart is kept that nobody needs: a server that is short of connections gives it to handlers then.</summary>
     private const int ApartIdleSeconds = 10;
 
+    private static readonly TimeSpan pieceMost = TimeSpan.FromMinutes(1);
+
     /// <summary>The pool that gives way to this one; null for none.</summary>
     private readonly Database? _giving;
 
@@ -126,24 +128,27 @@ internal sealed class Database : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// Lets one of those have its turn that keep tables and keys in order. A node does one thing of the kind after the other, so that all of it takes one connection, also when it starts and after a sleep, when everything
-    /// is due at once.
+    /// Keeps tables or keys in order, which can wait. A node does one piece of it at a time, so that all of it is in nobody's way, also when it starts and after a sleep, when everything is due at once.
+    /// A piece that takes longer than a minute is cancelled.
     /// </summary>
-    public async Task UpkeepAsync(Func<CancellationToken, Task> turn, CancellationToken stopping)
+    /// <param name="keep">Does one piece and says whether there is more. Others have their turn before the next.</param>
+    /// <param name="stopping">Ends it.</param>
+    public async Task UpkeepAsync(Func<CancellationToken, Task<bool>> keep, CancellationToken stopping)
     {
-        if (_giving is not null)
+        var turns = _giving is null ? _upkeep : _giving._upkeep;
+        for (var hasMore = true; hasMore;)
         {
-            await _giving.UpkeepAsync(turn, stopping);
-            return;
-        }
-        await _upkeep.WaitAsync(stopping);
-        try
-        {
-            await turn(stopping);
-        }
-        finally
-        {
-            _upkeep.Release();
+            await turns.WaitAsync(stopping);
+            try
+            {
+                using var late = new CancellationTokenSource(pieceMost, TimeProvider.System);      // not by a clock that a test moves
+                using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, late.Token);
+                hasMore = await keep(either.Token);
+            }
+            finally
+            {
+                turns.Release();
+            }
         }
     }
 

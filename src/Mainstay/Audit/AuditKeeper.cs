@@ -3,15 +3,16 @@ using Microsoft.Extensions.Logging;
 namespace Mainstay.Internal;
 
 /// <summary>Makes the months of the audit trail that are to come, and drops those that are over, at the start and every hour.</summary>
-internal sealed partial class AuditKeeper(AuditPartitions partitions, ILogger<AuditKeeper> log) : PeriodicService(TimeSpan.FromHours(1), partitions.Database)
+internal sealed partial class AuditKeeper(AuditPartitions partitions, ILogger<AuditKeeper> log) : UpkeepService(TimeSpan.FromHours(1), partitions.Database)
 {
     protected override bool StartsAtOnce => true;
 
-    protected override async Task TurnAsync(CancellationToken stopping)
+    protected override async Task<bool> KeepAsync(CancellationToken cancellation)
     {
-        var (added, dropped) = await partitions.KeepAsync(stopping);
+        var (added, dropped) = await partitions.KeepAsync(cancellation);
         if (added + dropped > 0)
             Changed(log, added, dropped);
+        return false;
     }
 
     protected override void LogPostponed(Exception error) => Postponed(log, error);

@@ -3,11 +3,9 @@ using Npgsql;
 
 namespace Mainstay.Internal;
 
-/// <summary>Work on the database that any node may do, again and again, one turn of one service after the other. A turn that fails because the database is away is left to the next one.</summary>
-internal abstract class PeriodicService(TimeSpan interval, Database database) : BackgroundService
+/// <summary>Work on the database that any node may do, again and again. A turn that fails because the database is away is left to the next one.</summary>
+internal abstract class PeriodicService(TimeSpan interval, TimeProvider clock) : BackgroundService
 {
-    protected Database Database => database;
-
     /// <summary>Whether the first turn is at the start instead of one interval later.</summary>
     protected virtual bool StartsAtOnce => false;
 
@@ -20,10 +18,12 @@ internal abstract class PeriodicService(TimeSpan interval, Database database) : 
         for (var isFirst = true; !stoppingToken.IsCancellationRequested; isFirst = false)
         {
             if (!isFirst || !StartsAtOnce)
-                await Task.Delay(interval, Database.Clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(interval, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (stoppingToken.IsCancellationRequested)
+                return;
             try
             {
-                await Database.UpkeepAsync(TurnAsync, stoppingToken);
+                await TurnAsync(stoppingToken);
             }
             catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
             {

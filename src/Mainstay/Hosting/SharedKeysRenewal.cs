@@ -3,9 +3,13 @@ using Microsoft.Extensions.Logging;
 namespace Mainstay.Internal;
 
 /// <summary>Reads the shared keys every hour, and makes the next one when it is time. A node that cannot for some hours goes on with those it knows.</summary>
-internal sealed partial class SharedKeysRenewal(SharedKeys keys, ILogger<SharedKeysRenewal> log) : PeriodicService(TimeSpan.FromHours(1), keys.Database)
+internal sealed partial class SharedKeysRenewal(SharedKeys keys, ILogger<SharedKeysRenewal> log) : UpkeepService(TimeSpan.FromHours(1), keys.Database)
 {
-    protected override Task TurnAsync(CancellationToken stopping) => keys.RenewAsync(stopping);
+    protected override async Task<bool> KeepAsync(CancellationToken cancellation)
+    {
+        await keys.RenewAsync(cancellation);
+        return false;
+    }
 
     protected override void LogPostponed(Exception error) => Postponed(log, error);
 

@@ -5,12 +5,13 @@ namespace Mainstay.Internal;
 /// <summary>
 /// Removes the receipts of a lifetime that is over, when it is over. Any node may do it; who comes second finds it done.
 /// </summary>
-internal sealed partial class ReceiptSweeper(Receipts receipts, ILogger<ReceiptSweeper> log) : PeriodicService(TimeSpan.FromMinutes(1), receipts.Database)
+internal sealed partial class ReceiptSweeper(Receipts receipts, ILogger<ReceiptSweeper> log) : UpkeepService(TimeSpan.FromMinutes(1), receipts.Database)
 {
-    protected override async Task TurnAsync(CancellationToken stopping)
+    protected override async Task<bool> KeepAsync(CancellationToken cancellation)
     {
-        if (await receipts.RotateAsync(stopping))
+        if (await receipts.RotateAsync(cancellation))
             Rotated(log);
+        return false;
     }
 
     protected override void LogPostponed(Exception error) => Postponed(log, error);

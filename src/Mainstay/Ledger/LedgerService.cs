@@ -4,7 +4,7 @@ using Npgsql;
 namespace Mainstay.Internal;
 
 /// <summary>Declares the currencies before anything is served, and then does what any node may do: give entries of deferred accounts their numbers, release holds that have expired.</summary>
-internal sealed class LedgerService(Database database, LedgerOptions options, ILogger<LedgerService> log) : PeriodicService(options.FoldInterval, database)
+internal sealed class LedgerService(Database database, LedgerOptions options, ILogger<LedgerService> log) : PeriodicService(options.FoldInterval, database.Clock)
 {
     private const int HoldsMost = 100;
 
@@ -69,7 +69,7 @@ internal sealed class LedgerService(Database database, LedgerOptions options, IL
 
     private async Task<List<T>> QueryAsync<T>(NpgsqlBatchCommand statement, Func<NpgsqlDataReader, T> read, CancellationToken cancellation)
     {
-        await using var connection = await Database.Source.OpenConnectionAsync(cancellation);
+        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
         await using var batch = new NpgsqlBatch(connection) { BatchCommands = { statement } };
         await using var reader = await batch.ExecuteReaderAsync(cancellation);
         var rows = new List<T>();

@@ -132,7 +132,7 @@ internal sealed class LongRunningWorker(BackendServices backend, IReadOnlyList<L
         {
             try
             {
-                await Engine.Store.DeleteExpiredAsync(stopping);
+                await backend.Database.UpkeepAsync(Engine.Store.DeleteExpiredAsync, stopping);
             }
             catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
             {

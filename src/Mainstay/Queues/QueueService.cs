@@ -191,12 +191,14 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         {
             try
             {
-                await store.Database.UpkeepAsync(async stopping =>
+                await store.Database.UpkeepAsync(async cancellation =>
                 {
-                    await store.AddPartitionsAsync(stopping);
-                    await store.ExpireAsync(options.Retention, stopping);
-                    await lease.DeleteDeadAsync(stopping);
+                    await store.AddPartitionsAsync(cancellation);
+                    await store.DropPartitionsAsync(options.Retention, cancellation);
+                    await lease.DeleteDeadAsync(cancellation);
+                    return false;
                 }, stopping);
+                await store.Database.UpkeepAsync(cancellation => store.ExpireAsync(options.Retention, cancellation), stopping);
             }
             catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
             {

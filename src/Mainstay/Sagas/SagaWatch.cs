@@ -5,7 +5,7 @@ using Npgsql;
 namespace Mainstay.Internal;
 
 /// <summary>Compares what is declared with what is open, at the start. Then finds the sagas that stand until somebody decides, also those that were not told so, and says it when there are more than before.</summary>
-internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<SagaWatch> log) : PeriodicService(TimeSpan.FromSeconds(15), transactor.Database), IHostedLifecycleService
+internal sealed class SagaWatch(Transactor transactor, SagaModel model, ILogger<SagaWatch> log) : PeriodicService(TimeSpan.FromSeconds(15), transactor.Database.Clock), IHostedLifecycleService
 {
     /// <summary>How many turns look at all letters: what died just before all nodes stopped, however long ago, is not found otherwise. More than one, because what somebody holds is passed over.</summary>
     private const int WholeTurns = 4;

@@ -17,7 +17,7 @@ internal sealed class Scheduler(ScheduleStore store, NodeLease lease, IReadOnlyL
 
     private readonly Dictionary<string, ScheduledJob> _declared = declared.ToDictionary(scheduled => scheduled.Definition.Name);
     private readonly ScheduleDefinition[] _definitions = [.. declared.Select(scheduled => scheduled.Definition)];
-    private readonly Dictionary<string, (DateTimeOffset Planned, TimeSpan Pause)> _waiting = [];
+    private readonly Dictionary<string, Wait> _waiting = [];
     private readonly Hint _hint = new();
     private bool _hasDeclared;
 
@@ -28,10 +28,12 @@ internal sealed class Scheduler(ScheduleStore store, NodeLease lease, IReadOnlyL
     {
         if (declared.Count == 0)
             return;
-        while (!stopping.IsCancellationRequested)
+        for (var isTold = false; !stopping.IsCancellationRequested;)
             try
             {
-                await _hint.WaitAsync(await TurnAsync(stopping), clock, stopping);
+                if (isTold)
+                    _waiting.Clear();
+                isTold = await _hint.WaitAsync(await TurnAsync(stopping), clock, stopping);
             }
             catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
             {
@@ -74,6 +76,9 @@ internal sealed class Scheduler(ScheduleStore store, NodeLease lease, IReadOnlyL
         }
         if (planned > progress.Now)
             return planned;
+        // Unless the database's clock was set back.
+        if (_waiting.TryGetValue(progress.Name, out var wait) && wait.Planned == planned && wait.Until > progress.Now && wait.Until <= progress.Now + wait.Pause)
+            return wait.Until;
 
         var due = DueTimes.Of(scheduled.Schedule, planned, progress.Now, scheduled.Missed, scheduled.Overlap == Overlap.Waits);
         var fired = await store.FireAsync(scheduled.Definition, planned, due, scheduled.Overlap, stopping);
@@ -82,16 +87,11 @@ internal sealed class Scheduler(ScheduleStore store, NodeLease lease, IReadOnlyL
         if (fired.IsDealtWith)
             Tell(scheduled, due, fired);
         // A time that waits for the end of a run comes again, and whoever was second to another node looks at what that has left.
-        return due.Next > progress.Now && (fired.IsDealtWith || due.Next < progress.Now + waitMost) ? due.Next : progress.Now + Pause(scheduled, fired.IsDealtWith ? due.Next : planned);
-    }
-
-    private TimeSpan Pause(ScheduledJob scheduled, DateTimeOffset planned)
-    {
-        var name = scheduled.Definition.Name;
-        var twice = _waiting.TryGetValue(name, out var waits) && waits.Planned == planned ? 2 * waits.Pause : waitLeast;
-        var pause = twice < waitMost ? twice : waitMost;
-        _waiting[name] = (planned, pause);
-        return pause;
+        if (due.Next > progress.Now && (fired.IsDealtWith || due.Next < progress.Now + waitMost))
+            return due.Next;
+        var pause = fired.IsDealtWith || wait.Planned != planned ? waitLeast : 2 * wait.Pause < waitMost ? 2 * wait.Pause : waitMost;
+        _waiting[progress.Name] = new Wait(fired.IsDealtWith ? due.Next : planned, pause, progress.Now + pause);
+        return progress.Now + pause;
     }
 
     private void Tell(ScheduledJob scheduled, DueTimes due, FiredTimes fired)
@@ -103,4 +103,7 @@ internal sealed class Scheduler(ScheduleStore store, NodeLease lease, IReadOnlyL
         if (fired.Skipped > 0)
             ScheduleLog.Skipped(log, name, due.Runs[^1]);
     }
+
+    /// <summary>A planned time that waits, and until when it is left alone.</summary>
+    private readonly record struct Wait(DateTimeOffset Planned, TimeSpan Pause, DateTimeOffset Until);
 }

@@ -49,9 +49,12 @@ public sealed class ReceiverTests(SharedServer server)
         await using var scene = await Scene.CreateAsync(server);
         await scene.SurviveAsync(settings => settings with { HasLimits = true });
         var address = $"http://127.0.0.1:{FreePort()}";
-        for (var number = 0; number < Each; number++)
-            for (var lane = 0; lane < Lanes; lane++)
-                await scene.SendAsync("letter", $"{lane}-{number}", address, lane: $"{lane}", number: number);
+        // In the order of their numbers, all at once.
+        await scene.ExecuteAsync($$"""
+            insert into sent (id, key)
+            select mainstay.enqueue('letter', json_build_object('key', lane || '-' || number, 'does', '{{address}}', 'lane', lane::text, 'number', number), lane => lane::text), lane || '-' || number
+            from (select number, lane from generate_series(0, {{Each - 1}}) number cross join generate_series(0, {{Lanes - 1}}) lane order by number, lane) letters
+            """);
         await scene.UntilAsync("each lane has failed twice", $"select count(*) filter (where attempt >= 2) >= {Lanes} from mainstay.jobs");
         (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs")).ShouldBe(Lanes * Each);
         (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs where attempt > 0 and (payload ->> 'number')::int > 0")).ShouldBe(0);

@@ -22,29 +22,34 @@ public sealed class DatabaseTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Upkeep_has_its_turns_one_after_the_other_whichever_pool_it_uses_and_goes_on_after_one_that_failed()
+    public async Task Upkeep_is_done_one_piece_at_a_time_whichever_pool_it_uses_and_goes_on_after_one_that_failed()
     {
         await using var database = await CreateAsync();
-        var first = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var turns = new List<string>();
+        var begins = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var done = new List<string>();
+        Func<CancellationToken, Task<bool>> Pieces(string name, int count) => _ =>
+        {
+            done.Add(name);
+            return Task.FromResult(--count > 0);
+        };
 
         var failing = database.UpkeepAsync(async _ =>
         {
-            await first.Task;
-            turns.Add("first");
+            await begins.Task;
             throw new InvalidOperationException("It fails.");
         }, Stop);
-        var second = database.Apart.UpkeepAsync(_ => { turns.Add("second"); return Task.CompletedTask; }, Stop);
+        var large = database.Apart.UpkeepAsync(Pieces("large", 3), Stop);
+        var small = database.UpkeepAsync(Pieces("small", 1), Stop);
         using var ends = new CancellationTokenSource();
-        var third = database.UpkeepAsync(_ => { turns.Add("third"); return Task.CompletedTask; }, ends.Token);
+        var ended = database.UpkeepAsync(Pieces("ended", 1), ends.Token);
         await ends.CancelAsync();
-        await third.ShouldThrowAsync<OperationCanceledException>();
-        turns.ShouldBeEmpty();
-        first.SetResult();
+        await ended.ShouldThrowAsync<OperationCanceledException>();
+        done.ShouldBeEmpty();
+        begins.SetResult();
 
         await failing.ShouldThrowAsync<InvalidOperationException>();
-        await second;
-        turns.ShouldBe(["first", "second"]);
+        await Task.WhenAll(large, small);
+        done.ShouldBe(["large", "small", "large", "large"]);
     }
 
     [Fact]
