@@ -163,7 +163,7 @@ internal sealed class OperationStore(Database database, TimeSpan lease, TimeSpan
     public async Task<bool> DeleteExpiredAsync(CancellationToken cancellation)
     {
         await using var operations = database.Source.CreateCommand(OperationSql.DeleteExpired);
-        if (await operations.ExecuteNonQueryAsync(cancellation) == OperationSql.ExpiredMost)
+        if (await operations.ExecuteNonQueryAsync(cancellation) >= OperationSql.ExpiredMost)
             return true;
         await using var nodes = database.Source.CreateCommand(NodeSql.DeleteDead);
         await nodes.ExecuteNonQueryAsync(cancellation);

@@ -139,11 +139,16 @@ internal sealed class Database : IAsyncDisposable, IDisposable
         for (var hasMore = true; hasMore;)
         {
             await turns.WaitAsync(stopping);
+            using var late = new CancellationTokenSource(pieceMost, TimeProvider.System);      // not by a clock that a test moves
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, late.Token);
             try
             {
-                using var late = new CancellationTokenSource(pieceMost, TimeProvider.System);      // not by a clock that a test moves
-                using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, late.Token);
                 hasMore = await keep(either.Token);
+            }
+            catch (Exception e) when (either.IsCancellationRequested && e is not OperationCanceledException)
+            {
+                // Whatever it says: a query that is cancelled at a bad moment ends with an exception of no particular type.
+                throw new OperationCanceledException("A piece of upkeep was cancelled.", e, either.Token);
             }
             finally
             {

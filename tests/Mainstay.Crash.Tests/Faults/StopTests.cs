@@ -23,7 +23,7 @@ public sealed class StopTests(SharedServer server)
         await Wait.UntilAsync("what goes on is cancelled", Scene.Patience, async () =>
         {
             var key = $"late-{Guid.CreateVersion7()}";
-            var isLate = node.HasSaid("cancelled wait-0") || TimeProvider.System.GetElapsedTime(stops) > TimeSpan.FromSeconds(1);
+            var isLate = node.HasSaid("cancelled wait-0") || TimeProvider.System.GetElapsedTime(stops) > TimeSpan.FromSeconds(LongForm.Limit(0.5));
             await scene.SendAsync("call", key);
             if (isLate)
                 late.Add(key);
@@ -35,7 +35,7 @@ public sealed class StopTests(SharedServer server)
         (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs where state <> 0 or attempt > 0 or crashes > 0")).ShouldBe(0);
         (await CountAsync(scene, "jobs_done", "soon")).ShouldBe(Jobs / 2);
         (await CountAsync(scene, "jobs", "wait")).ShouldBe(Jobs / 2);
-        // What came when the signal did may have been taken and done. What came a second later has not, although half of its places were free by then.
+        // What came when the signal did may have been taken and done. What came a while later has not, although half of its places were free by then.
         foreach (var key in late)
             (await scene.FateAsync(key)).ShouldBe("open 0 0 state 0");
         await scene.VerifyAsync();
