@@ -34,7 +34,8 @@ public sealed class TestClock : TimeProvider
     }
 
     /// <summary>Moves on to an instant.</summary>
-    /// <param name="instant">When. It has not come yet.</param>
+    /// <param name="instant">When.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It has come already.</exception>
     public Task AdvanceToAsync(DateTimeOffset instant)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(instant, GetUtcNow());

@@ -6,10 +6,10 @@ namespace Mainstay.Internal;
 /// <summary>The months of the audit trail: made ahead, and dropped when they have been kept long enough. Any node may do either at any time.</summary>
 internal sealed class AuditPartitions(Database database, TimeSpan? retention)
 {
-    public Database Database => database;
-
     private const string Add = "select mainstay.add_audit_partitions()";
     private const string Drop = "select mainstay.drop_audit_partitions($1)";
+
+    public Database Database => database;
 
     /// <returns>How many months were made, and how many dropped.</returns>
     public async Task<(int Added, int Dropped)> KeepAsync(CancellationToken cancellation)

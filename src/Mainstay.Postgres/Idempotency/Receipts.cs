@@ -9,13 +9,13 @@ namespace Mainstay.Internal;
 /// </summary>
 internal sealed class Receipts(Database database, TimeSpan lifetime, int answerBytesMost)
 {
-    public Database Database => database;
-
     /// <summary>The largest answer that is kept, headers and body together, unless the application says otherwise. Above what a body of 1 MiB and 1,000 new rows can come to.</summary>
     public const int AnswerBytesMost = 4 * 1024 * 1024;
 
     private static readonly TimeSpan lockMost = TimeSpan.FromMilliseconds(100);
     private static readonly Origin nobody = new("", "", null, null, null, null);
+
+    public Database Database => database;
 
     /// <summary>What records an answer. It goes first into the commit, so that a used key costs nothing but the key's lookup.</summary>
     /// <exception cref="ProblemException"><c>answer-too-large</c>. The effect must not be committed then: its repetition could not be answered.</exception>

@@ -6,9 +6,9 @@ namespace Mainstay.Internal;
 /// <summary>The counters that all nodes share.</summary>
 internal sealed class RateLimitStore(Database database)
 {
-    public Database Database => database;
-
     private const int Attempts = 3;
+
+    public Database Database => database;
 
     /// <param name="key">Caller and policy.</param>
     /// <param name="policy">The limit.</param>

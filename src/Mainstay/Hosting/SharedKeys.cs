@@ -14,8 +14,6 @@ namespace Mainstay.Internal;
 /// </summary>
 internal sealed class SharedKeys(Database database, TimeProvider clock)
 {
-    public Database Database => database;
-
     public static readonly TimeSpan Signs = TimeSpan.FromDays(30);
     public static readonly TimeSpan AnnouncedBefore = TimeSpan.FromDays(1);
     public static readonly TimeSpan VerifiesAfter = TimeSpan.FromDays(7);
@@ -29,6 +27,8 @@ internal sealed class SharedKeys(Database database, TimeProvider clock)
     private CursorCodec? _codec;
     private Task _look = Task.CompletedTask;
     private long? _lookedAt;
+
+    public Database Database => database;
 
     /// <summary>Signs and verifies with the newest keys that this node has read. Known after the first <see cref="RenewAsync"/>.</summary>
     public CursorCodec Cursors => _codec ?? throw new InvalidOperationException("The keys have not been read yet.");

@@ -1,8 +1,6 @@
 namespace Mainstay.Tests;
 
-/// <summary>
-/// F7: how soon the work of a killed node runs again, with the profiles that the guide names. Measured by the clock of the database.
-/// </summary>
+/// <summary>F7: how soon the work of a killed node runs again, with the profiles that the guide names. Measured by the clock of the database.</summary>
 public sealed class RecoveryTests(SharedServer server)
 {
     private static CancellationToken Stop => Scene.Stop;
@@ -27,10 +25,10 @@ public sealed class RecoveryTests(SharedServer server)
         var held = await victim.Wire.Hold(Statements.Of("renew"), Moment.After).ReachedAsync(Stop);
         await victim.KillAsync(Stop);
         held.Cut();
-        await scene.ExecuteAsync("create table killed as select clock_timestamp() as at");
+        await scene.NoteKillAsync();
         await scene.UntilEmptyAsync();
 
-        (await scene.ScalarAsync<double>("select extract(epoch from max(calls.at) - max(killed.at))::double precision from calls, killed where attempt = 2")).ShouldBeInRange(lease / 2, LongForm.Limit(most));
+        (await scene.SecondsToTheNextRunAsync()).ShouldBeInRange(lease / 2, LongForm.Limit(most));
         (await scene.ScalarAsync<long>("select count(*) from calls where attempt = 2")).ShouldBe(3);
         await scene.VerifyAsync();
     }

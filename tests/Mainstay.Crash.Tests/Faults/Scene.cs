@@ -143,6 +143,12 @@ internal sealed class Scene : IAsyncDisposable
         }
     }
 
+    /// <summary>Something has been killed: notes when, by the database's clock.</summary>
+    public Task NoteKillAsync() => ExecuteAsync("create table killed as select clock_timestamp() as at");
+
+    /// <summary>How long after that all calls had been made again.</summary>
+    public Task<double> SecondsToTheNextRunAsync() => ScalarAsync<double>("select extract(epoch from max(calls.at) - max(killed.at))::double precision from calls, killed where attempt = 2");
+
     /// <summary>How the runs of a job were counted, wherever it is now: attempts, crashes when it is open or dead, and what became of it.</summary>
     public Task<string> FateAsync(string key) => ScalarAsync<string>($"""
         select coalesce(
