@@ -86,7 +86,7 @@ internal sealed class TestServer
         // PostgreSQL runs as another account when the tests run as root.
         if (Environment.IsPrivilegedProcess)
             File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
-        var embedded = await EmbeddedServer.StartAsync(new EmbeddedServerOptions { Name = "testing", DataFolder = folder, StopTimeout = TimeSpan.FromSeconds(5) }, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
+        var embedded = await EmbeddedServer.StartAsync(new EmbeddedServerOptions { Name = "testing", DataFolder = folder, MaxConnections = 300, StopTimeout = TimeSpan.FromSeconds(5) }, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
         // Not awaited by anybody, because the process has no other moment after its last test.
         var server = new TestServer(embedded);
         AppDomain.CurrentDomain.ProcessExit += (_, _) => server.EndAsync().GetAwaiter().GetResult();

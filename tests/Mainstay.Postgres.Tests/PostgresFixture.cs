@@ -27,7 +27,7 @@ public sealed class PostgresFixture : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        var options = new EmbeddedServerOptions { Name = "tests", DataFolder = folder.In(".mainstay"), Major = Major, StopTimeout = TimeSpan.FromSeconds(5) };
+        var options = new EmbeddedServerOptions { Name = "tests", DataFolder = folder.In(".mainstay"), Major = Major, MaxConnections = 300, StopTimeout = TimeSpan.FromSeconds(5) };
         server = await EmbeddedServer.StartAsync(options, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
     }
 

@@ -184,7 +184,7 @@ internal sealed class Cluster(DataFolder folder, ServerAccount account, Embedded
     private async Task WriteConfigurationAsync(Binaries binaries, CancellationToken cancellation)
     {
         var socketFolder = await folder.PrepareSocketFolderAsync(cancellation);
-        var configuration = ServerTuning.ForThisMachine().Configuration($"mainstay-{options.Name}", socketFolder, binaries.Major, DataFolder.FreeBytes(folder.Root), DataFolder.FreeBytes("/dev/shm"));
+        var configuration = (ServerTuning.ForThisMachine() with { MaxConnections = options.MaxConnections }).Configuration($"mainstay-{options.Name}", socketFolder, binaries.Major, DataFolder.FreeBytes(folder.Root), DataFolder.FreeBytes("/dev/shm"));
         await ReplaceAsync(folder.AccessRules, "# Written by Mainstay at each start. The network has no rule, so it has no access.\nlocal all all scram-sha-256\n", cancellation);
         await ReplaceAsync(folder.Configuration, configuration + $"hba_file = {ServerTuning.Quote(folder.AccessRules)}\n", cancellation);
     }

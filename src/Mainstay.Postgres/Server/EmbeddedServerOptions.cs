@@ -18,6 +18,9 @@ internal sealed record EmbeddedServerOptions
     /// <summary>The application's database. Default: made from <see cref="Name"/>.</summary>
     public string? Database { get; init; }
 
+    /// <summary>How many connections the server accepts, the ones of its superuser included. Default: 100; tests of many nodes at once need more.</summary>
+    public int MaxConnections { get; init; } = 100;
+
     /// <summary>When the application runs as root: the account that runs PostgreSQL, which refuses root. Default: <c>postgres</c>, else <c>nobody</c>.</summary>
     public string? Account { get; init; }
 

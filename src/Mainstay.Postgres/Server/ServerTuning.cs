@@ -12,6 +12,9 @@ internal sealed record ServerTuning(long MemoryBytes, int Cores)
 {
     private const long Megabyte = 1024 * 1024;
 
+    /// <summary>How many connections the server accepts.</summary>
+    public int MaxConnections { get; init; } = 100;
+
     public static ServerTuning ForThisMachine() => new(MemoryLimit(), Environment.ProcessorCount);
 
     public string Configuration(string application, string socketFolder, int major, long freeDiskBytes, long sharedMemoryBytes)
@@ -26,7 +29,7 @@ internal sealed record ServerTuning(long MemoryBytes, int Cores)
             ("password_encryption", Quote("scram-sha-256")),
             ("ssl", "off"),
             ("cluster_name", Quote(Printable(application))),
-            ("max_connections", "100"),
+            ("max_connections", Invariant(MaxConnections)),
             ("shared_buffers", Megabytes(Clamp(MemoryBytes / Megabyte / 8, 32, 8192))),
             ("effective_cache_size", Megabytes(Clamp(MemoryBytes / Megabyte / 2, 64, 1024 * 1024))),
             ("work_mem", Megabytes(Clamp(MemoryBytes / Megabyte / 1024, 4, 64))),

@@ -34,7 +34,7 @@ public abstract class FaultServer : IAsyncLifetime
 
     internal EmbeddedServer Server => _server!;
 
-    internal EmbeddedServerOptions Options => new() { Name = "faults", DataFolder = DataFolder, StopTimeout = TimeSpan.FromSeconds(5), CheckInterval = TimeSpan.FromMilliseconds(250) };
+    internal EmbeddedServerOptions Options => new() { Name = "faults", DataFolder = DataFolder, MaxConnections = 300, StopTimeout = TimeSpan.FromSeconds(5), CheckInterval = TimeSpan.FromMilliseconds(250) };
 
     public virtual async ValueTask InitializeAsync()
     {
