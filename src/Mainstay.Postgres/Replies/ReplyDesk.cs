@@ -56,33 +56,23 @@ internal sealed class ReplyDesk
     /// <summary>Looks for what others have answered while somebody waits, and takes away what is over.</summary>
     /// <param name="database">Where the replies are.</param>
     /// <param name="stopping">Ends it. Whoever still waits then does so until its time is over.</param>
-    /// <param name="report">Is told when the database is away.</param>
-    public async Task RunAsync(Database database, Action<Exception> report, CancellationToken stopping)
+    /// <exception cref="NpgsqlException">The database is away. What waits still does, and the next run goes on with it.</exception>
+    public async Task RunAsync(Database database, CancellationToken stopping)
     {
         var pause = firstPause;
         while (!stopping.IsCancellationRequested)
-            try
+        {
+            // By the real time, whatever clock the application has: somebody waits.
+            if (!HasWork)
             {
-                // By the real time, whatever clock the application has: somebody waits.
-                if (!HasWork)
-                {
-                    await _asked.WaitAsync(patience, TimeProvider.System, stopping);
-                    pause = firstPause;
-                    continue;
-                }
-                if (await _answered.WaitAsync(pause, TimeProvider.System, stopping))
-                    pause = firstPause;
-                pause = await LookAsync(database, stopping) ? firstPause : pause * 2 > lastPause ? lastPause : pause * 2;
+                await _asked.WaitAsync(patience, TimeProvider.System, stopping);
+                pause = firstPause;
+                continue;
             }
-            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
-            {
-                report(e);
-                await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+            if (await _answered.WaitAsync(pause, TimeProvider.System, stopping))
+                pause = firstPause;
+            pause = await LookAsync(database, stopping) ? firstPause : pause * 2 > lastPause ? lastPause : pause * 2;
+        }
     }
 
     private bool HasWork

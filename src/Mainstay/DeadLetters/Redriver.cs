@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -23,17 +22,7 @@ internal sealed class Redriver(Transactor transactor, JobDesk desk, ILogger log)
     public async Task RunAsync(CancellationToken stopping)
     {
         while (!stopping.IsCancellationRequested)
-            try
-            {
-                await _hint.WaitAsync(await TurnAsync(stopping), Clock, stopping);
-            }
-            catch (Exception e) when (e is NpgsqlException or ProblemException or OperationCanceledException)
-            {
-                if (stopping.IsCancellationRequested)
-                    return;
-                QueueLog.Unavailable(log, e);
-                await Task.Delay(TimeSpan.FromSeconds(1), Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+            await _hint.WaitAsync(await TurnAsync(stopping), Clock, stopping);
     }
 
     /// <returns>How long there is nothing to do.</returns>

@@ -1,9 +1,8 @@
 using Microsoft.Extensions.Hosting;
-using Npgsql;
 
 namespace Mainstay.Internal;
 
-/// <summary>Work on the database that any node may do, again and again. A turn that fails because the database is away is left to the next one.</summary>
+/// <summary>Work on the database that any node may do, again and again. A turn that fails is left to the next one.</summary>
 internal abstract class PeriodicService(TimeSpan interval, TimeProvider clock) : BackgroundService
 {
     /// <summary>Whether the first turn is at the start instead of one interval later.</summary>
@@ -25,7 +24,7 @@ internal abstract class PeriodicService(TimeSpan interval, TimeProvider clock) :
             {
                 await TurnAsync(stoppingToken);
             }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            catch (Exception e)     // whatever it is: the host would stop for it, and this can wait
             {
                 if (!stoppingToken.IsCancellationRequested)
                     LogPostponed(e);

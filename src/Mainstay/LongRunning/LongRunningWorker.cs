@@ -59,7 +59,7 @@ internal sealed class LongRunningWorker(BackendServices backend, IReadOnlyList<L
             {
                 return;
             }
-            catch (NpgsqlException e)
+            catch (Exception e)     // whatever it is: the host would stop for it
             {
                 LongRunningLog.Unavailable(log, e);
                 await Task.Delay(Options.PollInterval, backend.Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -134,7 +134,7 @@ internal sealed class LongRunningWorker(BackendServices backend, IReadOnlyList<L
             {
                 await backend.Database.UpkeepAsync(Engine.Store.DeleteExpiredAsync, stopping);
             }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            catch (Exception e)
             {
                 if (!stopping.IsCancellationRequested)
                     LongRunningLog.Unavailable(log, e);
@@ -151,7 +151,7 @@ internal sealed class LongRunningWorker(BackendServices backend, IReadOnlyList<L
             foreach (var (name, count) in await Engine.Store.CountOrphansAsync(_names, stopping))
                 LongRunningLog.Orphans(log, count, name);
         }
-        catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+        catch (Exception e)
         {
             if (!stopping.IsCancellationRequested)
                 LongRunningLog.Unavailable(log, e);

@@ -13,7 +13,7 @@ internal sealed class QueueEngine
     private static readonly TimeSpan admitPause = TimeSpan.FromMilliseconds(10);
 
     /// <summary>How long handlers may take to notice that they are cancelled, when the node stops.</summary>
-    private static readonly TimeSpan obeyTime = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan obeyTime = TimeSpan.FromSeconds(3);
 
     private readonly JobRunServices _services;
     private readonly NodeLease _lease;
@@ -136,9 +136,9 @@ internal sealed class QueueEngine
                 await PollAsync();
             return plan is not null || isPollDue;
         }
-        catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
+        catch (Exception e)
         {
-            // Refused for whatever reason, a full disk for example: the loop is there when there is room again.
+            // Refused for whatever reason, a full disk for example, or by whatever opens connections: the loop is there when it goes again.
             QueueLog.Unavailable(_services.Log, e);
             _services.Transactor.Database.Apart.Recover(e);
             lock (_state.Lock)
@@ -323,7 +323,7 @@ internal sealed class QueueEngine
                 lock (_state.Lock)
                     _state.End_NeedsLock(plan);
             }
-            catch (NpgsqlException e)
+            catch (Exception e)
             {
                 QueueLog.Unavailable(_services.Log, e);     // they run again: at least once
                 return;

@@ -36,9 +36,17 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         desk.Redrives = redriver.Wake;
         lease.Lost = engine.LeaseLost;
         using var hasStopped = new CancellationTokenSource();
-        var keeping = Task.WhenAll(KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), hints.SendAsync(hasStopped.Token), scheduler.RunAsync(stoppingToken), redriver.RunAsync(stoppingToken), watch.RunAsync(stoppingToken),
-            model.HasRequests ? desk.Replies.RunAsync(store.Database, e => QueueLog.Unavailable(log, e), hasStopped.Token) : Task.CompletedTask, options.KeepsHistory ? KeepHistoryAsync(stoppingToken) : Task.CompletedTask,
-            options.Workers > 0 || model.HasRequests ? hints.ReceiveAsync(Hinted, hasStopped.Token) : Task.CompletedTask);
+        List<Task> keeping =
+        [
+            KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), GoOnAsync(hints.SendAsync, hasStopped.Token),
+            GoOnAsync(scheduler.RunAsync, stoppingToken), GoOnAsync(redriver.RunAsync, stoppingToken), GoOnAsync(watch.RunAsync, stoppingToken),
+        ];
+        if (model.HasRequests)
+            keeping.Add(GoOnAsync(stopping => desk.Replies.RunAsync(store.Database, stopping), hasStopped.Token));
+        if (options.KeepsHistory)
+            keeping.Add(GoOnAsync(KeepHistoryAsync, stoppingToken));
+        if (options.Workers > 0 || model.HasRequests)
+            keeping.Add(GoOnAsync(stopping => hints.ReceiveAsync(Hinted, stopping), hasStopped.Token));
         if (options.Workers > 0 && engine.Handlers.Length > 0)
         {
             desk.Runner = engine.Arriving;
@@ -47,7 +55,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         else
             await Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await hasStopped.CancelAsync();
-        await keeping;
+        await Task.WhenAll(keeping);
         // What still runs must not begin elsewhere: by the time that the lease is over by itself, the process is gone.
         if (!engine.HasAbandoned)
             await EndAsync();
@@ -67,14 +75,38 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                     QueueLog.Orphans(log, count, handler);
                 return true;
             }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            catch (Exception e)
             {
-                if (!stopping.IsCancellationRequested)
-                    QueueLog.Unavailable(log, e);
-                store.Database.Recover(e);
-                await Task.Delay(TimeSpan.FromSeconds(1), clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await PauseAsync(e, stopping);
             }
         return false;
+    }
+
+    /// <summary>
+    /// Begins a loop anew whenever it fails, whatever it fails with: what opens a connection may be code of the application, and a query that is cancelled at a bad moment ends
+    /// with a plain <see cref="Exception"/>. A loop that had ended would not be missed until somebody misses what it does.
+    /// </summary>
+    private async Task GoOnAsync(Func<CancellationToken, Task> loop, CancellationToken stopping)
+    {
+        while (!stopping.IsCancellationRequested)
+            try
+            {
+                await loop(stopping);
+                return;
+            }
+            catch (Exception e)
+            {
+                await PauseAsync(e, stopping);
+            }
+    }
+
+    /// <summary>By the real time, whatever clock the application has: the database is no part of what a test plays through.</summary>
+    private async Task PauseAsync(Exception e, CancellationToken stopping)
+    {
+        if (!stopping.IsCancellationRequested)
+            QueueLog.Unavailable(log, e);
+        store.Database.Recover(e);
+        await Task.Delay(retryPause, TimeProvider.System, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Another node has recorded work, or answered.</summary>
@@ -109,7 +141,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             }
             catch (Exception e)
             {
-                // Whatever it is, and a query that is cancelled at a bad moment ends with a plain Exception: a node that goes on and whose lease nobody renews would take back nothing of the dead, and lose what it claims.
+                // Whatever it is: a node that goes on and whose lease nobody renews would take back nothing of the dead, and lose what it claims.
                 store.Database.Recover(e);
                 if (!hasStopped.IsCancellationRequested)
                     QueueLog.Unavailable(log, e);
@@ -215,7 +247,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         {
             await lease.EndAsync();
         }
-        catch (NpgsqlException e)
+        catch (Exception e)
         {
             QueueLog.Unavailable(log, e);       // it ends by itself
         }

@@ -28,7 +28,7 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
         {
             await services.Store.ReleaseAsync([.. jobs.Select(job => (job.Id, job.Fence))]);
         }
-        catch (NpgsqlException e)
+        catch (Exception e)
         {
             QueueLog.Unavailable(services.Log, e);
             state.NoteDoubt();      // the renewal of the lease gives them back, or its end
@@ -148,7 +148,7 @@ internal sealed class QueueSlots(QueueState state, NodeLease lease, JobRunServic
             if (late.Count > 0)
                 await GiveBackAsync(late);
         }
-        catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
+        catch (Exception e)
         {
             QueueLog.Unavailable(services.Log, e);
             state.NoteDoubt();

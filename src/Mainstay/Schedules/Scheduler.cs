@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -28,20 +27,9 @@ internal sealed class Scheduler(ScheduleStore store, NodeLease lease, IReadOnlyL
     {
         if (declared.Count == 0)
             return;
-        for (var isTold = false; !stopping.IsCancellationRequested;)
-            try
-            {
-                if (isTold)
-                    _waiting.Clear();
-                isTold = await _hint.WaitAsync(await TurnAsync(stopping), clock, stopping);
-            }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
-            {
-                if (stopping.IsCancellationRequested)
-                    return;
-                QueueLog.Unavailable(log, e);
-                await Task.Delay(TimeSpan.FromSeconds(1), clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+        while (!stopping.IsCancellationRequested)
+            if (await _hint.WaitAsync(await TurnAsync(stopping), clock, stopping))
+                _waiting.Clear();
     }
 
     /// <returns>How long there is nothing to do.</returns>
