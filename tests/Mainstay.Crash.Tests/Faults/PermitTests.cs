@@ -78,7 +78,7 @@ public sealed class PermitTests(SharedServer server)
         var late = await second.ReachedAsync(Stop);
         await scene.UntilAsync("it has given back its second claim too", $"select count(*) = {FaultNode.AtMost} from mainstay.jobs where state = 0 and fence = 2");
         await scene.SurviveAsync(Limited);
-        await scene.UntilAsync("all permits are used", $"select count(*) = {FaultNode.AtMost} from runs where ended is null");
+        await scene.UntilAsync("all permits have been used", $"select count(*) = {FaultNode.AtMost} from runs");
 
         late.Continue();
 

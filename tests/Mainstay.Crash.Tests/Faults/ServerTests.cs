@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace Mainstay.Tests;
 
 /// <summary>F16, F17 and what else happens to a server: killed, restarted, hung, out of connections.</summary>
@@ -128,13 +130,25 @@ public sealed class ServerTests(DisturbedServer server) : IClassFixture<Disturbe
     public async Task Handlers_that_take_all_connections_cost_no_lease()
     {
         await using var scene = await Scene.CreateAsync(server);
-        var node = await scene.StartAsync(settings => settings with { Workers = 24, Lease = TimeSpan.FromSeconds(4) });
-        for (var i = 0; i < 24; i++)
-            await scene.SendAsync("write", $"job-{i}", "sleep:8");
+        await scene.StartAsync(settings => settings with { Workers = 24, Lease = TimeSpan.FromSeconds(4) });
+        await scene.ExecuteAsync("insert into counters values ('held', 0)");
+        await using (var holder = await scene.Source.OpenConnectionAsync(Stop))
+        await using (var holding = await holder.BeginTransactionAsync(Stop))
+        {
+            await using (var hold = new NpgsqlCommand("update counters set value = value + 1 where name = 'held'", holder, holding))
+                await hold.ExecuteNonQueryAsync(Stop);
+            await scene.SendAllAsync("write", "job", 24, "lock:held");
+            const string waiting = "from pg_stat_activity where datname = current_database() and application_name = 'node-0' and wait_event_type = 'Lock'";
+            await scene.UntilAsync("all connections of the handlers wait", $"select count(*) = 20 {waiting}");
 
+            var (at, until) = (await scene.ScalarAsync<DateTime>("select clock_timestamp()"), await scene.ScalarAsync<DateTime>("select lease_until from mainstay.nodes"));
+            await scene.UntilAsync("the lease was renewed twice while all of them wait", $"""
+                select lease_until > timestamptz '{until:O}' + interval '2 s' and (select count(*) = 20 {waiting} and query_start < timestamptz '{at:O}') from mainstay.nodes
+                """);
+            await holding.CommitAsync(Stop);
+        }
         await scene.UntilEmptyAsync();
 
-        node.LastWords.ShouldNotContain("could not be renewed in time");
         (await scene.ScalarAsync<long>("select count(*) from mainstay.jobs_done where attempt = 1")).ShouldBe(24);
         await scene.VerifyAsync();
     }

@@ -114,12 +114,13 @@ public sealed class UniqueJobTests(PostgresFixture postgres) : OwnDatabaseTests(
         {
             if (Volatile.Read(ref fails))
                 throw new InvalidOperationException("Not today.");
-        }).Unique((Rebuild job) => job.What, per: TimeSpan.FromHours(1)).Retry(2));
+        }).Unique((Rebuild job) => job.What, per: TimeSpan.FromHours(1)).On<InvalidOperationException>(RetryRule.After(TimeSpan.FromHours(1), attempts: 2)));
         var jobs = app.Services.GetRequiredService<Jobs>();
 
         var first = await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop);
         await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where state = 2", 1L);
         (await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop)).ShouldBe(first);
+        await Source.ExecuteAsync("update mainstay.jobs set due_at = now() where state = 2");
         await Source.ShouldBecomeAsync("select coalesce((select reason from mainstay.jobs_dead), '')", "failed");
         Volatile.Write(ref fails, false);
         var second = await jobs.EnqueueAsync(new Rebuild("tea"), cancellation: Stop);

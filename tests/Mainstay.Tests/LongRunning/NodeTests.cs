@@ -51,7 +51,7 @@ public sealed class NodeTests(PostgresFixture postgres)
         await _desk.ArrivedAsync("slow and steady");
         var begun = await first.ScalarAsync<DateTime>("select max(lease_until) from mainstay.nodes");
 
-        await first.UntilAsync($"select max(lease_until) > timestamptz '{begun:O}' + interval '2 seconds' from mainstay.nodes");
+        await first.UntilAsync($"select max(lease_until) > timestamptz '{begun:O}' + interval '7 seconds' from mainstay.nodes");
         _desk.LetGo("slow and steady");
 
         (await ann.EndedAsync(location)).Data.GetProperty("attempts").GetInt32().ShouldBe(1);
@@ -226,14 +226,13 @@ public sealed class NodeTests(PostgresFixture postgres)
         await using var direct = NpgsqlDataSource.Create(database);
         await using var nodes = direct.CreateCommand("select string_agg(xmin::text || ' ' || lease_until, ',' order by id) from mainstay.nodes");
         async Task<string> WrittenAsync() => (string)(await nodes.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
-        var written = await WrittenAsync();
-
-        var before = proxy.Turns;
-        var began = TimeProvider.System.GetTimestamp();
-        await Waiting.UntilAsync(() => Task.FromResult(proxy.Turns >= before + 4));
-
-        TimeProvider.System.GetElapsedTime(began).ShouldBeGreaterThan(TimeSpan.FromSeconds(2));
-        (await WrittenAsync()).ShouldBe(written);
+        // As soon as it rests: what a node does once after its start may come late.
+        await Waiting.UntilAsync(async () =>
+        {
+            var (before, written, began) = (proxy.Turns, await WrittenAsync(), TimeProvider.System.GetTimestamp());
+            await Waiting.UntilAsync(() => Task.FromResult(proxy.Turns >= before + 4));
+            return TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromSeconds(2) && await WrittenAsync() == written;
+        });
     }
 
     [Fact]
@@ -243,13 +242,17 @@ public sealed class NodeTests(PostgresFixture postgres)
         await using var proxy = new CountingProxy(database);
         await using var backend = await TestBackend.StartAsync(proxy.ConnectionString, Reports.Declare(_desk), "--Mainstay:LongRunning:Workers=0");
         var ann = backend.User("ann", "staff");
+        // Of several, the one beside which the node did nothing of its own.
         async Task<int> TurnsAsync(Func<Task> call)
         {
-            for (var i = 0; i < 4; i++)
+            var least = int.MaxValue;
+            for (var i = 0; i < 8; i++)
+            {
+                var before = proxy.Turns;
                 await call();
-            var before = proxy.Turns;
-            await call();
-            return proxy.Turns - before;
+                least = Math.Min(least, proxy.Turns - before);
+            }
+            return least;
         }
         var location = await ann.BuildAsync("asked about");
 

@@ -21,12 +21,12 @@ public sealed class DeliveryTests(PostgresFixture postgres)
         work.Update(note with { Copies = note.Copies + 1 });
     }
 
-    private static Action<Backend> Declare(Hook hook, int attempts = 10) => backend =>
+    private static Action<Backend> Declare(Hook hook, int attempts = 10, int timeoutSeconds = 30) => backend =>
     {
         backend.Services.AddSingleton(hook);
         backend.Resource<Note>("/v1/notes").AllowRead(Policy.Anyone).AllowWrite(Policy.Anyone);
         backend.Event<Noted>("note.noted");
-        backend.On("copy", (Noted noted, UnitOfWork work, Hook inner) => inner.Now(noted, work)).Retry(attempts).Timeout(TimeSpan.FromSeconds(1));
+        backend.On("copy", (Noted noted, UnitOfWork work, Hook inner) => inner.Now(noted, work)).Retry(attempts).Timeout(TimeSpan.FromSeconds(timeoutSeconds));
         backend.Command("POST /v1/notes/write", (Wanted input, UnitOfWork work) =>
         {
             var note = new Note(Id<Note>.New(), input.Name, 0);
@@ -100,7 +100,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
                 await Task.Delay(TimeSpan.FromSeconds(60), work.Cancellation);
             await CopyAsync(noted, work);
         });
-        await using var backend = await TestBackend.StartAsync(await postgres.CreateDatabaseAsync(), Declare(hook));
+        await using var backend = await TestBackend.StartAsync(await postgres.CreateDatabaseAsync(), Declare(hook, timeoutSeconds: 5));
 
         (await backend.Anonymous.PostAsync("/v1/notes/write", new { name = "a" })).Expect(201);
         await SettledAsync(backend);
@@ -139,10 +139,15 @@ public sealed class DeliveryTests(PostgresFixture postgres)
     {
         var database = await postgres.CreateDatabaseAsync();
         var handled = new ConcurrentBag<string>();
+        var begun = new ConcurrentBag<string>();
+        var both = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Hook Node(string name) => new(async (noted, work) =>
         {
+            begun.Add(name);
+            if (begun.Distinct().Count() == 2)
+                both.TrySetResult();
+            await both.Task.WaitAsync(work.Cancellation);       // so that none of them does all of it
             await CopyAsync(noted, work);
-            await work.QueryAsync<string>($"select pg_sleep(0.01)::text");
             handled.Add(name);
         });
         await using var one = await TestBackend.StartAsync(database, Declare(Node("one")));

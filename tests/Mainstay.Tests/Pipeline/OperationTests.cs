@@ -228,7 +228,7 @@ public sealed class OperationTests(OperationFixture fixture) : IClassFixture<Ope
         (await LeftNothingAsync(name)).ShouldBeTrue();
         (await Anyone.GetAsync("/v1/slow")).Expect(504, "deadline-exceeded");
         // Not at once: the dispatcher, too, is in a transaction for a moment whenever it looks for messages.
-        await Backend.UntilAsync("select not exists (select from pg_stat_activity where application_name = 'test-app' and state like 'idle in%')");
+        await Backend.UntilAsync("select not exists (select from pg_stat_activity where datname = current_database() and application_name = 'test-app' and state like 'idle in%')");
     }
 
     [Fact]
@@ -249,7 +249,7 @@ public sealed class OperationTests(OperationFixture fixture) : IClassFixture<Ope
         }
         (await Anyone.PostAsync("/v1/impatient", new { id })).Expect(204);
         // Not at once: the dispatcher, too, is in a transaction for a moment whenever it looks for messages.
-        await Backend.UntilAsync("select not exists (select from pg_stat_activity where application_name = 'test-app' and state like 'idle in%')");
+        await Backend.UntilAsync("select not exists (select from pg_stat_activity where datname = current_database() and application_name = 'test-app' and state like 'idle in%')");
     }
 
     [Fact]

@@ -58,10 +58,10 @@ public sealed class BatchedWorkTests(PostgresFixture postgres) : OwnDatabaseTest
                 throw new SnoozeException(TimeSpan.FromHours(1));
         });
 
+        // They may have come into several batches.
         await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs_done", 7L);
-
-        (await Source.ScalarAsync<string>("select state || ' ' || attempt || ' ' || (payload ->> 'number') from mainstay.jobs")).ShouldBe("2 0 3");
-        (await Source.ScalarAsync<string>("select reason from mainstay.jobs_dead")).ShouldBe("unreadable");
+        await Source.ShouldBecomeAsync("select coalesce((select reason from mainstay.jobs_dead), '')", "unreadable");
+        await Source.ShouldBecomeAsync("select state || ' ' || attempt || ' ' || (payload ->> 'number') from mainstay.jobs", "2 0 3");
     }
 
     [Fact]

@@ -58,7 +58,7 @@ public sealed class PoolerTests(PostgresFixture postgres)
         (await Task.WhenAll(Enumerable.Range(0, 2 * TransactionPooler.ServerConnectionsMost).Select(_ => source.ScalarAsync<long>("select count(*) from pg_listening_channels(), pg_sleep(0.05)"))))
             .ShouldAllBe(channels => channels == 0);
         // All of it on a few connections, which the pooler alone knows of; one more is ours.
-        (await direct.ScalarAsync<long>("select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")).ShouldBeInRange(1, TransactionPooler.ServerConnectionsMost + 2);
+        (await direct.ScalarAsync<long>("select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()")).ShouldBeInRange(1, TransactionPooler.ServerConnectionsMost + 2);
     }
 
     [Fact]

@@ -9,6 +9,8 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : OwnDatabaseTes
 {
     private const string Node = "01890a5d-ac96-774b-bcce-b302099a8057";
 
+    private static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
+
     private PlainApplication _app = null!;
 
     private QueueChecker Checker => _app.Services.GetRequiredService<QueueChecker>();
@@ -237,7 +239,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : OwnDatabaseTes
         await using (var command = new NpgsqlCommand("lock table mainstay.redrives in access exclusive mode", locker, transaction))
             await command.ExecuteNonQueryAsync(Stop);
 
-        var report = await Checker.VerifyAsync(within: TimeSpan.FromSeconds(1), cancellation: Stop);
+        var report = await Checker.VerifyAsync(within: TimeSpan.FromSeconds(5), cancellation: Stop);       // for all the others
 
         report.IsSound.ShouldBeFalse();
         report.Unfinished.ShouldBe(["redrive-goes-on"]);
@@ -253,7 +255,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : OwnDatabaseTes
 
     private async Task ShouldBeSoundAsync(IReadOnlyCollection<Guid> enqueued)
     {
-        var report = await Checker.VerifyAsync(enqueued, cancellation: Stop);
+        var report = await Checker.VerifyAsync(enqueued, patience, Stop);
         report.IsSound.ShouldBeTrue(string.Join('\n', report.Findings.SelectMany(finding => finding.Rows.Select(row => $"{finding.Check}: {row}")).Concat(report.Unfinished)));
     }
 
@@ -264,7 +266,7 @@ public sealed class QueueCheckerTests(PostgresFixture postgres) : OwnDatabaseTes
         await ShouldBeSoundAsync([]);
         await Source.ExecuteAsync(string.Join(";\n", plants));
 
-        var report = await Checker.VerifyAsync(cancellation: Stop);
+        var report = await Checker.VerifyAsync(within: patience, cancellation: Stop);
 
         var finding = report.Findings.ShouldHaveSingleItem();
         finding.Check.ShouldBe(check);

@@ -13,14 +13,13 @@ public sealed class QueueTests(PostgresFixture postgres) : OwnDatabaseTests(post
     public async Task A_delayed_job_waits_until_it_is_due_and_no_longer()
     {
         var ran = new TaskCompletionSource<DateTimeOffset>();
-        await using var app = await StartAsync(jobs => jobs.Job<Write>("write", (Write job, UnitOfWork work) => ran.TrySetResult(work.Now)));
+        await using var app = await StartAsync(jobs => jobs.Job<Write>("write", (Write job, UnitOfWork work) => ran.TrySetResult(work.Now)), new QueueOptions { PollInterval = TimeSpan.FromMinutes(5) });
 
         var due = TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(1.5);
         await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("late"), at: due, cancellation: Stop);
-        var at = await ran.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        var at = await ran.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);      // long before the node would look by itself
 
         at.ShouldBeGreaterThanOrEqualTo(due.AddMilliseconds(-5));
-        at.ShouldBeLessThan(due.AddSeconds(5));
     }
 
     [Fact]
@@ -134,7 +133,7 @@ public sealed class QueueTests(PostgresFixture postgres) : OwnDatabaseTests(post
     [Fact]
     public async Task What_is_kept_of_errors_is_bounded_and_never_keeps_a_job_from_ending()
     {
-        await using var app = await StartAsync(jobs => jobs.Job<Write>("write", void (Write job, UnitOfWork work) => throw new InvalidOperationException($"nul \0, half \ud800, {new string('x', 5000)}")).Retry(12, from: TimeSpan.FromHours(1)));     // so that none is due by itself
+        await using var app = await StartAsync(jobs => jobs.Job<Write>("write", void (Write job, UnitOfWork work) => throw new InvalidOperationException($"nul \0, half \ud800, {new string('x', 5000)}")).On<InvalidOperationException>(RetryRule.After(TimeSpan.FromHours(1), attempts: 12)));     // so that none is due by itself
 
         await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Write("x"), cancellation: Stop);
         for (var attempt = 1; attempt < 12; attempt++)

@@ -27,7 +27,7 @@ public sealed class StepTests(PostgresFixture postgres) : OwnDatabaseTests(postg
         });
 
         var id = await EnqueueAsync(app, "x\u0000y");
-        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where attempt = 2", 1L);
+        await HurryAsync("select count(*) from mainstay.jobs where attempt >= 2", 1L);
         isAway = false;
         await HurryAsync("select count(*) from mainstay.jobs_done", 1L);
 
@@ -71,7 +71,7 @@ public sealed class StepTests(PostgresFixture postgres) : OwnDatabaseTests(postg
         });
 
         await EnqueueAsync(app, "x");
-        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'call' and attempt = 2", 1L);
+        await HurryAsync("select count(*) from mainstay.jobs where handler = 'call' and attempt >= 2", 1L);
         fails = false;
         await HurryAsync("select count(*) from mainstay.jobs_done", 2L);
 
@@ -176,6 +176,7 @@ public sealed class StepTests(PostgresFixture postgres) : OwnDatabaseTests(postg
         return Task.FromResult(result);
     }
 
+    /// <summary>Makes due what is to be tried again, which nothing else does for as long as a test takes.</summary>
     private Task HurryAsync(string question, long expected) => Waiting.UntilAsync(async () =>
     {
         await Source.ExecuteAsync("update mainstay.jobs set due_at = now() where state = 2 and due_at > now()");
@@ -186,7 +187,7 @@ public sealed class StepTests(PostgresFixture postgres) : OwnDatabaseTests(postg
 
     private Task<PlainApplication> StartAsync(Func<Call, Outbound, Task> handler) => PlainApplication.StartAsync(ConnectionString, services => services.AddJobs(jobs =>
     {
-        jobs.Job<Call>("call", (Call job, Outbound outbound) => handler(job, outbound)).Retry(10, from: TimeSpan.FromMilliseconds(50)).On<NotSupportedException>(RetryRule.Never);
+        jobs.Job<Call>("call", (Call job, Outbound outbound) => handler(job, outbound)).On<Exception>(RetryRule.After(TimeSpan.FromHours(1))).On<NotSupportedException>(RetryRule.Never);
         jobs.Job<Note>("note", (Note job, UnitOfWork work) => work.ExecuteAsync($"insert into effects values ({$"note {job.Text}"})"));
     }, new QueueOptions { PollInterval = TimeSpan.FromMilliseconds(50) }));
 

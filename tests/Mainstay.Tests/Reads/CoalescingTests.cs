@@ -76,8 +76,8 @@ public sealed class CoalescingTests : IClassFixture<SpecimenFixture>
             return async () =>
             {
                 await locked;
-                await Backend.UntilAsync("select exists (select from pg_stat_activity where query like 'select r.*%' and wait_event_type = 'Lock')");
-                await Backend.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where query like 'select r.*%' and wait_event_type = 'Lock'");
+                await Backend.UntilAsync("select exists (select from pg_stat_activity where datname = current_database() and query like 'select r.*%' and wait_event_type = 'Lock')");
+                await Backend.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'select r.*%' and wait_event_type = 'Lock'");
                 await ExecuteAsync(second, "rollback");
             };
         });

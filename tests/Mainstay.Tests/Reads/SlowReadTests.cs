@@ -14,7 +14,7 @@ public sealed class SlowReadTests(SpecimenFixture specimens) : IClassFixture<Spe
         using var ends = new CancellationTokenSource();
         // As many as run side by side. One more would wait, and could share a statement with the one that is not slow.
         var slow = Enumerable.Range(0, Math.Max(2, Environment.ProcessorCount)).Select(_ => ReadAsync(60, ends.Token)).ToArray();
-        await specimens.Backend.UntilAsync($"select count(*) = {slow.Length} from pg_stat_activity where query like '%pg_sleep($1)%' and wait_event = 'PgSleep'");
+        await specimens.Backend.UntilAsync($"select count(*) = {slow.Length} from pg_stat_activity where datname = current_database() and query like '%pg_sleep($1)%' and wait_event = 'PgSleep'");
 
         (await ReadAsync(0, TestContext.Current.CancellationToken)).ShouldBe(1);
 

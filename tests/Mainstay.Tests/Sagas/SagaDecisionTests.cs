@@ -87,7 +87,7 @@ public sealed class SagaDecisionTests(PostgresFixture postgres) : OwnDatabaseTes
     public async Task A_step_that_waits_for_its_retry_is_skipped_with_what_it_would_have_given()
     {
         await using var app = await StartAsync(saga => saga
-            .Step("charge", (Outbound outbound) => Task.FromException<Charge>(new IOException("Away.")), options: step => step.Retry(5, TimeSpan.FromHours(1), TimeSpan.FromHours(1)))
+            .Step("charge", (Outbound outbound) => Task.FromException<Charge>(new IOException("Away.")), options: step => step.On<IOException>(RetryRule.After(TimeSpan.FromHours(1))))
             .Step("ship", (Charge charge, Outbound outbound) => { _calls.Enqueue($"ship {charge.Id}"); return Task.CompletedTask; }));
         await EnqueueAsync(app);
         await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'order: charge' and state = 2", 1L);
@@ -123,7 +123,7 @@ public sealed class SagaDecisionTests(PostgresFixture postgres) : OwnDatabaseTes
     {
         await using var app = await StartAsync(saga => saga
             .Step("one", (Outbound outbound) => Task.CompletedTask, undo: (Outbound outbound) => { _calls.Enqueue("undone one"); return Task.CompletedTask; })
-            .Step("two", (Outbound outbound) => Task.FromException(new IOException("Away.")), options: step => step.Retry(5, TimeSpan.FromHours(1), TimeSpan.FromHours(1))));
+            .Step("two", (Outbound outbound) => Task.FromException(new IOException("Away.")), options: step => step.On<IOException>(RetryRule.After(TimeSpan.FromHours(1)))));
         await EnqueueAsync(app);
         await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'order: two' and state = 2", 1L);
         // As if three processes had died with it.
@@ -145,7 +145,7 @@ public sealed class SagaDecisionTests(PostgresFixture postgres) : OwnDatabaseTes
     public async Task Whoever_buries_a_step_does_not_wait_for_another_and_the_saga_stands_all_the_same()
     {
         void Declare(SagaDeclaration<Order> saga) => saga
-            .Step("one", (Outbound outbound) => Task.FromException(new IOException("Away.")), options: step => step.Retry(5, TimeSpan.FromHours(1), TimeSpan.FromHours(1)));
+            .Step("one", (Outbound outbound) => Task.FromException(new IOException("Away.")), options: step => step.On<IOException>(RetryRule.After(TimeSpan.FromHours(1))));
         await using var app = await StartAsync(Declare);
         await EnqueueAsync(app);
         await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where handler = 'order: one' and state = 2", 1L);
@@ -222,7 +222,7 @@ public sealed class SagaDecisionTests(PostgresFixture postgres) : OwnDatabaseTes
     public async Task A_step_that_is_tried_again_is_shown_with_its_attempts_and_its_last_error()
     {
         await using var app = await StartAsync(saga => saga
-            .Step("charge", (Outbound outbound) => Task.FromException(new IOException("Away.")), options: step => step.Retry(5, TimeSpan.FromHours(1), TimeSpan.FromHours(1))));
+            .Step("charge", (Outbound outbound) => Task.FromException(new IOException("Away.")), options: step => step.On<IOException>(RetryRule.After(TimeSpan.FromHours(1)))));
         await EnqueueAsync(app);
         await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs where attempt = 1 and state = 2", 1L);
         await Source.ExecuteAsync("update mainstay.jobs set due_at = now()");

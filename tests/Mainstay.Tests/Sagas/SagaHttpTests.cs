@@ -14,7 +14,7 @@ public sealed class SagaHttpTests(PostgresFixture postgres)
             declared.AllowOperators(Policy.Role("operator"));
             declared.Job<Begin>("begin", (Begin begin, UnitOfWork work) => work.Enqueue(new Order(begin.Name)));
             declared.Saga<Order>("ship order")
-                .Step("charge", (Order order, Outbound outbound) => Task.FromException(new IOException($"No answer about {order.Name}.")), options: step => step.Retry(5, TimeSpan.FromHours(1), TimeSpan.FromHours(1)));
+                .Step("charge", (Order order, Outbound outbound) => Task.FromException(new IOException($"No answer about {order.Name}.")), options: step => step.On<IOException>(RetryRule.After(TimeSpan.FromHours(1))));
         }, "--Mainstay:Queues:PollInterval", "00:00:00.1");
         var ann = backend.User("ann", "operator");
         await backend.ExecuteAsync("select mainstay.enqueue('begin', '{\"name\":\"tea\"}')");

@@ -96,7 +96,7 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
     [Fact]
     public async Task A_first_step_that_takes_too_long_or_puts_itself_off_is_treated_like_any_other()
     {
-        await using var app = await StartAsync(saga => saga
+        Task<PlainApplication> WithinAsync(TimeSpan timeout) => StartAsync(saga => saga
             .Step("one", async (Order order, UnitOfWork work) =>
             {
                 _calls.Enqueue($"{order.Name}|");
@@ -105,16 +105,23 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
                     await Task.Delay(Timeout.InfiniteTimeSpan, work.Cancellation);
                 if (_calls.Count(call => call.StartsWith(order.Name, StringComparison.Ordinal)) == 1)
                     throw new SnoozeException(soon);
-            }, undo: (Order order, UnitOfWork work) => work.Execute($"insert into effects (text) values ('undone')"), options: step => step.Retry(2, soon, soon).Timeout(TimeSpan.FromMilliseconds(300))));
+            }, undo: (Order order, UnitOfWork work) => work.Execute($"insert into effects (text) values ('undone')"), options: step => step.Retry(2, soon, soon).Timeout(timeout)));
 
-        await EnqueueAsync(app, "late");
-        var late = await EndedAsync(app, "late", SagaStatus.Compensated);
-        await EnqueueAsync(app, "sleepy");
-        await EndedAsync(app, "sleepy", SagaStatus.Completed);
+        SagaInstance late;
+        await using (var hasty = await WithinAsync(TimeSpan.FromSeconds(1)))
+        {
+            await EnqueueAsync(hasty, "late");
+            late = await EndedAsync(hasty, "late", SagaStatus.Compensated);
+        }
+        await using (var patient = await WithinAsync(TimeSpan.FromSeconds(30)))
+        {
+            await EnqueueAsync(patient, "sleepy");
+            await EndedAsync(patient, "sleepy", SagaStatus.Completed);
+        }
 
         Effects.ShouldBe(["late", "late", "sleepy", "sleepy"]);
         late.Timeline.Select(entry => (entry.Item, entry.Event)).ShouldBe([("one", SagaEvent.Failed), (null, SagaEvent.Turned)]);
-        late.Timeline[0].Note.ShouldBe("TimeoutException: The run did not end within 00:00:00.3000000.");
+        late.Timeline[0].Note.ShouldBe("TimeoutException: The run did not end within 00:00:01.");
         (await Source.ScalarAsync<string>("select string_agg(text, ', ') from effects")).ShouldBe("one");
     }
 
@@ -176,7 +183,7 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
             .Together(together => together
                 .Step("slow", async (Outbound outbound) => { await failed.Task.WaitAsync(outbound.Cancellation); return new Reservation("slow"); }, undo: (Reservation slow, Outbound outbound) => Call($"undo {slow.Number}", outbound))
                 .Step("failing", async (Outbound outbound) => { await tried.Task.WaitAsync(outbound.Cancellation); throw new IOException("Away."); }, options: step => step.Retry(1))
-                .Step("delayed", (Outbound outbound) => { tried.TrySetResult(); return Fail(new IOException("Later.")); }, undo: (Outbound outbound) => Call("undo delayed", outbound), step => step.Retry(5, TimeSpan.FromHours(1), TimeSpan.FromHours(1)))));
+                .Step("delayed", (Outbound outbound) => { tried.TrySetResult(); return Fail(new IOException("Later.")); }, undo: (Outbound outbound) => Call("undo delayed", outbound), step => step.On<IOException>(RetryRule.After(TimeSpan.FromHours(1))))));
 
         await EnqueueAsync(app, "a");
         await Source.ShouldBecomeAsync("select coalesce((select (state ->> 'turned') is not null and status = 'compensating' from mainstay.sagas), false)", true);
@@ -398,14 +405,14 @@ public sealed class SagaTests(PostgresFixture postgres) : OwnDatabaseTests(postg
         await using var app = await StartAsync(saga => saga
             .Step("book", (Outbound outbound) => Call("book", outbound), undo: (Outbound outbound) => Call("undo book", outbound))
             .Step("ship", (Outbound outbound) => { _calls.Enqueue("ship|"); throw new IOException("Away."); }, undo: (Outbound outbound) => Call("undo ship", outbound), step => step.Retry(10, TimeSpan.FromHours(1), TimeSpan.FromHours(2)).UndoIfUnknown())
-            .Within(TimeSpan.FromMilliseconds(500)));
+            .Within(TimeSpan.FromSeconds(4)));      // time enough to come to the second step
 
         await EnqueueAsync(app, "a");
         var ended = await EndedAsync(app, "a", SagaStatus.Compensated);
 
         Effects.First().ShouldBe("book");
         Effects.TakeLast(2).ShouldBe(["undo ship", "undo book"]);
-        ended.Turned.ShouldBe("It has not come to its end within 00:00:00.5000000.");
+        ended.Turned.ShouldBe("It has not come to its end within 00:00:04.");
     }
 
     [Fact]

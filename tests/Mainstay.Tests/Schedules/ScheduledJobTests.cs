@@ -9,7 +9,10 @@ namespace Mainstay.Tests;
 /// <summary>Jobs that run by themselves, on several nodes at once and after times at which nobody was there. Each test has its own database.</summary>
 public sealed class ScheduledJobTests(PostgresFixture postgres) : OwnDatabaseTests(postgres)
 {
-    private static readonly Schedule hourly = Schedule.Cron("0 * * * *");
+    /// <summary>Half an hour away from now, so that none of its times comes while a test runs.</summary>
+    private static readonly int minute = (TimeProvider.System.GetUtcNow().Minute + 30) % 60;
+
+    private static readonly Schedule hourly = Schedule.Cron($"{minute} * * * *");
     private static readonly Schedule everySecond = Schedule.Every(TimeSpan.FromSeconds(1));
 
     private readonly ConcurrentQueue<DateTimeOffset> _ran = [];
@@ -72,7 +75,7 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : OwnDatabaseTes
     public async Task The_declaration_of_the_node_that_began_last_counts_while_it_lives()
     {
         await using var old = await StartAsync(jobs => jobs.Job("tick", hourly, Note));
-        await Source.ShouldBecomeAsync("select coalesce((select timing from mainstay.schedules where next_at is not null), '')", "cron 0 * * * * in UTC");
+        await Source.ShouldBecomeAsync("select coalesce((select timing from mainstay.schedules where next_at is not null), '')", $"cron {minute} * * * * in UTC");
         await using (var later = await StartAsync(jobs => jobs.Job("tick", Schedule.Cron("30 2 * * *", "Europe/Berlin"), Note)))
         {
             await Source.ShouldBecomeAsync("select timing from mainstay.schedules", "cron 30 2 * * * in Europe/Berlin");
@@ -82,7 +85,7 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : OwnDatabaseTes
 
         await LookAsync(old);
 
-        await Source.ShouldBecomeAsync("select timing from mainstay.schedules", "cron 0 * * * * in UTC");
+        await Source.ShouldBecomeAsync("select timing from mainstay.schedules", $"cron {minute} * * * * in UTC");
         (await Source.ScalarAsync<DateTime>("select next_at from mainstay.schedules")).ShouldBe(hourly.NextAfter(TimeProvider.System.GetUtcNow()).UtcDateTime);
         (await Source.ScalarAsync<long>("select count(*) from mainstay.schedules")).ShouldBe(1);
     }
@@ -93,7 +96,7 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : OwnDatabaseTes
         var planned = await PlanAsync(hourly, Missed.Once);
         await Source.ExecuteAsync("update mainstay.schedules set next_at = next_at + interval '5 hours'");
 
-        await using var app = await StartAsync(jobs => jobs.Job("tick", Schedule.Cron("  0  * * * *"), Note).Missed(Missed.All));
+        await using var app = await StartAsync(jobs => jobs.Job("tick", Schedule.Cron($"  {minute}  * * * *"), Note).Missed(Missed.All));
         await Source.ShouldBecomeAsync("select count(*) from mainstay.schedule_declarations where rules like 'missed All%'", 1L);
         await LookAsync(app);
 
@@ -111,6 +114,7 @@ public sealed class ScheduledJobTests(PostgresFixture postgres) : OwnDatabaseTes
         }));
 
         await Source.ShouldBecomeAsync("select count(*) >= 2 from mainstay.schedule_runs where job is null", true);
+        await Waiting.UntilAsync(() => Task.FromResult(!_ran.IsEmpty));
         _ran.Count.ShouldBe(1);
         end.SetResult();
 
