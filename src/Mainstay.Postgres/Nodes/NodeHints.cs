@@ -37,7 +37,7 @@ internal sealed class NodeHints(Database database, NodeLease lease)
             {
                 return;
             }
-            catch (Exception e) when (e is NpgsqlException || DatabaseErrors.IsUnavailable(e))
+            catch (Exception)
             {
                 // A hint, and the loops that do need the database say that it is away.
                 await Task.Delay(TimeSpan.FromSeconds(1), database.Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

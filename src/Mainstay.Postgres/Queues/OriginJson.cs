@@ -5,6 +5,8 @@ namespace Mainstay.Internal;
 /// <summary>What caused a job, as it is kept beside it. Members that are null are left out.</summary>
 internal static class OriginJson
 {
+    private static readonly Origin unknown = new("unknown", "unknown", null, null, null, null);
+
     public static string Write(Origin origin)
     {
         using var json = JsonScratch.Rent();
@@ -32,7 +34,20 @@ internal static class OriginJson
     public static Origin Read(string? json)
     {
         if (json is null)
-            return new Origin("unknown", "unknown", null, null, null, null);
+            return unknown;
+        try
+        {
+            return ReadWhatIs(json);
+        }
+        // Too deep, or half of a surrogate pair: PostgreSQL takes it.
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return unknown;
+        }
+    }
+
+    private static Origin ReadWhatIs(string json)
+    {
         using var document = JsonDocument.Parse(json);
         var root = document.RootElement;
         string? Text(string name) => root.ValueKind == JsonValueKind.Object && root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
@@ -43,8 +58,9 @@ internal static class OriginJson
     }
 
     private static Asked? ReadAsked(JsonElement asked) =>
-        asked.ValueKind == JsonValueKind.Object && asked.TryGetProperty("withinMilliseconds", out var within) && within.TryGetDouble(out var milliseconds)
-            ? new Asked(TimeSpan.FromMilliseconds(milliseconds), asked.TryGetProperty("key", out var key) && key.TryGetGuid(out var known) ? known : null)
+        asked.ValueKind == JsonValueKind.Object && asked.TryGetProperty("withinMilliseconds", out var within) && within.ValueKind == JsonValueKind.Number && within.TryGetDouble(out var milliseconds)
+            && milliseconds is >= 0 and <= int.MaxValue
+            ? new Asked(TimeSpan.FromMilliseconds(milliseconds), asked.TryGetProperty("key", out var key) && key.ValueKind == JsonValueKind.String && key.TryGetGuid(out var known) ? known : null)
             : null;
 
     private static void Text(Utf8JsonWriter writer, string name, string? value)

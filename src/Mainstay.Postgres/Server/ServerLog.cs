@@ -26,6 +26,9 @@ internal static class ServerLog
     private static readonly Action<ILogger, int, double, Exception?> RestartFailedMessage = LoggerMessage.Define<int, double>(
         LogLevel.Error, new EventId(1107, nameof(RestartFailed)), "PostgreSQL could not be started again (failure {Failures}); next attempt in {Seconds:0.0} s");
 
+    private static readonly Action<ILogger, Exception?> NotCheckedMessage = LoggerMessage.Define(
+        LogLevel.Error, new EventId(1110, nameof(NotChecked)), "Whether PostgreSQL runs could not be checked; trying again");
+
     private static readonly Action<ILogger, string, string, Exception?> StopFailedMessage = LoggerMessage.Define<string, string>(
         LogLevel.Warning, new EventId(1108, nameof(StopFailed)), "PostgreSQL did not stop in mode {Mode}: {Reason}");
 
@@ -39,6 +42,7 @@ internal static class ServerLog
     public static void Died(ILogger log, string folder) => DiedMessage(log, folder, null);
     public static void Revived(ILogger log, string folder) => RevivedMessage(log, folder, null);
     public static void RestartFailed(ILogger log, int failures, TimeSpan pause, Exception e) => RestartFailedMessage(log, failures, pause.TotalSeconds, e);
+    public static void NotChecked(ILogger log, Exception e) => NotCheckedMessage(log, e);
     public static void StopFailed(ILogger log, string mode, string reason) => StopFailedMessage(log, mode, reason, null);
     public static void ProcessIdReused(ILogger log, int processId, string program) => ProcessIdReusedMessage(log, processId, program, null);
 }

@@ -67,7 +67,7 @@ internal sealed class ServerSupervisor(EmbeddedServerOptions options, Func<bool>
         {
             await restart(cancellation);
         }
-        catch (ConfigurationException e)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
             Failure = new ConfigurationException("MST1122", $"PostgreSQL died and could not be started again, {deaths} times so far. {e.Message}", e);
             ServerLog.RestartFailed(log, deaths, Pause(deaths), e);
@@ -86,13 +86,17 @@ internal sealed class ServerSupervisor(EmbeddedServerOptions options, Func<bool>
                 await Task.Delay(options.CheckInterval, time, stopping.Token);
                 await CheckAsync(stopping.Token);
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
                 return;
             }
             catch (ConfigurationException)
             {
                 // Logged by the check that found it; Failure holds it for whoever asks.
+            }
+            catch (Exception e)     // whatever it is: a server that nobody watches stays dead
+            {
+                ServerLog.NotChecked(log, e);
             }
         }
     }

@@ -105,7 +105,7 @@ internal sealed class Database : IAsyncDisposable, IDisposable
             {
                 return await Source.OpenConnectionAsync(cancellation);
             }
-            catch (Exception e) when (DatabaseErrors.IsUnavailable(e))
+            catch (Exception e) when (DatabaseErrors.IsUnanswered(e))
             {
                 if (giveUp.Left(Clock) <= TimeSpan.Zero)
                     throw DatabaseErrors.Unavailable(e);

@@ -45,6 +45,11 @@ internal static class DatabaseErrors
     };
 
     /// <summary>
+    /// Whether a statement of ours, with nobody else's code in it, had no answer: the database is away, or in a pool of the application's, its own code that opens connections has failed, which may throw anything.
+    /// </summary>
+    public static bool IsUnanswered(Exception e) => e is NpgsqlException ? IsUnavailable(e) : e is not (ProblemException or OperationCanceledException or ObjectDisposedException);
+
+    /// <summary>
     /// What a unit of work has ended with because our database was away, or its answer was lost. A handler may meet connections of its own, to any database; what they throw is the handler's failure and no outage.
     /// </summary>
     public static bool IsOutage(Exception e) => e is ProblemException { Type: var type } && (type == ProblemCatalogue.DatabaseUnavailable || type == ProblemCatalogue.OutcomeUnknown);

@@ -102,7 +102,11 @@ internal sealed class LogLines : IDisposable
             }
             if (dropped > 0)
                 SayHowMany(dropped);
-            if (!TryWrite() || isLast)
+            if (!TryWrite())
+                lock (_lock)
+                    _dropped += dropped + _writing.WrittenSpan.Count((byte)'\n') - (dropped > 0 ? 1 : 0);
+            _writing.ResetWrittenCount();
+            if (isLast)
                 return;
         }
     }
@@ -110,18 +114,17 @@ internal sealed class LogLines : IDisposable
     private void SayHowMany(long dropped)
     {
         var line = Begin();
-        JsonLine.Write(line, Microsoft.Extensions.Logging.LogLevel.Warning, typeof(LogLines).FullName!, $"{dropped} log lines were dropped, because they came faster than they are read.", null, null);
+        JsonLine.Write(line, Microsoft.Extensions.Logging.LogLevel.Warning, typeof(LogLines).FullName!, $"{dropped} log lines were dropped, because they came faster than they are read, or could not be written.", null, null);
         _writing.Write(line.Bytes.WrittenSpan);
     }
 
-    /// <returns>False when nobody reads any more: the pipe is closed, and there is no place left to say so.</returns>
+    /// <returns>False when they cannot be written: the disk is full for example, and may have room again.</returns>
     private bool TryWrite()
     {
         try
         {
             _output.Write(_writing.WrittenSpan);
             _output.Flush();
-            _writing.ResetWrittenCount();
             return true;
         }
         catch (IOException)

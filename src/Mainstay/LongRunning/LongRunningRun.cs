@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -133,12 +132,12 @@ internal sealed class LongRunningRun(ClaimedOperation claimed, LongRunningComman
             {
                 return await record() ? outcome : RunOutcome.Lost;
             }
-            catch (NpgsqlException e) when (DatabaseErrors.IsUnavailable(e) && !stopping.IsCancellationRequested)
+            catch (Exception e) when (DatabaseErrors.IsUnanswered(e) && !stopping.IsCancellationRequested)
             {
                 LongRunningLog.NotRecorded(log, claimed.Name, PublicId, e);
                 await Task.Delay(TimeSpan.FromSeconds(1), backend.Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-            catch (NpgsqlException e) when (DatabaseErrors.IsUnavailable(e))
+            catch (Exception e) when (DatabaseErrors.IsUnanswered(e))
             {
                 LongRunningLog.NotRecorded(log, claimed.Name, PublicId, e);
                 return RunOutcome.Lost;     // the process ends, and with it the lease

@@ -2,7 +2,6 @@ using System.Collections.Frozen;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -61,7 +60,8 @@ internal sealed class LongRunningWorker(BackendServices backend, IReadOnlyList<L
             }
             catch (Exception e)     // whatever it is: the host would stop for it
             {
-                LongRunningLog.Unavailable(log, e);
+                if (!stopping.IsCancellationRequested)
+                    LongRunningLog.Unavailable(log, e);
                 await Task.Delay(Options.PollInterval, backend.Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
     }

@@ -288,7 +288,7 @@ internal sealed class JobRun(ClaimedJob job, QueueHandler handler, JobRunService
             {
                 return await record() ? outcome : JobOutcome.Lost;
             }
-            catch (Exception e) when (IsAway(e) || IsBusy(e))
+            catch (Exception e) when (IsAway(e) || IsBusy(e) || (_part is null && DatabaseErrors.IsUnanswered(e)))
             {
                 QueueLog.NotRecorded(services.Log, job.Handler, job.Id, e);
                 if (End == JobEnd.Stopping)

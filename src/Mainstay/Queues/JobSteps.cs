@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -127,7 +126,7 @@ internal sealed class JobSteps(ClaimedJob job, JobRunServices services, Func<Tra
                 await services.Store.WriteStepAsync(job, name, json);
                 return;
             }
-            catch (NpgsqlException e) when (DatabaseErrors.IsUnavailable(e))
+            catch (Exception e) when (DatabaseErrors.IsUnanswered(e))
             {
                 QueueLog.NotRecorded(services.Log, job.Handler, job.Id, e);
                 await Task.Delay(TimeSpan.FromSeconds(1), services.Clock, cancellation);

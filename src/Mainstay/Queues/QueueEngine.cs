@@ -1,4 +1,3 @@
-using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -128,13 +127,13 @@ internal sealed class QueueEngine
     private async Task<bool> TurnAsync(bool helps, CancellationToken stopping)
     {
         var (plan, wakes, isPollDue) = helps ? PlanHelp() : Plan();
+        CycleResult? result = null;
         try
         {
             if (plan is not null)
-                await CycleAsync(plan, wakes);
+                result = await ClaimAsync(plan);
             else if (isPollDue)
                 await PollAsync();
-            return plan is not null || isPollDue;
         }
         catch (Exception e)
         {
@@ -151,18 +150,22 @@ internal sealed class QueueEngine
             await Task.Delay(TimeSpan.FromSeconds(1), Clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             return true;
         }
+        if (plan is null || result is null)
+            return isPollDue;
+        if (_services.Transactor.Database.Faults is { } faults)
+            foreach (var job in plan.FinishedFirst.Concat(plan.Finished))
+                await faults.ReachAsync(FaultPoint.AfterCompletion, _state.Rooms[job.Handler].Handler.Operation);
+        Apply(plan, result, wakes);
+        return true;
     }
 
-    private async Task CycleAsync(CyclePlan plan, int wakes)
+    private async Task<CycleResult> ClaimAsync(CyclePlan plan)
     {
         var asked = Clock.GetTimestamp();
         var result = await _services.Store.RunAsync(plan);
         if (plan.Queues.Count > 0)
             QueueMetrics.Claimed(Clock.GetElapsedTime(asked));
-        if (_services.Transactor.Database.Faults is { } faults)
-            foreach (var job in plan.FinishedFirst.Concat(plan.Finished))
-                await faults.ReachAsync(FaultPoint.AfterCompletion, _state.Rooms[job.Handler].Handler.Operation);
-        Apply(plan, result, wakes);
+        return result;
     }
 
     /// <summary>Asks whether a turn would find something. A node that waits asks nothing else, and that is one statement.</summary>

@@ -38,7 +38,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
         using var hasStopped = new CancellationTokenSource();
         List<Task> keeping =
         [
-            KeepAsync(hasStopped.Token), lease.WatchAsync(hasStopped.Token), GoOnAsync(hints.SendAsync, hasStopped.Token),
+            GoOnAsync(KeepAsync, hasStopped.Token), GoOnAsync(lease.WatchAsync, hasStopped.Token), GoOnAsync(hints.SendAsync, hasStopped.Token),
             GoOnAsync(scheduler.RunAsync, stoppingToken), GoOnAsync(redriver.RunAsync, stoppingToken), GoOnAsync(watch.RunAsync, stoppingToken),
         ];
         if (model.HasRequests)
@@ -47,14 +47,21 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             keeping.Add(GoOnAsync(KeepHistoryAsync, stoppingToken));
         if (options.Workers > 0 || model.HasRequests)
             keeping.Add(GoOnAsync(stopping => hints.ReceiveAsync(Hinted, stopping), hasStopped.Token));
-        if (options.Workers > 0 && engine.Handlers.Length > 0)
+        try
         {
-            desk.Runner = engine.Arriving;
-            await engine.RunAsync(stoppingToken);
+            if (options.Workers > 0 && engine.Handlers.Length > 0)
+            {
+                desk.Runner = engine.Arriving;
+                await engine.RunAsync(stoppingToken);
+            }
+            else
+                await Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
-        else
-            await Task.Delay(Timeout.InfiniteTimeSpan, clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await hasStopped.CancelAsync();
+        finally
+        {
+            // Also after a mistake of ours: a lease that is kept without an engine would keep what was claimed from everybody else.
+            await hasStopped.CancelAsync();
+        }
         await Task.WhenAll(keeping);
         // What still runs must not begin elsewhere: by the time that the lease is over by itself, the process is gone.
         if (!engine.HasAbandoned)
@@ -75,9 +82,12 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                     QueueLog.Orphans(log, count, handler);
                 return true;
             }
-            catch (Exception e)
+            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
             {
-                await PauseAsync(e, stopping);
+                if (!stopping.IsCancellationRequested)
+                    QueueLog.Unavailable(log, e);
+                store.Database.Recover(e);
+                await Task.Delay(retryPause, clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         return false;
     }
@@ -96,17 +106,23 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
             }
             catch (Exception e)
             {
-                await PauseAsync(e, stopping);
+                if (!stopping.IsCancellationRequested)
+                    Tell(e);
+                // By the real time, whatever clock the application has: the database is no part of what a test plays through.
+                await Task.Delay(retryPause, TimeProvider.System, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
     }
 
-    /// <summary>By the real time, whatever clock the application has: the database is no part of what a test plays through.</summary>
-    private async Task PauseAsync(Exception e, CancellationToken stopping)
+    private void Tell(Exception error)
     {
-        if (!stopping.IsCancellationRequested)
-            QueueLog.Unavailable(log, e);
-        store.Database.Recover(e);
-        await Task.Delay(retryPause, TimeProvider.System, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        try
+        {
+            QueueLog.Unavailable(log, error);
+        }
+        catch (AggregateException)
+        {
+            // What writes the log fails as well, which is no reason to end here.
+        }
     }
 
     /// <summary>Another node has recorded work, or answered.</summary>
@@ -232,7 +248,7 @@ internal sealed class QueueService(QueueEngine engine, Scheduler scheduler, Redr
                 }, stopping);
                 await store.Database.UpkeepAsync(cancellation => store.ExpireAsync(options.Retention, cancellation), stopping);
             }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            catch (Exception e)
             {
                 if (!stopping.IsCancellationRequested)
                     QueueLog.PartitionsPostponed(log, e);

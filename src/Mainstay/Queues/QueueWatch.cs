@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Mainstay.Internal;
 
@@ -37,7 +36,7 @@ internal sealed class QueueWatch(QueueWatchStore store, QueueModel model, JobDes
             {
                 next = await LookAsync(stopping);
             }
-            catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+            catch (Exception e)
             {
                 // The loops that do need the database say that it is away. What was behind is judged by what is known.
                 if (!stopping.IsCancellationRequested)

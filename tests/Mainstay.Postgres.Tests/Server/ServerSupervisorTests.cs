@@ -8,7 +8,7 @@ public sealed class ServerSupervisorTests
     private static readonly EmbeddedServerOptions Options = new() { Name = "tests", DataFolder = "/nowhere" };
     private readonly Clock clock = new();
     private int restarts;
-    private ConfigurationException? refusal;
+    private Exception? refusal;
 
     [Fact]
     public async Task A_server_that_keeps_dying_is_started_ever_more_rarely_and_its_last_words_are_told()
@@ -41,6 +41,33 @@ public sealed class ServerSupervisorTests
         await supervisor.CheckAsync(CancellationToken.None);
 
         supervisor.Failure.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Whatever_a_start_fails_with_is_told_and_tried_again()
+    {
+        refusal = new IOException("No space left on device");
+        await using var supervisor = Supervisor();
+
+        (await Should.ThrowAsync<ConfigurationException>(() => supervisor.CheckAsync(CancellationToken.None))).Message.ShouldContain("No space left on device");
+        supervisor.Failure!.Code.ShouldBe("MST1122");
+        refusal = null;
+        await supervisor.CheckAsync(CancellationToken.None);
+
+        supervisor.Failure.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task The_watch_goes_on_when_it_cannot_look()
+    {
+        var looks = 0;
+        var seen = new TaskCompletionSource();
+        bool Look() => Interlocked.Increment(ref looks) < 3 ? throw new IOException("The process table cannot be read.") : seen.TrySetResult();
+        await using var supervisor = new ServerSupervisor(Options with { CheckInterval = TimeSpan.FromMilliseconds(1) }, Look, _ => Task.CompletedTask, Restart, () => "", NullLogger.Instance, TimeProvider.System);
+
+        supervisor.Start();
+
+        await seen.Task.WaitAsync(TestContext.Current.CancellationToken);
     }
 
     [Fact]

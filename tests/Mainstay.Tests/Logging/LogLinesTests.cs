@@ -78,11 +78,50 @@ public sealed class LogLinesTests
         written.Count(line => line.Contains($"{100 - longOnes} log lines were dropped", StringComparison.Ordinal)).ShouldBe(1);
     }
 
+    [Fact]
+    public void Lines_that_cannot_be_written_are_counted_and_the_next_ones_are()
+    {
+        using var output = new FullStream();
+        var lines = new LogLines(output);
+        Log(lines, "first");
+        output.Refused.Wait(TestContext.Current.CancellationToken);
+        Log(lines, "second");
+        output.MakeRoom();
+        lines.Dispose();
+
+        var written = Encoding.UTF8.GetString(output.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        written.Count(line => line.Contains("second", StringComparison.Ordinal)).ShouldBe(1);
+        written.Count(line => line.Contains("1 log lines were dropped", StringComparison.Ordinal)).ShouldBe(1);
+        written.Length.ShouldBe(2);
+    }
+
     private static void Log(LogLines lines, string message)
     {
         var line = lines.Begin();
         JsonLine.Write(line, LogLevel.Information, "test", message, null, null);
         lines.End(line, isUrgent: false);
+    }
+
+    /// <summary>A file on a disk that has no room until there is some.</summary>
+    private sealed class FullStream : MemoryStream
+    {
+        private readonly ManualResetEventSlim _hasRoom = new();
+
+        public ManualResetEventSlim Refused { get; } = new();
+
+        public void MakeRoom() => _hasRoom.Set();
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            if (Refused.IsSet)
+                _hasRoom.Wait();
+            if (!_hasRoom.IsSet)
+            {
+                Refused.Set();
+                throw new IOException("No space left on device");
+            }
+            base.Write(buffer);
+        }
     }
 
     private sealed class HeldStream : MemoryStream

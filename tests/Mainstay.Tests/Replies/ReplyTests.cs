@@ -145,6 +145,24 @@ public sealed class ReplyTests(PostgresFixture postgres) : OwnDatabaseTests(post
         (await Source.ScalarAsync<long>("select count(*) from mainstay.replies where kept_until > now() + interval '23 hours'")).ShouldBe(2);
     }
 
+    [Theory]
+    [InlineData("""{"asked":{"withinMilliseconds":"5"}}""")]
+    [InlineData("""{"asked":{"withinMilliseconds":1e300}}""")]
+    [InlineData("""{"asked":{"withinMilliseconds":-1}}""")]
+    [InlineData("""{"asked":[]}""")]
+    [InlineData("""{"operation":"\ud800"}""")]
+    public async Task What_plain_sql_has_made_of_a_request_is_done_as_a_job(string origin)
+    {
+        await using (var asking = await StartAsync(jobs => Declare(jobs), workers: 0))
+            await Should.ThrowAsync<ProblemException>(() => Jobs(asking).AskAsync(new Quote("tea"), TimeSpan.FromSeconds(3), cancellation: Stop));
+        await Source.ExecuteAsync($"update mainstay.jobs set origin = '{origin}'");
+
+        await using var late = await StartAsync(jobs => Declare(jobs));
+
+        await Source.ShouldBecomeAsync("select count(*) from mainstay.jobs", 0L);
+        _runs.ShouldBe(1);
+    }
+
     [Fact]
     public async Task A_refusal_is_not_kept_for_whoever_asks_again()
     {
