@@ -75,7 +75,7 @@ internal static class Workshop
 
         workshop.Query("GET /v1/prices", () => Enumerable.Range(1, 100).Select(number => new Price($"Tool {number}", number)).ToArray())
             .Allow(Policy.Anyone).Cache(TimeSpan.FromHours(1));
-        workshop.Query("GET /v1/whistle", () => new Shelf("Who whistles too often is not heard.")).Allow(Policy.Anyone).RateLimit(3, TimeSpan.FromSeconds(1), "whistles");
+        workshop.Query("GET /v1/whistle", () => new Shelf("Who whistles too often is not heard.")).Allow(Policy.Anyone).RateLimit(1, TimeSpan.FromSeconds(1), "whistles");
     }
 
     private static Tool Change(UnitOfWork work, Tool tool, Func<Tool, Tool> change)

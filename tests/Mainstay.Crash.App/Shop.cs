@@ -17,8 +17,6 @@ async Task<Order> PlaceAsync(PlaceOrder input, UnitOfWork work)
     if (product.Stock < input.Quantity)
         throw outOfStock.Because($"{product.Stock} of '{product.Sku}' left, {input.Quantity} ordered.");
 
-    if (input.PauseMilliseconds > 0)
-        await work.ExecuteAsync($"select pg_sleep({input.PauseMilliseconds / 1000.0})");
     var order = new Order(Id<Order>.New(), product.Id, input.Quantity, input.Marker, work.Now);
     work.Update(product with { Stock = product.Stock - input.Quantity });
     work.Insert(order);
@@ -60,6 +58,6 @@ return await shop.RunAsync();
 
 internal sealed record Product(Id<Product> Id, [MaxLength(40)] string Sku, [Range(0, 1_000_000)] int Stock, int Sold, int Initial);
 internal sealed record Order(Id<Order> Id, Id<Product> ProductId, int Quantity, [MaxLength(100)] string Marker, DateTimeOffset PlacedAt);
-internal sealed record PlaceOrder(Id<Product> ProductId, [Range(1, 100)] int Quantity, [MaxLength(100)] string Marker, [Range(0, 10_000)] int PauseMilliseconds = 0);
+internal sealed record PlaceOrder(Id<Product> ProductId, [Range(1, 100)] int Quantity, [MaxLength(100)] string Marker);
 internal sealed record Refuse(Id<Product> ProductId, [MaxLength(400)] string DataFolder);
 internal sealed record OrderPlaced(Id<Order> OrderId, Id<Product> ProductId, int Quantity);

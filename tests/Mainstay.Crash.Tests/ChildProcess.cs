@@ -55,6 +55,18 @@ internal abstract class ChildProcess(string name, string logFile) : IDisposable
         _process.BeginErrorReadLine();
     }
 
+    /// <summary>Whether it has said these words, however long ago.</summary>
+    public bool HasLogged(string words)
+    {
+        lock (_logLock)
+            _log.Flush();
+        using var reader = new StreamReader(new FileStream(logFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        while (reader.ReadLine() is { } line)
+            if (line.Contains(words, StringComparison.Ordinal))
+                return true;
+        return false;
+    }
+
     /// <summary>Says a line to it.</summary>
     /// <exception cref="InvalidOperationException">It has not been started yet.</exception>
     /// <exception cref="IOException">It does not run any more.</exception>
@@ -89,7 +101,7 @@ internal abstract class ChildProcess(string name, string logFile) : IDisposable
     public async Task KillAsync(CancellationToken cancellation)
     {
         Signal(Signals.Kill);
-        await ExitAsync(TimeSpan.FromSeconds(20), cancellation);
+        await ExitAsync(TimeSpan.FromSeconds(60), cancellation);
     }
 
     /// <summary>As an orchestrator stops it. Returns the exit code.</summary>

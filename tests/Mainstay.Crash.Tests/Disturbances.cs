@@ -34,7 +34,7 @@ internal sealed class Disturbances(ShopProcess shop, OrderBook book, Random rand
     {
         if (!shop.HasExited) return;
         GaveUp++;
-        var code = await shop.ExitAsync(TimeSpan.FromSeconds(5), cancellation);
+        var code = await shop.ExitAsync(TimeSpan.FromSeconds(30), cancellation);
         Say($"the shop ended by itself with exit code {code}");
         if (code != 1) book.Violations.Enqueue($"The shop ended by itself with exit code {code}, expected 1 after a refused start. It said last:\n{shop.LastWords}");
         shop.Start();

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
-using Npgsql;
 
 namespace Mainstay.Tests;
 
@@ -21,7 +20,7 @@ public sealed class LongRunningLifeTests : IDisposable
         var shop = Shop();
         await shop.StartAndWaitAsync(Cancellation);
         using var http = shop.CustomerClient(TimeSpan.FromSeconds(30));
-        var held = await HoldProductsAsync(shop);
+        var held = await shop.HoldProductsAsync(Cancellation);
         var location = await OrderAsync(http, "killed");
         await UntilItWaitsAsync(shop);
 
@@ -45,7 +44,7 @@ public sealed class LongRunningLifeTests : IDisposable
         var first = Shop();
         await first.StartAndWaitAsync(Cancellation);
         using var http = first.CustomerClient(TimeSpan.FromSeconds(30));
-        var held = await HoldProductsAsync(first);
+        var held = await first.HoldProductsAsync(Cancellation);
         var location = await OrderAsync(http, "handed over");
         await UntilItWaitsAsync(first);
         var second = Shop();
@@ -85,16 +84,6 @@ public sealed class LongRunningLifeTests : IDisposable
         using var response = await http.SendAsync(request, Cancellation);
         response.StatusCode.ShouldBe(HttpStatusCode.Accepted, await response.Content.ReadAsStringAsync(Cancellation));
         return response.Headers.Location!.OriginalString;
-    }
-
-    /// <summary>Keeps every order waiting until it is disposed.</summary>
-    private static async Task<NpgsqlConnection> HoldProductsAsync(ShopProcess shop)
-    {
-        var connection = new NpgsqlConnection(shop.ConnectionString());
-        await connection.OpenAsync(Cancellation);
-        await using var hold = new NpgsqlCommand("begin; select id from products for update", connection);
-        await hold.ExecuteNonQueryAsync(Cancellation);
-        return connection;
     }
 
     private static Task UntilItWaitsAsync(ShopProcess shop) => Wait.UntilAsync("the order waits for its product", patience,

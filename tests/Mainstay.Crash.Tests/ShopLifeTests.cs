@@ -8,7 +8,7 @@ namespace Mainstay.Tests;
 [Collection(nameof(Alone))]
 public sealed class ShopLifeTests : IDisposable
 {
-    private static readonly TimeSpan deadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan patience = TimeSpan.FromSeconds(60);
     private readonly TemporaryFolder _folder = new();
     private readonly List<ShopProcess> _shops = [];
 
@@ -30,7 +30,7 @@ public sealed class ShopLifeTests : IDisposable
             }
             shop.Said += Hear;
             shop.Start();
-            await heard.Task.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+            await heard.Task.WaitAsync(patience, Cancellation);
             await Task.Delay(milliseconds, Cancellation);
             await shop.KillAsync(Cancellation);
             shop.Said -= Hear;
@@ -100,17 +100,18 @@ public sealed class ShopLifeTests : IDisposable
         using var one = first.CustomerClient(TimeSpan.FromSeconds(30));
         using var other = second.CustomerClient(TimeSpan.FromSeconds(30));
         var product = (await ProductsAsync(other))[0];
-        (await SendAsync(one, product, "before the kill", 0)).ShouldBe(HttpStatusCode.Created);
+        (await SendAsync(one, product, "before the kill")).ShouldBe(HttpStatusCode.Created);
+        var held = await second.HoldProductsAsync(Cancellation);
 
-        var cut = SendAsync(one, product, "in the middle", 1500);
-        await Wait.UntilAsync("the order is being placed", deadline,
-            async () => await CountAsync(second, "select count(*) from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()") == 1, Cancellation);
+        var cut = SendAsync(one, product, "in the middle");
+        await UntilWaitingAsync(second, 1);
         await first.KillAsync(Cancellation);
+        await held.DisposeAsync();
         await Should.ThrowAsync<HttpRequestException>(cut);
 
-        (await SendAsync(other, product, "in the middle", 1500)).ShouldBe(HttpStatusCode.Created, second.LastWords);
-        (await SendAsync(other, product, "in the middle", 1500)).ShouldBe(HttpStatusCode.Created, second.LastWords);
-        (await SendAsync(other, product, "before the kill", 0)).ShouldBe(HttpStatusCode.Created, second.LastWords);
+        (await SendAsync(other, product, "in the middle")).ShouldBe(HttpStatusCode.Created, second.LastWords);
+        (await SendAsync(other, product, "in the middle")).ShouldBe(HttpStatusCode.Created, second.LastWords);
+        (await SendAsync(other, product, "before the kill")).ShouldBe(HttpStatusCode.Created, second.LastWords);
         (await CountAsync(second, "select count(*) from orders where marker = 'in the middle'")).ShouldBe(1);
         (await CountAsync(second, "select count(*) from orders where marker = 'before the kill'")).ShouldBe(1);
     }
@@ -122,12 +123,16 @@ public sealed class ShopLifeTests : IDisposable
         await shop.StartAndWaitAsync(Cancellation);
         using var http = shop.CustomerClient(TimeSpan.FromSeconds(30));
         var products = await ProductsAsync(http);
+        using var health = shop.Client(TimeSpan.FromSeconds(5));
+        var held = await shop.HoldProductsAsync(Cancellation);
         // Four on rows of their own, and four that wait for them.
-        var requests = Enumerable.Range(0, 8).Select(number => SendAsync(http, products[number % 4], $"in flight {number}", 1500)).ToArray();
-        await Wait.UntilAsync("four orders are being placed", deadline,
-            async () => await CountAsync(shop, "select count(*) from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()") == 4, Cancellation);
+        var requests = Enumerable.Range(0, 8).Select(number => SendAsync(http, products[number % 4], $"in flight {number}")).ToArray();
+        await UntilWaitingAsync(shop, 8);
 
-        var exit = await shop.TerminateAsync(Cancellation);
+        shop.Signal(Signals.Terminate);
+        await Wait.UntilAsync("it takes no more requests", patience, async () => !await ShopProcess.IsReadyAsync(health, Cancellation), Cancellation, () => shop.LastWords);
+        await held.DisposeAsync();
+        var exit = await shop.ExitAsync(patience, Cancellation);
 
         foreach (var request in requests) (await request).ShouldBe(HttpStatusCode.Created);
         exit.ShouldBe(0, shop.LastWords);
@@ -143,14 +148,17 @@ public sealed class ShopLifeTests : IDisposable
         await shop.StartAndWaitAsync(Cancellation);
         using var http = shop.CustomerClient(TimeSpan.FromSeconds(30));
         var products = await ProductsAsync(http);
-        (await SendAsync(http, products[0], "before", 0)).ShouldBe(HttpStatusCode.Created);
+        (await SendAsync(http, products[0], "before")).ShouldBe(HttpStatusCode.Created);
 
         Signals.Send(shop.Server.Postmaster, Signals.Kill).ShouldBeTrue();
         var began = TimeProvider.System.GetTimestamp();
-        var status = await SendAsync(http, products[0], "after", 0);
+        var status = await SendAsync(http, products[0], "after");
+        // A request has ten seconds. Beside all other tests the server may need more of them, and then of several requests.
+        while ((int)status is 503 or 504 && TimeProvider.System.GetElapsedTime(began).TotalSeconds < LongForm.Limit(10) - 10)
+            status = await SendAsync(http, products[0], "after");
 
         status.ShouldBe(HttpStatusCode.Created, shop.LastWords);
-        TimeProvider.System.GetElapsedTime(began).ShouldBeLessThan(deadline);
+        TimeProvider.System.GetElapsedTime(began).TotalSeconds.ShouldBeLessThan(LongForm.Limit(10));
     }
 
     [Fact]
@@ -165,9 +173,9 @@ public sealed class ShopLifeTests : IDisposable
         shop.Server.Signal(Signals.Continue);
 
         ((int)stopped).ShouldBeOneOf(503, 504);
-        await shop.UntilReadyAsync(deadline, Cancellation);
+        await shop.UntilReadyAsync(patience, Cancellation);
         (await CountAsync(shop, "select count(*) from mainstay.receipts where key = 'a refusal'")).ShouldBe(0);
-        (await SendAsync(http, product, "afterwards", 0)).ShouldBe(HttpStatusCode.Created, shop.LastWords);
+        (await SendAsync(http, product, "afterwards")).ShouldBe(HttpStatusCode.Created, shop.LastWords);
     }
 
     [Theory]
@@ -181,7 +189,7 @@ public sealed class ShopLifeTests : IDisposable
 
         shop.Start();
 
-        (await shop.ExitAsync(TimeSpan.FromSeconds(30), Cancellation)).ShouldBe(1, shop.LastWords);
+        (await shop.ExitAsync(patience, Cancellation)).ShouldBe(1, shop.LastWords);
         shop.LastWords.ShouldContain("MST1108");
         shop.LastWords.ShouldNotContain("Unhandled exception");
     }
@@ -200,7 +208,7 @@ public sealed class ShopLifeTests : IDisposable
         Directory.Move(part, aside);
 
         shop.Start();
-        (await shop.ExitAsync(TimeSpan.FromSeconds(30), Cancellation)).ShouldBe(1, shop.LastWords);
+        (await shop.ExitAsync(patience, Cancellation)).ShouldBe(1, shop.LastWords);
         shop.LastWords.ShouldContain(code);
 
         Directory.Move(aside, part);
@@ -237,11 +245,14 @@ public sealed class ShopLifeTests : IDisposable
     private static async Task<HttpStatusCode> OrderAsync(ShopProcess shop, string marker)
     {
         using var http = shop.CustomerClient(TimeSpan.FromSeconds(30));
-        return await SendAsync(http, (await ProductsAsync(http))[0], marker, 0);
+        return await SendAsync(http, (await ProductsAsync(http))[0], marker);
     }
 
-    private static Task<HttpStatusCode> SendAsync(HttpClient http, string product, string marker, int pauseMilliseconds) =>
-        PostAsync(http, "/v1/orders", new { productId = product, quantity = 1, marker, pauseMilliseconds }, marker);
+    private static Task<HttpStatusCode> SendAsync(HttpClient http, string product, string marker) => PostAsync(http, "/v1/orders", new { productId = product, quantity = 1, marker }, marker);
+
+    /// <summary>Returns when so many orders wait for products that the test holds.</summary>
+    private static Task UntilWaitingAsync(ShopProcess shop, int orders) => Wait.UntilAsync($"{orders} orders wait for their products", patience,
+        async () => await CountAsync(shop, "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%products%for update%'") == orders, Cancellation, () => shop.LastWords);
 
     private static async Task<HttpStatusCode> PostAsync(HttpClient http, string path, object body, string key)
     {

@@ -57,6 +57,16 @@ internal sealed class ShopProcess(string dataFolder, string logFile, int? port =
         }.ConnectionString;
     }
 
+    /// <summary>Keeps every order waiting until it is disposed, or until its time is half over.</summary>
+    public async Task<NpgsqlConnection> HoldProductsAsync(CancellationToken cancellation)
+    {
+        var connection = new NpgsqlConnection(ConnectionString());
+        await connection.OpenAsync(cancellation);
+        await using var hold = new NpgsqlCommand("begin; select id from products for update", connection);
+        await hold.ExecuteNonQueryAsync(cancellation);
+        return connection;
+    }
+
     /// <summary>Leaves nothing running: neither the shop nor its server.</summary>
     public override void Dispose()
     {
@@ -66,10 +76,10 @@ internal sealed class ShopProcess(string dataFolder, string logFile, int? port =
 
     protected override ProcessStartInfo StartInfo() => new(Path.Combine(AppContext.BaseDirectory, "Mainstay.Crash.App"))
     {
-        ArgumentList = { "--environment", "Development", "--urls", Address.ToString(), $"--Mainstay:DataFolder={DataFolder}", "--Mainstay:LongRunning:Lease=00:00:02" },
+        ArgumentList = { "--environment", "Development", "--urls", Address.ToString(), $"--Mainstay:DataFolder={DataFolder}", "--Mainstay:LongRunning:Lease=00:00:10" },
     };
 
-    private static async Task<bool> IsReadyAsync(HttpClient http, CancellationToken cancellation)
+    public static async Task<bool> IsReadyAsync(HttpClient http, CancellationToken cancellation)
     {
         try
         {

@@ -32,8 +32,8 @@ public sealed partial class SampleTests
     /// <returns>What it said when it failed; null when it has not.</returns>
     private static async Task<string?> BuildAsync(string sample)
     {
+        await room.WaitAsync(TestContext.Current.CancellationToken);
         using var limit = Limit();
-        await room.WaitAsync(limit.Token);
         // The projects under src are already built: this test project references them all. Building them again here would race
         // with the other test projects of the same run for the same output files.
         using var build = Start("build", sample, "-c", Configuration(), "-p:BuildProjectReferences=false", "-v", "quiet");

@@ -117,8 +117,14 @@ public sealed class DrainTests
     public async Task What_does_not_end_is_told_when_the_time_is_over()
     {
         var goOn = new TaskCompletionSource();
-        await using var shop = await TestBackend.StartAsync(() => With(backend => backend.Job<Attempted>("slow", (Attempted job, UnitOfWork work) => goOn.Task)));
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var shop = await TestBackend.StartAsync(() => With(backend => backend.Job<Attempted>("slow", (Attempted job, UnitOfWork work) =>
+        {
+            begun.TrySetResult();
+            return goOn.Task;
+        })));
         await EnqueueAsync(shop);
+        await begun.Task;
 
         var failure = await Should.ThrowAsync<DrainException>(() => shop.DrainAsync(new DrainOptions { Within = TimeSpan.FromMilliseconds(200) }));
 

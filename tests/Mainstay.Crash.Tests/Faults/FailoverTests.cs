@@ -32,6 +32,8 @@ public sealed class FailoverTests(DisturbedServer server) : IClassFixture<Distur
         var promotedAt = TimeProvider.System.GetTimestamp();
         await node.OrderUntilAsync("ordered", "late", Stop);
         TimeProvider.System.GetElapsedTime(promotedAt).TotalSeconds.ShouldBeLessThan(LongForm.Limit(10));
+        await Wait.UntilAsync("every order is answered", Scene.Patience,
+            () => Task.FromResult(Enumerable.Range(0, Orders).All(i => node.HasSaid($"ordered order-{i}") || node.HasSaid($"not ordered order-{i}"))), Stop, () => node.LastWords);
         await Wait.UntilAsync("no job is open", Scene.Patience, async () => await ScalarAsync(promoted, "select count(*) from mainstay.jobs") == 0, Stop, () => node.LastWords);
 
         for (var i = 0; isSynchronous && i < Orders; i++)

@@ -61,6 +61,10 @@ public abstract class FaultServer : IAsyncLifetime
         return Of(name);
     }
 
+    /// <summary>kill -9 of the <c>postmaster</c>, or of the youngest process of the server; another one when that has just ended by itself.</summary>
+    public Task KillAsync(string victim, CancellationToken cancellation) => Wait.UntilAsync($"the {victim} is killed", Scene.Patience,
+        () => Task.FromResult(Signals.Send(victim == "postmaster" ? Processes.Postmaster : Processes.Children is [.., var youngest] ? youngest : 0, Signals.Kill)), cancellation);
+
     /// <summary>Runs a statement as the superuser.</summary>
     public Task AdministrateAsync(string sql) => AdministrateAsync(sql, command => command.ExecuteNonQueryAsync());
 

@@ -16,7 +16,7 @@ public abstract class KilledNodeTests(SharedServer server)
     private protected async Task KillAsync(string statement, Moment moment, Func<Scene, WorkerProcess, Task> work, string fate, bool arrives = false, Func<NodeSettings, NodeSettings>? change = null)
     {
         await using var scene = await SceneAsync();
-        var victim = scene.Worker(change);
+        var victim = scene.Worker(settings => Scene.KeepsItsLease(change?.Invoke(settings) ?? settings));
         var point = victim.Wire.Hold(Statements.Of(statement), moment, statement == "claim" && moment == Moment.After ? "job" : null);
         victim.Start();
         await victim.SaysAsync("ready", Stop);
@@ -25,18 +25,19 @@ public abstract class KilledNodeTests(SharedServer server)
         var held = await point.ReachedAsync(Stop);
         await victim.KillAsync(Stop);
         if (arrives)
+        {
             held.Continue();
+            await scene.UntilAsync("what it said has arrived", "select exists (select from mainstay.jobs_done)");
+        }
         else
             held.Cut();
+        await scene.ShortenLeaseAsync(victim);
         await scene.SurviveAsync();
 
         await scene.UntilEmptyAsync();
         (await scene.FateAsync("job")).ShouldBe(fate);
         await scene.VerifyAsync();
     }
-
-    /// <summary>Also on a busy machine: a run that lost it would begin anew, and not come to where it was to be killed.</summary>
-    internal static NodeSettings KeepsItsLease(NodeSettings settings) => settings with { Lease = TimeSpan.FromSeconds(6) };
 
     private protected static Func<Scene, WorkerProcess, Task> Send(string handler, string does = "", TimeSpan? after = null) => (scene, _) => scene.SendAsync(handler, "job", does, after);
 }
@@ -67,7 +68,7 @@ public sealed class KilledInAnEndTests(SharedServer server) : KilledNodeTests(se
     [Theory]
     [InlineData("retry", Moment.Before, "done 2")]
     [InlineData("retry", Moment.After, "done 2")]
-    public Task A_job_that_failed_is_tried_again(string statement, Moment moment, string fate) => KillAsync(statement, moment, Send("write", "stumble"), fate, change: KeepsItsLease);
+    public Task A_job_that_failed_is_tried_again(string statement, Moment moment, string fate) => KillAsync(statement, moment, Send("write", "stumble"), fate);
 
     [Theory]
     [InlineData(Moment.Before, "dead 2 failed")]
@@ -99,13 +100,13 @@ public sealed class KilledBesideRunsTests(SharedServer server) : KilledNodeTests
     public async Task A_node_that_dies_while_it_takes_back_the_work_of_another_leaves_it_to_the_next(Moment moment)
     {
         await using var scene = await SceneAsync();
-        var first = await scene.StartAsync(settings => settings with { HoldsCalls = true });
+        var first = await scene.StartAsync(settings => Scene.KeepsItsLease(settings) with { HoldsCalls = true });
         await scene.SendAsync("call", "job");
         await first.SaysAsync("called job", Stop);
         var second = await scene.StartAsync(settings => settings with { Workers = 0 });
         var point = second.Wire.Hold(Statements.Of("reap"), moment, moment == Moment.After ? "call" : null);
 
-        await first.KillAsync(Stop);
+        await scene.KillAsync(first);
         var held = await point.ReachedAsync(Stop);
         await second.KillAsync(Stop);
         held.Cut();
@@ -123,7 +124,7 @@ public sealed class KilledBesideRunsTests(SharedServer server) : KilledNodeTests
     public async Task A_node_that_dies_while_it_renews_its_lease_is_missed_when_that_is_over(Moment moment)
     {
         await using var scene = await SceneAsync();
-        var victim = await scene.StartAsync(settings => KeepsItsLease(settings) with { HoldsCalls = true });
+        var victim = await scene.StartAsync(settings => settings with { HoldsCalls = true, Lease = TimeSpan.FromSeconds(10), Timeout = TimeSpan.FromMinutes(2) });
         await scene.SendAsync("call", "job");
         await victim.SaysAsync("called job", Stop);
 
@@ -192,11 +193,11 @@ public sealed class KilledAfterACallTests(SharedServer server)
     public async Task A_call_is_made_again_under_the_same_key()
     {
         await using var scene = await Scene.CreateAsync(server);
-        var victim = await scene.StartAsync(settings => settings with { HoldsCalls = true });
+        var victim = await scene.StartAsync(settings => Scene.KeepsItsLease(settings) with { HoldsCalls = true });
         var id = await scene.SendAsync("call", "job");
         await victim.SaysAsync("called job", Scene.Stop);
 
-        await victim.KillAsync(Scene.Stop);
+        await scene.KillAsync(victim);
         await scene.SurviveAsync();
 
         await scene.UntilEmptyAsync();

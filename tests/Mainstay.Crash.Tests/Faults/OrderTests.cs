@@ -26,12 +26,12 @@ public sealed class OrderTests(SharedServer server)
         NodeSettings Ordered(NodeSettings settings) => settings with { HasLimits = true, DeadHead = DeadHead.Skip };
         await SendAsync(scene, "a", 1, does);
         await SendAsync(scene, "b", 1, does);
-        var victim = scene.Worker(settings => Ordered(does == "stumble" ? KilledNodeTests.KeepsItsLease(settings) : settings));
+        var victim = scene.Worker(settings => Ordered(Scene.KeepsItsLease(settings)));
         var point = victim.Wire.Hold(Statements.Of(statement), moment, statement == "claim" ? "a-0" : null);
         victim.Start();
 
         var held = await point.ReachedAsync(Stop);
-        await victim.KillAsync(Stop);
+        await scene.KillAsync(victim);
         held.Cut();
         await scene.SurviveAsync(Ordered);
 
@@ -46,7 +46,7 @@ public sealed class OrderTests(SharedServer server)
     public async Task A_run_whose_commit_is_in_doubt_does_not_begin_again_beside_the_next()
     {
         await using var scene = await Scene.CreateAsync(server);
-        var node = await scene.StartAsync(settings => settings with { HasLimits = true });
+        var node = await scene.StartAsync(settings => Scene.KeepsItsLease(settings) with { HasLimits = true });
         var point = node.Wire.Hold(Statements.Of("commit"), Moment.After);
         await SendAsync(scene, "a", 0, "");
 
@@ -67,7 +67,7 @@ public sealed class OrderTests(SharedServer server)
     public async Task When_the_head_is_dead_the_rest_does_what_was_declared(DeadHead deadHead, string does, string reasons)
     {
         await using var scene = await Scene.CreateAsync(server);
-        NodeSettings Ordered(NodeSettings settings) => settings with { HasLimits = true, DeadHead = deadHead, Lease = TimeSpan.FromSeconds(1) };
+        NodeSettings Ordered(NodeSettings settings) => Scene.KeepsItsLease(settings) with { HasLimits = true, DeadHead = deadHead };
         await SendAsync(scene, "a", 1, does);
         await SendAsync(scene, "b", 0, "");
         var waiting = deadHead == DeadHead.Block ? 2 : 0;

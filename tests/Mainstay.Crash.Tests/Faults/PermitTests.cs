@@ -14,7 +14,7 @@ public sealed class PermitTests(SharedServer server)
         for (var i = 0; i < FaultNode.AtMost; i++)
             await scene.SendAsync(handler, $"held-{i}", "wait", lane: lane);
         // They must not lose their leases because the machine is busy.
-        NodeSettings Patient(NodeSettings settings) => Limited(settings) with { Lease = TimeSpan.FromSeconds(6) };
+        NodeSettings Patient(NodeSettings settings) => Limited(settings) with { Lease = TimeSpan.FromSeconds(12) };
         var victims = await Task.WhenAll(scene.StartAsync(Patient), scene.StartAsync(Patient));
         await scene.UntilAsync("all permits are held", $"select count(*) = {FaultNode.AtMost} from runs where ended is null");
         for (var i = 0; i < 12; i++)
@@ -68,9 +68,9 @@ public sealed class PermitTests(SharedServer server)
         await using var scene = await Scene.CreateAsync(server);
         var slow = scene.Worker(Limited);
         var first = slow.Wire.Hold(Statements.Of("claim"), Moment.After, "job");
-        slow.Start();
         for (var i = 0; i < FaultNode.AtMost; i++)
             await scene.SendAsync(handler, $"job-{i}", "late:1", lane: lane);
+        slow.Start();
         var lost = await first.ReachedAsync(Stop);
         var second = slow.Wire.Hold(Statements.Of("claim"), Moment.After, "job");
         // From now on it knows that it may hold what it has never heard of.
@@ -96,9 +96,9 @@ public sealed class PermitTests(SharedServer server)
         await using var scene = await Scene.CreateAsync(server);
         var sleeper = scene.Worker(Limited);
         var point = sleeper.Wire.Hold(Statements.Of("claim"), Moment.After, "job");
-        sleeper.Start();
         for (var i = 0; i < FaultNode.AtMost; i++)
             await scene.SendAsync(handler, $"job-{i}", "late:1", lane: lane);
+        sleeper.Start();
         var held = await point.ReachedAsync(Stop);
         sleeper.Signal(Signals.Stop);
         await scene.SurviveAsync(Limited);
@@ -118,9 +118,8 @@ public sealed class PermitTests(SharedServer server)
     private static async Task FillAsync(Scene scene, string handler, string? lane)
     {
         for (var i = 0; i < 20; i++)
-            await scene.SendAsync(handler, $"full-{i}", "late:0.1", lane: lane);
-        await scene.UntilEmptyAsync();
-        (await scene.ScalarAsync<long>("select max((select count(*) from runs other where other.began <= one.began and other.ended > one.began)) from runs one where key like 'full-%'")).ShouldBe(FaultNode.AtMost);
+            await scene.SendAsync(handler, $"full-{i}", "wait", lane: lane);
+        await scene.UntilAsync("all permits are held again", $"select count(*) = {FaultNode.AtMost} from runs where key like 'full-%' and ended is null");
     }
 }
 
@@ -133,7 +132,7 @@ public sealed class PaceTests(SharedServer server)
     public async Task No_second_has_more_beginnings_than_the_queue_says_whoever_is_killed()
     {
         await using var scene = await Scene.CreateAsync(server);
-        var nodes = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => scene.StartAsync(settings => settings with { HasLimits = true })));
+        var nodes = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => scene.StartAsync(settings => Scene.KeepsItsLease(settings) with { HasLimits = true })));
         await scene.SurviveAsync(settings => settings with { HasLimits = true });
         // Both are waited for from the beginning: on a slow machine all is done before the first is dead.
         var deaths = nodes.Zip([Moment.Before, Moment.After], (victim, moment) => (victim, victim.Wire.Hold(Statements.Of("claim"), moment, moment == Moment.After ? "job" : null))).ToArray();
@@ -145,7 +144,7 @@ public sealed class PaceTests(SharedServer server)
         foreach (var (victim, point) in deaths)
         {
             var held = await point.ReachedAsync(Scene.Stop);
-            await victim.KillAsync(Scene.Stop);
+            await scene.KillAsync(victim);
             held.Cut();
         }
         await scene.UntilEmptyAsync();

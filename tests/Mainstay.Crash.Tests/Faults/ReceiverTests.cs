@@ -1,6 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
-
 namespace Mainstay.Tests;
 
 /// <summary>F37, F38: whoever gets the messages of the application is down, or its confirmation gets lost, or the sender dies before it has noted it.</summary>
@@ -27,11 +24,11 @@ public sealed class ReceiverTests(SharedServer server)
         await using var scene = await Scene.CreateAsync(server);
         var confirmation = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var receiver = await Receiver.StartAsync(scene, holds: confirmation);
-        var victim = await scene.StartAsync();
+        var victim = await scene.StartAsync(Scene.KeepsItsLease);
         await scene.SendAsync("post", "job", receiver.Address);
         await receiver.Handled.Task.WaitAsync(Scene.Patience, Scene.Stop);
 
-        await victim.KillAsync(Scene.Stop);
+        await scene.KillAsync(victim);
         confirmation.SetResult();
         await scene.SurviveAsync();
 
@@ -48,7 +45,7 @@ public sealed class ReceiverTests(SharedServer server)
         const int Lanes = 20, Each = 25;
         await using var scene = await Scene.CreateAsync(server);
         await scene.SurviveAsync(settings => settings with { HasLimits = true });
-        var address = $"http://127.0.0.1:{FreePort()}";
+        var address = $"http://127.0.0.1:{Ports.Free()}";
         // In the order of their numbers, all at once.
         await scene.ExecuteAsync($$"""
             insert into sent (id, key)
@@ -74,12 +71,5 @@ public sealed class ReceiverTests(SharedServer server)
     {
         (await scene.ScalarAsync<long>("select count(*) from effects")).ShouldBe(1);
         await scene.VerifyAsync();
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -26,8 +26,10 @@ public sealed class RedriveTests(SharedServer server)
         var victim = scene.Worker();
         var first = victim.Wire.Hold(Statements.Of("redrive"), Moment.After);
         victim.Start();
-        (await first.ReachedAsync(Scene.Stop)).Continue();
-        var held = await victim.Wire.Hold(Statements.Of("redrive"), moment).ReachedAsync(Scene.Stop);
+        var held = await first.ReachedAsync(Scene.Stop);
+        var second = victim.Wire.Hold(Statements.Of("redrive"), moment);
+        held.Continue();
+        held = await second.ReachedAsync(Scene.Stop);
         await victim.KillAsync(Scene.Stop);
         held.Cut();
         var survivor = await scene.SurviveAsync();

@@ -33,9 +33,9 @@ public sealed class RolloutTests(SharedServer server)
         // A new node comes, the old one dies with work in its hands, and does not come back: it knows less than the database.
         await scene.SendAsync("call", "in-hands", "wait");
         await old.SaysAsync("called in-hands", Stop);
-        await scene.StartAsync(settings => Old(settings) with { Lease = TimeSpan.FromSeconds(6), IsNext = true, Schema = "off" });
+        await scene.StartAsync(settings => Old(settings) with { IsNext = true, Schema = "off" });
         await scene.UntilAsync("the new node has done its work beside the old one", "select array_agg(handler) = array['call'] from mainstay.jobs");
-        await old.KillAsync(Stop);
+        await scene.KillAsync(old);
         await scene.ExecuteAsync("update mainstay.jobs set payload = json_build_object('key', payload ->> 'key', 'does', '')");
         old.Start();
         (await old.ExitAsync(Scene.Patience, Stop)).ShouldNotBe(0);
@@ -48,7 +48,7 @@ public sealed class RolloutTests(SharedServer server)
     }
 
     /// <summary>Prepares its statements, as nodes do that stand behind no wire.</summary>
-    private static NodeSettings Old(NodeSettings settings) => settings with
+    private static NodeSettings Old(NodeSettings settings) => Scene.KeepsItsLease(settings) with
     {
         HasLimits = true,
         ConnectionString = new NpgsqlConnectionStringBuilder(settings.ConnectionString) { MaxAutoPrepare = 50, AutoPrepareMinUsages = 1 }.ConnectionString,

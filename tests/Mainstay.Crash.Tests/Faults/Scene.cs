@@ -12,6 +12,9 @@ internal sealed class Scene : IAsyncDisposable
     /// <summary>How long anything may take here, on a machine that is busy with other things.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
+    /// <summary>Longer than a process gets no time on a busy machine, twice over.</summary>
+    private static readonly TimeSpan longLease = TimeSpan.FromSeconds(30);
+
     private readonly TemporaryFolder _folder = new();
     private readonly List<WorkerProcess> _workers = [];
     private readonly List<IHost> _hosts = [];
@@ -54,10 +57,10 @@ internal sealed class Scene : IAsyncDisposable
         return worker;
     }
 
-    /// <summary>A node that nothing happens to, in this process. With a longer lease than those that die: it must not lose it because the machine is busy.</summary>
+    /// <summary>A node that nothing happens to, in this process. It must not lose its lease because the machine is busy.</summary>
     public async Task<IHost> SurviveAsync(Func<NodeSettings, NodeSettings>? change = null)
     {
-        var settings = Settings with { Lease = TimeSpan.FromSeconds(6) };
+        var settings = Settings with { Lease = longLease };
         var host = FaultNode.Build(change?.Invoke(settings) ?? settings, new Voice(_ => { }), logging => logging.ClearProviders());
         _hosts.Add(host);
         await host.StartAsync(Stop);
@@ -115,8 +118,36 @@ internal sealed class Scene : IAsyncDisposable
         await command.ExecuteNonQueryAsync(Stop);
     }
 
+    /// <summary>Holds what a statement locks until it is disposed.</summary>
+    public async Task<NpgsqlConnection> HoldAsync(string sql)
+    {
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(Database) { ApplicationName = "holder", Pooling = false }.ConnectionString);
+        await connection.OpenAsync(Stop);
+        await using var hold = new NpgsqlCommand($"begin; {sql}", connection);
+        await hold.ExecuteNonQueryAsync(Stop);
+        return connection;
+    }
+
     /// <summary>Waits until a question answers true.</summary>
     public Task UntilAsync(string what, string sql) => Wait.UntilAsync(what, Patience, async () => await ScalarAsync<bool>(sql), Stop, Story);
+
+    /// <summary>For a node whose lease ends with its death only. Also on a busy machine: a run that lost its lease, or its time, would begin anew, and not come to where it was to be killed.</summary>
+    public static NodeSettings KeepsItsLease(NodeSettings settings) => settings with { Lease = longLease, Timeout = TimeSpan.FromMinutes(2) };
+
+    /// <summary>Kills a node. Of the rest of its lease only the last second is waited for.</summary>
+    public async Task KillAsync(WorkerProcess node)
+    {
+        await node.KillAsync(Stop);
+        await ShortenLeaseAsync(node);
+    }
+
+    /// <summary>Nobody has to wait for more than the last second of the lease of a node that is dead.</summary>
+    public Task ShortenLeaseAsync(WorkerProcess dead) => ExecuteAsync($"""
+        update mainstay.nodes set lease_until = mainstay.now() + interval '1 s' where name = '{NameOf(dead)}' and lease_until > mainstay.now() + interval '1 s'
+        """);
+
+    /// <summary>What a node is called in the database.</summary>
+    public static string NameOf(WorkerProcess node) => $"{Environment.MachineName}:{node.Id}";
 
     /// <summary>The same, and whenever the node has ended meanwhile, it is started again, as an orchestrator would.</summary>
     public Task KeepStartedUntilAsync(WorkerProcess node, string what, string sql)
@@ -125,7 +156,10 @@ internal sealed class Scene : IAsyncDisposable
         return Wait.UntilAsync(what, Patience, async () =>
         {
             if (node.HasExited)
+            {
+                await ShortenLeaseAsync(node);
                 node.Start();
+            }
             return await ScalarAsync<bool>(sql);
         }, Stop, Story);
     }
@@ -166,7 +200,7 @@ internal sealed class Scene : IAsyncDisposable
         await using var source = NpgsqlDataSource.Create(database);
         await NoteDeathsAsync(source);
         var findings = await Ledger.FindAsync(source, Stop);
-        using var operations = FaultNode.Build(Settings with { ConnectionString = database, Lease = TimeSpan.FromSeconds(6), Workers = 0, HasLimits = true }, new Voice(_ => { }), logging => logging.ClearProviders());
+        using var operations = FaultNode.Build(Settings with { ConnectionString = database, Lease = longLease, Workers = 0, HasLimits = true }, new Voice(_ => { }), logging => logging.ClearProviders());
         var report = await operations.Services.GetRequiredService<QueueChecker>().VerifyAsync([.. await ReadSentAsync(source)], Patience, Stop);
         findings.AddRange(report.Findings.Select(finding => $"{finding.Check}: {string.Join("; ", finding.Rows.Take(5).Select(row => $"{row.Row} {row.Detail}"))}"));
         findings.AddRange(report.Unfinished.Select(check => $"{check}: not looked at in time"));

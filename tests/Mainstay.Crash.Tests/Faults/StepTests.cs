@@ -7,11 +7,11 @@ public sealed class StepTests(SharedServer server) : KilledNodeTests(server)
     public async Task A_step_that_is_recorded_is_not_repeated_and_the_next_one_is_under_the_same_key()
     {
         await using var scene = await SceneAsync();
-        var victim = await scene.StartAsync(settings => settings with { HoldsCalls = true });
+        var victim = await scene.StartAsync(settings => Scene.KeepsItsLease(settings) with { HoldsCalls = true });
         await scene.SendAsync("stepped", "job");
         await victim.SaysAsync("called job-b", Stop);
 
-        await victim.KillAsync(Stop);
+        await scene.KillAsync(victim);
         await scene.SurviveAsync();
 
         await scene.UntilEmptyAsync();

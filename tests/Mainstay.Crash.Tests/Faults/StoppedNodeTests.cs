@@ -5,6 +5,9 @@ public sealed class StoppedNodeTests(SharedServer server)
 {
     private static CancellationToken Stop => Scene.Stop;
 
+    /// <summary>It sleeps beyond the end of its lease, and must not lose that before, because the machine is busy.</summary>
+    private static NodeSettings Sleeper(NodeSettings settings) => settings with { Lease = TimeSpan.FromSeconds(10), Timeout = TimeSpan.FromMinutes(2) };
+
     /// <summary>A job that was born leased, and whose commit was answered when the lease was over, gives its slot back: else this node would have none when it has happened twice.</summary>
     [Fact]
     public async Task What_was_born_in_a_lease_that_is_over_keeps_no_slot()
@@ -32,7 +35,7 @@ public sealed class StoppedNodeTests(SharedServer server)
     public async Task The_commit_of_a_node_that_overslept_is_refused_and_the_node_is_good_again()
     {
         await using var scene = await Scene.CreateAsync(server);
-        var sleeper = await scene.StartAsync();
+        var sleeper = await scene.StartAsync(Sleeper);
         var point = sleeper.Wire.Hold(Statements.Of("complete"), Moment.Before);
         await scene.SendAsync("write", "job");
 
@@ -58,7 +61,7 @@ public sealed class StoppedNodeTests(SharedServer server)
     public async Task A_commit_that_was_half_way_is_made_by_one_of_the_two(bool arrives, string fate)
     {
         await using var scene = await Scene.CreateAsync(server);
-        var sleeper = await scene.StartAsync();
+        var sleeper = await scene.StartAsync(Sleeper);
         var point = sleeper.Wire.Hold(Statements.Of("commit"), Moment.Before);
         await scene.SendAsync("write", "job");
 
@@ -81,7 +84,7 @@ public sealed class StoppedNodeTests(SharedServer server)
     public async Task A_node_that_overslept_cancels_what_reaches_out_and_is_good_again()
     {
         await using var scene = await Scene.CreateAsync(server);
-        var sleeper = await scene.StartAsync(settings => settings with { HoldsCalls = true });
+        var sleeper = await scene.StartAsync(settings => Sleeper(settings) with { HoldsCalls = true });
         await scene.SendAsync("call", "job");
         await sleeper.SaysAsync("called job", Stop);
 

@@ -20,7 +20,7 @@ public sealed class TransferTests(DisturbedServer server)
         var node = await scene.StartAsync(settings => settings with { KeepsLedger = true });
         for (var number = 0; number < Transfers; number++)
             node.Tell($"transfer {number}");
-        await node.SaysAsync("transferred 5", Stop);
+        await Wait.UntilAsync("the first are recorded", Scene.Patience, () => Task.FromResult(Enumerable.Range(0, Transfers).Count(number => node.HasSaid($"transferred {number}")) > 5), Stop, () => node.LastWords);
 
         if (victim == "node")
         {
@@ -29,7 +29,7 @@ public sealed class TransferTests(DisturbedServer server)
             await node.SaysAsync("ready", Stop);
         }
         else
-            Signals.Send(victim == "postmaster" ? server.Processes.Postmaster : server.Processes.Children[^1], Signals.Kill).ShouldBeTrue();
+            await server.KillAsync(victim, Stop);
         // Acknowledged or not: all of them once more, until each is acknowledged.
         for (var number = 0; number < Transfers; number++)
             node.Tell($"transfer {number}");
@@ -49,7 +49,7 @@ public sealed class TransferTests(DisturbedServer server)
         (await scene.ScalarAsync<decimal>("select sum(balance)::numeric from mainstay.ledger_accounts")).ShouldBe(0);
         (await scene.ScalarAsync<long>("select -balance from mainstay.ledger_accounts where code = 'fees'")).ShouldBe(Transfers);
         var survivor = await scene.SurviveAsync(settings => settings with { KeepsLedger = true });
-        var report = await survivor.Services.GetRequiredService<Mainstay.Ledger>().VerifyAsync(cancellation: Stop);
+        var report = await survivor.Services.GetRequiredService<Mainstay.Ledger>().VerifyAsync(Scene.Patience, Stop);
         report.IsSound.ShouldBeTrue(string.Join('\n', report.Findings.SelectMany(finding => finding.Rows.Select(row => $"{finding.Check}: {row}")).Concat(report.Unfinished)));
     }
 }

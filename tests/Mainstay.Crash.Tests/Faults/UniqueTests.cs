@@ -11,11 +11,11 @@ public sealed class UniqueTests(SharedServer server)
     public async Task Whoever_wants_it_gets_the_same_one_until_it_is_done_wherever_that_is()
     {
         await using var scene = await Scene.CreateAsync(server);
-        var victim = await scene.StartAsync(settings => settings with { HoldsCalls = true });
+        var victim = await scene.StartAsync(settings => Scene.KeepsItsLease(settings) with { HoldsCalls = true });
 
         var first = (await Task.WhenAll(Enumerable.Range(0, Writers).Select(_ => EnqueueAsync(scene)))).Distinct().ShouldHaveSingleItem();
         await victim.SaysAsync("called the-one", Scene.Stop);
-        await victim.KillAsync(Scene.Stop);
+        await scene.KillAsync(victim);
         (await EnqueueAsync(scene)).ShouldBe(first);
         await scene.SurviveAsync();
         await scene.UntilEmptyAsync();

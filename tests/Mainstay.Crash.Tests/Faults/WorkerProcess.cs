@@ -45,9 +45,9 @@ internal sealed class WorkerProcess : ChildProcess
         return HasSaid("ready");
     }
 
-    /// <summary>Returns when these words are among what it said last.</summary>
+    /// <summary>Returns when it has said these words among others.</summary>
     public Task LogsAsync(string words, CancellationToken cancellation) =>
-        Wait.UntilAsync($"the node logs '{words}'", Scene.Patience, () => Task.FromResult(LastWords.Contains(words, StringComparison.Ordinal)), cancellation, () => LastWords);
+        Wait.UntilAsync($"the node logs '{words}'", Scene.Patience, () => Task.FromResult(HasLogged(words)), cancellation, () => LastWords);
 
     /// <summary>Places orders, one after the other, until one is answered like this.</summary>
     /// <param name="answer">"ordered" or "not ordered".</param>

@@ -400,7 +400,7 @@ public sealed class SchemaStartTests(PostgresFixture postgres) : SchemaTest(post
 
         // The new table is made; the foreign key then waits for the table that is being written.
         var start = StartAsync(SchemaMode.Apply, new SchemaLimits { Lock = TimeSpan.FromMinutes(1) }, FirstRelease());
-        while (!await AskAsync<bool>("select coalesce(bool_or(pg_terminate_backend(pid)), false) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"))
+        while (!await AskAsync<bool>("select coalesce(bool_or(pg_terminate_backend(pid)), false) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and wait_event_type = 'Lock'"))
             await Task.Delay(10, Cancellation);
 
         await Should.ThrowAsync<NpgsqlException>(() => start);

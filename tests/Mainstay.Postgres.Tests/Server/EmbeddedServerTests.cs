@@ -165,13 +165,25 @@ public sealed class EmbeddedServerTests : ServerTest
     [Fact]
     public async Task A_process_killed_while_it_makes_the_cluster_leaves_nothing_in_the_way()
     {
-        using var killed = new OtherProcess(DataFolder);
-        await killed.LineAsync("Creating");
-        await UntilAsync(() => Task.FromResult(Directory.GetDirectories(Postgres, "cluster.draft-*").Length > 0));
-        await killed.KillAsync();
-        Directory.Exists(Path.Combine(Postgres, "cluster")).ShouldBeFalse();
+        var data = "";
+        EmbeddedServerOptions There(EmbeddedServerOptions options) => options with { DataFolder = data };
+        string[] drafts = [];
+        for (var round = 0; round < 10 && drafts.Length == 0; round++)
+        {
+            data = Folder.In($"{round}", ".mainstay");
+            using var killed = new OtherProcess(data);
+            await killed.LineAsync("Creating");
+            await UntilAsync(() => Task.FromResult(Directory.GetDirectories(Path.Combine(data, "postgres"), "cluster*").Length > 0));
+            await killed.KillAsync();
+            drafts = Directory.GetDirectories(Path.Combine(data, "postgres"), "cluster.draft-*");
+            // Killed too late, because nothing holds it up there: once more.
+            if (drafts.Length == 0)
+                await using (await StartAsync(There)) { }
+        }
+        drafts.ShouldNotBeEmpty();
+        Directory.Exists(Path.Combine(data, "postgres", "cluster")).ShouldBeFalse();
 
-        await using var server = await StartAsync();
+        await using var server = await StartAsync(There);
 
         (await AskAsync(server.ConnectionString, "select 1")).ShouldBe("1");
     }
@@ -268,16 +280,19 @@ public sealed class EmbeddedServerTests : ServerTest
     {
         for (var round = 0; round < 4; round++)
         {
-            var server = await StartAsync(options => options with { StopTimeout = TimeSpan.FromSeconds(30) });
+            var server = await StartAsync(options => options with { StopTimeout = TimeSpan.FromMinutes(2) });
             await AskAsync(server.ConnectionString, "create table if not exists t (x text); insert into t select repeat('x', 100) from generate_series(1, 20000)");
             var ready = (await File.ReadAllTextAsync(Path.Combine(Postgres, "log", "server.log"), Cancellation)).Length;
-            await KillAsync(int.Parse(await AskAsync(server.AdministratorConnectionString, "select pid from pg_stat_activity where backend_type = 'background writer'"), CultureInfo.InvariantCulture));
+            var writer = "";
+            await UntilAsync(async () => (writer = await AskAsync(server.AdministratorConnectionString, "select pid from pg_stat_activity where backend_type = 'background writer'")).Length > 0);
+            await KillAsync(int.Parse(writer, CultureInfo.InvariantCulture));
             await UntilAsync(async () => (await File.ReadAllTextAsync(Path.Combine(Postgres, "log", "server.log"), Cancellation))[ready..].Contains("reinitializing", StringComparison.Ordinal));
 
             var began = TimeProvider.System.GetTimestamp();
             await server.DisposeAsync();
 
-            TimeProvider.System.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromSeconds(15));
+            // A fast stop that hangs would take all the time that it is given.
+            TimeProvider.System.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromMinutes(1));
         }
     }
 
@@ -291,7 +306,8 @@ public sealed class EmbeddedServerTests : ServerTest
 
         await server.DisposeAsync();
 
-        IsAlive(server.ProcessId).ShouldBeFalse();
+        // On a busy machine an immediate stop may take longer than it is waited for.
+        await UntilAsync(() => Task.FromResult(!IsAlive(server.ProcessId)));
     }
 
     [Fact]

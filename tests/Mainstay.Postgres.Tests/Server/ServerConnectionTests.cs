@@ -50,10 +50,10 @@ public sealed class ServerConnectionTests(PostgresFixture postgres)
     [Fact]
     public async Task A_port_where_nobody_listens_is_named()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        listener.Stop();
+        // Taken, so that nobody else comes to listen there.
+        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        taken.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var port = ((IPEndPoint)taken.LocalEndPoint!).Port;
 
         (await FailAsync($"Host=127.0.0.1;Port={port};Database=shop;Username=shop;Password={Secret}")).ShouldContainAll("MST1133", $"127.0.0.1:{port}");
         (await FailAsync($"Host=/nowhere;Database=shop;Username=shop;Password={Secret}")).ShouldContain("MST1133");
@@ -92,7 +92,7 @@ public sealed class ServerConnectionTests(PostgresFixture postgres)
         listener.Start();
         var server = AnswerAsync(listener, "HTTP/1.1 400 Bad Request\r\n\r\n"u8.ToArray());
 
-        var message = await FailAsync($"Host=127.0.0.1;Port={((IPEndPoint)listener.LocalEndpoint).Port};Database=shop;Username=shop;Password={Secret};SSL Mode=Disable;GSS Encryption Mode=Disable;Timeout=5");
+        var message = await FailAsync($"Host=127.0.0.1;Port={((IPEndPoint)listener.LocalEndpoint).Port};Database=shop;Username=shop;Password={Secret};SSL Mode=Disable;GSS Encryption Mode=Disable;Timeout=60");
 
         message.ShouldStartWith("MST1141");
         await server;

@@ -258,10 +258,26 @@ public sealed class ConcurrentKeyTests(OperationFixture fixture) : IClassFixture
         await using (var command = new Npgsql.NpgsqlCommand("insert into mainstay.receipts values ('bob', 'busy', '', 200, '', '', now() + interval '1 day')", other, transaction))
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
 
-        var reply = (await user.PostAsync("/v1/impatient", new { id }, "Idempotency-Key: busy")).Expect(409, "request-in-progress");
+        var (reply, _) = await InTimeAsync();
 
-        reply.Header("Retry-After").ShouldBe("1");
+        reply.Expect(409, "request-in-progress").Header("Retry-After").ShouldBe("1");
         await transaction.RollbackAsync(TestContext.Current.CancellationToken);
-        (await user.PostAsync("/v1/impatient", new { id }, "Idempotency-Key: busy")).Expect(204).Header("Idempotency-Replayed").ShouldBeNull();
+        var (repeated, tries) = await InTimeAsync();
+        repeated.Expect(204);
+        if (tries == 1)
+            repeated.Header("Idempotency-Replayed").ShouldBeNull();
+
+        // Its time is short, and may be over before it has begun or while it ends.
+        async Task<(Reply Reply, int Tries)> InTimeAsync()
+        {
+            var made = 0;
+            Reply last = null!;
+            await Waiting.UntilAsync(async () =>
+            {
+                made++;
+                return (last = await user.PostAsync("/v1/impatient", new { id }, "Idempotency-Key: busy")).Status is not (503 or 504);
+            });
+            return (last, made);
+        }
     }
 }

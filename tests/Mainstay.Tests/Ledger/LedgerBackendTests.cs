@@ -59,7 +59,7 @@ public sealed class LedgerBackendTests(PostgresFixture postgres) : OwnDatabaseTe
         var transactor = backend.Running.Services.Transactor;
 
         await Task.WhenAll(Enumerable.Range(0, 64).Select(i => transactor.RunAsync(
-            new TransactionRequest(User.Anonymous, Origin.OfRead, Deadline.After(TimeSpan.FromSeconds(30), TimeProvider.System), Stop), work =>
+            new TransactionRequest(User.Anonymous, Origin.OfRead, Deadline.After(TimeSpan.FromMinutes(5), TimeProvider.System), Stop), work =>
             {
                 Id<LedgerAccount>[] order = i % 2 == 0 ? [bank, ada, bob] : [bob, ada, bank];
                 work.Transfer(LedgerTransfer.Between(bank, order[1], 5));

@@ -172,13 +172,17 @@ public sealed class LedgerConcurrencyTests(PostgresFixture postgres) : LedgerDat
         return posting;
     }
 
-    /// <summary>Ends one connection of the ledger after the other, in whatever it is at.</summary>
+    /// <summary>Ends one connection of the ledger after the other, in whatever it is at, each after some transfers: where one takes long, it would else be cut at every attempt.</summary>
     private async Task CutAsync(CancellationToken done)
     {
+        Task<long> RecordedAsync() => Source.ScalarAsync<long>("select count(*) from mainstay.ledger_transfers");
         while (!done.IsCancellationRequested)
         {
+            var before = await RecordedAsync();
             await Source.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and state <> 'idle' and query like '%ledger_transfer%' and pid <> pg_backend_pid() order by random() limit 1");
-            await Task.Delay(50, CancellationToken.None);
+            do
+                await Task.Delay(50, CancellationToken.None);
+            while (!done.IsCancellationRequested && await RecordedAsync() < before + 8);
         }
     }
 

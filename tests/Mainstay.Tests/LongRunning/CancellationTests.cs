@@ -95,7 +95,7 @@ public sealed class CancellationTests(ReportsFixture reports) : IClassFixture<Re
     [Fact]
     public async Task Whoever_waits_for_what_is_cancelled_meanwhile_is_told()
     {
-        var waiting = Ann.PostAsync("/v1/reports", new { title = "slow, waited and cancelled" }, "Prefer: wait=5");
+        var waiting = Ann.PostAsync("/v1/reports", new { title = "slow, waited and cancelled" }, "Prefer: wait=20");
         await reports.Desk.ArrivedAsync("slow, waited and cancelled");
         var id = await Backend.ScalarAsync<Guid>("select id from mainstay.operations where status = 'running' and convert_from(body, 'UTF8') like '%waited and cancelled%'");
 

@@ -270,13 +270,13 @@ public sealed class LongRunningTests(ReportsFixture reports) : IClassFixture<Rep
     [Fact]
     public async Task Who_wants_to_wait_gets_the_final_answer_when_it_is_there_in_time()
     {
-        var created = (await Ann.PostAsync("/v1/reports", new { title = "waited for" }, "Prefer: wait=5")).Expect(201);
-        var refused = (await Ann.PostAsync("/v1/reports", new { title = "dull, waited for" }, "Prefer: wait=5")).Expect(422, "too-dull");
+        var created = (await Ann.PostAsync("/v1/reports", new { title = "waited for" }, "Prefer: wait=20")).Expect(201);
+        var refused = (await Ann.PostAsync("/v1/reports", new { title = "dull, waited for" }, "Prefer: wait=20")).Expect(422, "too-dull");
 
-        created.Header("Preference-Applied").ShouldBe("wait=5");
+        created.Header("Preference-Applied").ShouldBe("wait=20");
         created.Header("Location").ShouldBe("/v1/reports/" + created.Id);
         created.Data.GetProperty("title").GetString().ShouldBe("waited for");
-        refused.Header("Preference-Applied").ShouldBe("wait=5");
+        refused.Header("Preference-Applied").ShouldBe("wait=20");
         (await Ann.GetAsync(created.Header("Location")!)).Expect(200).ETag.ShouldBe(created.ETag);
     }
 
@@ -293,7 +293,10 @@ public sealed class LongRunningTests(ReportsFixture reports) : IClassFixture<Rep
     [Fact]
     public async Task Nobody_waits_longer_than_a_request_may_take()
     {
-        var accepted = (await Ann.PostAsync("/v1/reports/patient", null, "Prefer: wait=99999999")).Expect(202);
+        Reply accepted = null!;
+        // On a busy machine its time may be over before it is accepted.
+        await Waiting.UntilAsync(async () => (accepted = await Ann.PostAsync("/v1/reports/patient", null, "Prefer: wait=99999999")).Status != 504);
+        accepted.Expect(202);
 
         accepted.Header("Preference-Applied").ShouldBeOneOf("wait=1", "wait=0");
         reports.Desk.LetGo("patient");

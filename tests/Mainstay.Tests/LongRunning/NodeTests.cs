@@ -21,7 +21,7 @@ public sealed class NodeTests(PostgresFixture postgres)
         await using var back = await StartAsync(database);
 
         (await ann.EndedAsync(location)).Status().ShouldBe("succeeded");
-        (await ann.PostAsync("/v1/reports", new { title = "elsewhere, waited for" }, "Prefer: wait=5")).Expect(201);
+        (await ann.PostAsync("/v1/reports", new { title = "elsewhere, waited for" }, "Prefer: wait=20")).Expect(201);
     }
 
     [Fact]
@@ -44,14 +44,15 @@ public sealed class NodeTests(PostgresFixture postgres)
     public async Task A_lease_that_is_renewed_outlasts_its_own_time()
     {
         var database = await postgres.CreateDatabaseAsync();
-        await using var first = await StartAsync(database);
-        await using var second = await StartAsync(database);
+        const string lease = "--Mainstay:LongRunning:Lease=00:00:09";
+        await using var first = await StartAsync(database, lease);
+        await using var second = await StartAsync(database, lease);
         var ann = first.User("ann", "staff");
         var location = await ann.BuildAsync("slow and steady");
         await _desk.ArrivedAsync("slow and steady");
         var begun = await first.ScalarAsync<DateTime>("select max(lease_until) from mainstay.nodes");
 
-        await first.UntilAsync($"select max(lease_until) > timestamptz '{begun:O}' + interval '7 seconds' from mainstay.nodes");
+        await first.UntilAsync($"select max(lease_until) > timestamptz '{begun:O}' + interval '10 seconds' from mainstay.nodes");
         _desk.LetGo("slow and steady");
 
         (await ann.EndedAsync(location)).Data.GetProperty("attempts").GetInt32().ShouldBe(1);

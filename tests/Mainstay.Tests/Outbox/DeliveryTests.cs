@@ -105,7 +105,7 @@ public sealed class DeliveryTests(PostgresFixture postgres)
         (await backend.Anonymous.PostAsync("/v1/notes/write", new { name = "a" })).Expect(201);
         await SettledAsync(backend);
 
-        tries.ShouldBe(2);
+        tries.ShouldBeGreaterThanOrEqualTo(2);
     }
 
     [Fact]

@@ -216,9 +216,11 @@ public sealed class LaneTests(PostgresFixture postgres) : OwnDatabaseTests(postg
     public async Task What_is_delayed_takes_its_place_when_it_is_due()
     {
         await using var app = await StartAsync(Ordered);
-        await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Move("a", 2), after: TimeSpan.FromSeconds(1), cancellation: Stop);
+        await app.Services.GetRequiredService<Jobs>().EnqueueAsync(new Move("a", 2), after: TimeSpan.FromHours(1), cancellation: Stop);
         await EnqueueAsync(app, "a", 0, 1);
 
+        await Source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects", "0 1");
+        await Source.ExecuteAsync("update mainstay.jobs set due_at = now() where state = 2");
         await Source.ShouldBecomeAsync("select coalesce(string_agg(number::text, ' ' order by id), '') from effects", "0 1 2");
     }
 
@@ -251,11 +253,16 @@ public sealed class LaneTests(PostgresFixture postgres) : OwnDatabaseTests(postg
     {
         var running = new ConcurrentDictionary<string, int>();
         var most = 0;
+        var two = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var one = await StartAsync(Declare);
         await using var other = await StartAsync(Declare);
         void Declare(JobsBuilder jobs) => jobs.Job<Move>("move", async (Move move, Outbound outbound) =>
         {
-            InterlockedMax(ref most, running.AddOrUpdate(move.Key, 1, (_, count) => count + 1));
+            var now = running.AddOrUpdate(move.Key, 1, (_, count) => count + 1);
+            InterlockedMax(ref most, now);
+            if (now == 2)
+                two.TrySetResult();
+            await two.Task.WaitAsync(outbound.Cancellation);       // so that not all of them run one by one
             await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, outbound.Cancellation);
             running.AddOrUpdate(move.Key, 0, (_, count) => count - 1);
             if (move.Number % 10 == 9)

@@ -13,6 +13,8 @@ public sealed class LimitedBackends(PostgresFixture postgres) : IAsyncLifetime
 
     private TimeSpan _shift;
 
+    private DateTime _start;
+
     internal ManualClock Clock { get; } = new();
 
     internal TestBackend One { get; private set; } = null!;
@@ -30,6 +32,8 @@ public sealed class LimitedBackends(PostgresFixture postgres) : IAsyncLifetime
     {
         var database = await postgres.CreateDatabaseAsync();
         One = await StartAsync(database);
+        _start = await One.ScalarAsync<DateTime>("select now()");
+        await PassAsync(TimeSpan.Zero);
         Two = await StartAsync(database);
     }
 
@@ -62,7 +66,7 @@ public sealed class LimitedBackends(PostgresFixture postgres) : IAsyncLifetime
     {
         Clock.Advance(time);
         _shift += time;
-        await One.ExecuteAsync($"create or replace function mainstay.now() returns timestamptz language sql stable parallel safe as 'select pg_catalog.now() + interval ''{_shift.TotalSeconds} seconds'''");
+        await One.ExecuteAsync($"create or replace function mainstay.now() returns timestamptz language sql stable parallel safe as 'select timestamptz ''{_start + _shift:O}'''");
     }
 
     public async ValueTask DisposeAsync()

@@ -61,7 +61,19 @@ public sealed class RateLimitsAloneTests(PostgresFixture postgres)
         Should.Throw<ConfigurationException>(() => WebApplication.CreateSlimBuilder().Build().MapGet("/x", () => "x").WithRateLimit(0, TimeSpan.FromMinutes(1))).Code.ShouldBe("MST2201");
     }
 
-    private Task<PlainApplication> StartAsync(string database) => PlainApplication.StartAsync(database, services =>
+    /// <summary>A node whose time, and that of the database, stands still.</summary>
+    private static async Task<PlainApplication> StartAsync(string database)
+    {
+        var application = await StartRunningAsync(database);
+        await application.Services.GetRequiredService<NpgsqlDataSource>().ExecuteAsync("""
+            do $$ begin
+                execute format('create or replace function mainstay.now() returns timestamptz language sql stable parallel safe as %L', format('select timestamptz %L', now()));
+            end $$
+            """);
+        return application;
+    }
+
+    private static Task<PlainApplication> StartRunningAsync(string database) => PlainApplication.StartAsync(database, services =>
     {
         services.AddSingleton<TimeProvider>(new ManualClock());
         services.AddSingleton(NpgsqlDataSource.Create(database));

@@ -253,7 +253,7 @@ public sealed class CoalesceTests(MintFixture mint) : IClassFixture<MintFixture>
         await using (var hold = new Npgsql.NpgsqlCommand("lock table purses in share mode", holding, transaction))
             await hold.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         Task<bool> InsertAsync(string owner, CancellationToken cancellation) => services.Transactor.RunAsync(
-            new TransactionRequest(User.System("test"), new Origin("test", "test", null, null, null, null), Deadline.After(TimeSpan.FromSeconds(10), TimeProvider.System), cancellation) { Group = group },
+            new TransactionRequest(User.System("test"), new Origin("test", "test", null, null, null, null), Deadline.After(TimeSpan.FromMinutes(1), TimeProvider.System), cancellation) { Group = group },
             work =>
             {
                 work.Insert(new Purse(Id<Purse>.New(), owner));

@@ -16,7 +16,7 @@ public sealed class CommitLimitTests(PostgresFixture postgres)
     {
         var rendered = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
         var clock = TimeProvider.System;
-        await using var backend = await TestBackend.StartAsync(await postgres.CreateDatabaseAsync() + ";Maximum Pool Size=1", jars =>
+        await using var backend = await TestBackend.StartAsync(await postgres.CreateDatabaseAsync() + ";Maximum Pool Size=1;Timeout=60", jars =>
         {
             TestSignIn.AddTo(jars);
             jars.Resource<Jar>("/v1/jars").AllowRead(Policy.Anyone);

@@ -13,6 +13,7 @@ internal sealed class CountingProxy : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly List<Socket> _open = [];
     private int _turns;
+    private int _cuts;
     private volatile string? _cutBefore;
     private volatile string? _cutAfter;
     private volatile bool _cutsForGood;
@@ -26,6 +27,9 @@ internal sealed class CountingProxy : IAsyncDisposable
     public string ConnectionString { get; }
 
     public int Turns => Volatile.Read(ref _turns);
+
+    /// <summary>How often it has met a word and cut the wire there.</summary>
+    public int Cuts => Volatile.Read(ref _cuts);
 
     /// <summary>Whether connections are refused; those that are open break at once.</summary>
     public bool IsDown
@@ -64,12 +68,14 @@ internal sealed class CountingProxy : IAsyncDisposable
         {
             if (isClient)
             {
-                if (wire.Heard(isClient: true))
+                // Nobody waits for the answer to a good-bye, which a pool says to what is idle whenever it likes.
+                if (!IsGoodBye(buffer.AsSpan(0, count)) && wire.Heard(isClient: true))
                     Interlocked.Increment(ref _turns);
                 var text = System.Text.Encoding.Latin1.GetString(buffer, 0, count);
                 if (_cutBefore is { } before && text.Contains(before, StringComparison.Ordinal))
                 {
                     _cutBefore = null;
+                    Interlocked.Increment(ref _cuts);
                     IsDown = _cutsForGood;
                     return;
                 }
@@ -83,6 +89,7 @@ internal sealed class CountingProxy : IAsyncDisposable
             {
                 if (wire.LosesAnswer)
                 {
+                    Interlocked.Increment(ref _cuts);
                     IsDown = _cutsForGood;
                     return;
                 }
@@ -91,6 +98,8 @@ internal sealed class CountingProxy : IAsyncDisposable
             await to.SendAsync(buffer.AsMemory(0, count), stopping);
         }
     }
+
+    private static bool IsGoodBye(ReadOnlySpan<byte> message) => message.SequenceEqual("X\0\0\0\u0004"u8);
 
     private void BreakAll()
     {

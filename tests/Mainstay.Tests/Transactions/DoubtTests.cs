@@ -18,7 +18,7 @@ public sealed class DoubtFixture(PostgresFixture postgres) : IAsyncLifetime
         {
             TestSignIn.AddTo(backend);
             backend.Resource<Counter>("/v1/counters").AllowRead(Policy.Anyone);
-            foreach (var (path, timeout) in new[] { ("short", TimeSpan.FromMilliseconds(400)), ("long", TimeSpan.FromSeconds(10)) })
+            foreach (var (path, timeout) in new[] { ("short", TimeSpan.FromSeconds(1)), ("long", TimeSpan.FromSeconds(10)) })
                 backend.Command($"POST /v1/{path}", (Wanted input, UnitOfWork work) => work.Insert(new Counter(Id<Counter>.New(), input.Name, 1))).Allow(Policy.SignedIn).Timeout(timeout);
         });
     }
@@ -44,15 +44,22 @@ public sealed class DoubtTests(DoubtFixture fixture) : IClassFixture<DoubtFixtur
     [InlineData("long", false)]
     public async Task A_commit_in_doubt_stays_in_doubt_until_the_end_and_the_key_finds_out(string path, bool arrived)
     {
-        var name = $"doubt-{path}-{arrived}";
         var ann = fixture.Backend.User("ann");
-        (await ann.PostAsync($"/v1/{path}", new { name = "warm" })).Expect(204);
+        await Waiting.UntilAsync(async () => (await ann.PostAsync($"/v1/{path}", new { name = "warm" })).Status == 204);
 
-        if (arrived)
-            fixture.Proxy.CutAfter(name, forGood: true);
-        else
-            fixture.Proxy.CutBefore(name, forGood: true);
-        var inDoubt = await ann.PostAsync($"/v1/{path}", new { name }, $"Idempotency-Key: {name}");
+        var (name, round, cuts) = ("", 0, fixture.Proxy.Cuts);
+        Reply inDoubt = null!;
+        // Once more where a busy machine lets its time be over before the wire is cut.
+        await Waiting.UntilAsync(async () =>
+        {
+            name = $"doubt-{path}-{arrived}-{++round}";
+            if (arrived)
+                fixture.Proxy.CutAfter(name, forGood: true);
+            else
+                fixture.Proxy.CutBefore(name, forGood: true);
+            inDoubt = await ann.PostAsync($"/v1/{path}", new { name }, $"Idempotency-Key: {name}");
+            return fixture.Proxy.Cuts > cuts;
+        });
         fixture.Proxy.IsDown = false;
 
         inDoubt.Expect(503, "outcome-unknown").Header("Retry-After").ShouldBe("1");
@@ -60,8 +67,15 @@ public sealed class DoubtTests(DoubtFixture fixture) : IClassFixture<DoubtFixtur
         var count = $"select count(*) from counters where name = '{name}'";
         (await fixture.Direct.ScalarAsync<long>(count)).ShouldBe(arrived ? 1 : 0);
         Reply? repeated = null;
-        await Waiting.UntilAsync(async () => (repeated = await ann.PostAsync($"/v1/{path}", new { name }, $"Idempotency-Key: {name}")).Status == 204);
-        repeated!.Header("Idempotency-Replayed").ShouldBe(arrived ? "true" : null);
+        var tries = 0;
+        await Waiting.UntilAsync(async () =>
+        {
+            tries++;
+            return (repeated = await ann.PostAsync($"/v1/{path}", new { name }, $"Idempotency-Key: {name}")).Status == 204;
+        });
+        // Of several tries one may have been committed without an answer.
+        if (arrived || tries == 1)
+            repeated!.Header("Idempotency-Replayed").ShouldBe(arrived ? "true" : null);
         (await fixture.Direct.ScalarAsync<long>(count)).ShouldBe(1);
     }
 }
