@@ -29,25 +29,32 @@ public sealed partial class SampleTests
 
     private static Task<string?> BuildOnceAsync(string sample) => builds.GetOrAdd(sample, static sample => new(() => BuildAsync(sample))).Value;
 
+    /// <remarks>It may outlast the test that began it, so it knows nothing of that.</remarks>
     /// <returns>What it said when it failed; null when it has not.</returns>
     private static async Task<string?> BuildAsync(string sample)
     {
-        await room.WaitAsync(TestContext.Current.CancellationToken);
-        using var limit = Limit();
-        // The projects under src are already built: this test project references them all. Building them again here would race
-        // with the other test projects of the same run for the same output files.
-        using var build = Start("build", sample, "-c", Configuration(), "-p:BuildProjectReferences=false", "-v", "quiet");
+        await room.WaitAsync(CancellationToken.None);
         try
         {
-            var output = build.StandardOutput.ReadToEndAsync(limit.Token);
-            var errors = build.StandardError.ReadToEndAsync(limit.Token);
-            await build.WaitForExitAsync(limit.Token);
-            return build.ExitCode == 0 ? null : $"{await output}{await errors}";
+            using var limit = new CancellationTokenSource(Timeout);
+            // The projects under src are already built: this test project references them all. Building them again here would race
+            // with the other test projects of the same run for the same output files.
+            using var build = Start("build", sample, "-c", Configuration(), "-p:BuildProjectReferences=false", "-v", "quiet");
+            try
+            {
+                var output = build.StandardOutput.ReadToEndAsync(limit.Token);
+                var errors = build.StandardError.ReadToEndAsync(limit.Token);
+                await build.WaitForExitAsync(limit.Token);
+                return build.ExitCode == 0 ? null : $"{await output}{await errors}";
+            }
+            finally
+            {
+                if (!build.HasExited)
+                    build.Kill(entireProcessTree: true);
+            }
         }
         finally
         {
-            if (!build.HasExited)
-                build.Kill(entireProcessTree: true);
             room.Release();
         }
     }
